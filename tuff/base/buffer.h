@@ -1,0 +1,85 @@
+// Counted, 64-byte aligned memory, recycled inside the process.
+//
+// A page fault costs more than the arithmetic on the page (2.7 ms to touch 8 MB of fresh memory
+// against 0.3-0.8 ms to write it), so freed memory goes to size-class free lists and is handed out
+// again. Big buffers sit on huge pages. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "tuff/base/api.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace detail {
+
+struct BufferHeader {
+  std::atomic<uint32_t> references{1};
+  uint32_t size_class = 0;
+  std::byte* data = nullptr;
+  size_t bytes = 0;
+  std::function<void()> release;  // for memory that a caller lent
+};
+
+TUFF_API void free_buffer(BufferHeader* header) noexcept;
+
+}  // namespace detail
+
+/// A handle to counted memory; copying it counts up.
+class TUFF_API Buffer {
+ public:
+  Buffer() = default;
+  /// `bytes` of uninitialised memory, 64-byte aligned. Throws std::bad_alloc.
+  static Buffer allocate(size_t bytes);
+  /// Memory that belongs to somebody else; `release` (may be empty) is called once nobody uses it.
+  static Buffer borrow(void* data, size_t bytes, std::function<void()> release);
+  Buffer(const Buffer& other) noexcept : header_(other.header_) { retain(); }
+  Buffer(Buffer&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(header_, other.header_);
+    return *this;
+  }
+  ~Buffer() { reset(); }
+  void reset() noexcept {
+    if (header_ != nullptr &&
+        header_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      detail::free_buffer(header_);
+    }
+    header_ = nullptr;
+  }
+  std::byte* data() const { return header_ != nullptr ? header_->data : nullptr; }
+  size_t bytes() const { return header_ != nullptr ? header_->bytes : 0; }
+  uint32_t use_count() const {
+    return header_ != nullptr ? header_->references.load(std::memory_order_acquire) : 0;
+  }
+  explicit operator bool() const { return header_ != nullptr; }
+
+ private:
+  explicit Buffer(detail::BufferHeader* header) : header_(header) {}
+  void retain() const noexcept {
+    if (header_ != nullptr) header_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  detail::BufferHeader* header_ = nullptr;
+};
+
+/// What the recycled pool holds and has handed out, in bytes, over the whole process.
+struct BufferStatistics {
+  size_t live_bytes = 0;      ///< handed out and not yet freed (lent memory not counted)
+  size_t recycled_bytes = 0;  ///< freed and kept for reuse
+  size_t peak_live_bytes = 0; ///< high-water mark of live_bytes since the last reset
+  size_t live_buffers = 0;    ///< number of buffers behind live_bytes
+};
+
+TUFF_API BufferStatistics buffer_statistics();
+/// Restarts the high-water mark at the present live_bytes.
+TUFF_API void reset_peak_live_bytes();
+/// Gives all recycled memory back to the system.
+TUFF_API void release_recycled_memory();
+/// Freed memory beyond this many bytes goes back to the system at once.
+TUFF_API void set_recycle_limit(size_t bytes);
+
+TUFF_NAMESPACE_END

@@ -1,0 +1,133 @@
+// Contexts and what the machine grants this process; see context.h.
+#include "tuff/base/context.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "tuff/base/buffer.h"
+#include "tuff/base/error.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+template <class T>
+std::optional<T> from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  T value{};
+  const auto [end, error] = std::from_chars(text, text + std::strlen(text), value);
+  if (error != std::errc() || *end != '\0') {
+    throw InvalidArgument("context", fmt::format("{}='{}' is not a whole number", name, text));
+  }
+  return value;
+}
+
+std::string first_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+}  // namespace
+
+int usable_cpus() {
+  int cpus = 1;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = CPU_COUNT(&set);
+  // cgroup v2 writes "max 100000" or "<quota> <period>" in microseconds.
+  const std::string quota = first_line("/sys/fs/cgroup/cpu.max");
+  long long used = 0;
+  long long period = 0;
+  if (std::sscanf(quota.c_str(), "%lld %lld", &used, &period) == 2 && period > 0) {
+    cpus = std::min(cpus, static_cast<int>(std::ceil(static_cast<double>(used) /
+                                                     static_cast<double>(period))));
+  }
+  return std::max(cpus, 1);
+}
+
+size_t usable_memory() {
+  const auto physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
+                        static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+  const std::string limit = first_line("/sys/fs/cgroup/memory.max");
+  unsigned long long bytes = 0;
+  if (std::sscanf(limit.c_str(), "%llu", &bytes) == 1 && bytes > 0) {
+    return std::min(physical, static_cast<size_t>(bytes));
+  }
+  return physical;
+}
+
+Context::Context(ContextOptions options) {
+  const std::optional<int> threads =
+      options.threads ? options.threads : from_environment<int>("TUFF_THREADS");
+  threads_ = threads.value_or(usable_cpus());
+  if (threads_ < 1) {
+    throw InvalidArgument("context", fmt::format("threads = {}; at least 1 is needed", threads_));
+  }
+  const std::optional<size_t> recycle = options.recycle_bytes
+                                            ? options.recycle_bytes
+                                            : from_environment<size_t>("TUFF_RECYCLE_BYTES");
+  set_recycle_limit(recycle.value_or(usable_memory() / 4));
+}
+
+Context::~Context() {
+  while (!services_.empty()) services_.pop_back();
+}
+
+Context& Context::current() {
+  static Context context;
+  return context;
+}
+
+void Context::add_observer(RunObserver* observer) {
+  const std::lock_guard lock(mutex_);
+  observers_.push_back(observer);
+}
+
+void Context::remove_observer(RunObserver* observer) {
+  const std::lock_guard lock(mutex_);
+  std::erase(observers_, observer);
+}
+
+void Context::add_trace(TraceSink* sink) {
+  const std::lock_guard lock(mutex_);
+  traces_.push_back(sink);
+}
+
+void Context::remove_trace(TraceSink* sink) {
+  const std::lock_guard lock(mutex_);
+  std::erase(traces_, sink);
+}
+
+std::vector<RunObserver*> Context::observers() const {
+  const std::lock_guard lock(mutex_);
+  return observers_;
+}
+
+std::vector<TraceSink*> Context::traces() const {
+  const std::lock_guard lock(mutex_);
+  return traces_;
+}
+
+void* Context::find_or_make(std::type_index type,
+                            const std::function<std::shared_ptr<void>()>& make) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [known, service] : services_) {
+    if (known == type) return service.get();
+  }
+  return services_.emplace_back(type, make()).second.get();
+}
+
+TUFF_NAMESPACE_END

@@ -1,0 +1,92 @@
+// What a process shares (threads, recycled memory, observers), and what one run may override.
+//
+// Precedence of every setting: call (RunOptions), context, environment (TUFF_*), default.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <typeindex>
+#include <vector>
+
+#include "tuff/base/api.h"
+#include "tuff/base/trace.h"
+
+TUFF_NAMESPACE_BEGIN
+
+class Context;
+
+/// Settings of one run. What is not set comes from the context.
+struct RunOptions {
+  /// Threads that work on this run, the caller included; at least 1.
+  std::optional<int> threads;
+  /// Ends the run early when stop is requested: what has not started is dropped, Cancelled is thrown.
+  std::stop_token stop;
+  /// Ends the run early once this much time has passed since its start; Cancelled is thrown.
+  std::optional<std::chrono::nanoseconds> deadline;
+  /// Receives the trace of this run, beside the context's sinks.
+  TraceSink* trace = nullptr;
+  /// Sees start and finish of this run, beside the context's observers.
+  RunObserver* observer = nullptr;
+  /// Where to run; null is Context::current().
+  Context* context = nullptr;
+};
+
+/// Settings of a context. What is not set comes from the environment, then from the default.
+struct ContextOptions {
+  /// Environment TUFF_THREADS; default: the CPUs this process may use (affinity, cgroup quota).
+  std::optional<int> threads;
+  /// Freed memory kept for reuse. Environment TUFF_RECYCLE_BYTES; default: a quarter of the memory
+  /// that this process may use (cgroup limit, else physical).
+  std::optional<size_t> recycle_bytes;
+};
+
+/// Owns a thread pool (made at first use) and a list of observers. Thread-safe.
+class TUFF_API Context {
+ public:
+  /// Throws InvalidArgument when threads < 1 or an environment variable does not parse.
+  explicit Context(ContextOptions options = {});
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  /// The context of this process, made at first use.
+  static Context& current();
+
+  int threads() const { return threads_; }
+
+  /// Observers and sinks that see every outermost run until they are removed.
+  void add_observer(RunObserver* observer);
+  void remove_observer(RunObserver* observer);
+  void add_trace(TraceSink* sink);
+  void remove_trace(TraceSink* sink);
+  std::vector<RunObserver*> observers() const;
+  std::vector<TraceSink*> traces() const;
+
+  /// The one T of this context, made by T(*this) at first use and destroyed with the context in
+  /// reverse order. It lets upper layers keep state here (the thread pool) that base does not know.
+  template <class T>
+  T& service() {
+    return *static_cast<T*>(find_or_make(
+        typeid(T), [this]() -> std::shared_ptr<void> { return std::make_shared<T>(*this); }));
+  }
+
+ private:
+  void* find_or_make(std::type_index type, const std::function<std::shared_ptr<void>()>& make);
+  int threads_ = 1;
+  mutable std::mutex mutex_;
+  std::vector<RunObserver*> observers_;
+  std::vector<TraceSink*> traces_;
+  std::vector<std::pair<std::type_index, std::shared_ptr<void>>> services_;
+};
+
+/// CPUs this process may use: affinity mask and cgroup quota; at least 1.
+TUFF_API int usable_cpus();
+/// Bytes of memory this process may use: cgroup limit, else physical memory.
+TUFF_API size_t usable_memory();
+
+TUFF_NAMESPACE_END
