@@ -1,0 +1,39 @@
+# The front door: what a newcomer, a reviewer and the continuous integration type. The work itself is in
+# CMakePresets.json (builds) and scripts/. Each target brings what the machine lacks before it starts.
+
+.DEFAULT_GOAL := help
+.PHONY: demo test bench format lint clean help
+
+JOBS := $(shell nproc)
+
+demo: ## build the release and run the example expression
+	@scripts/bootstrap.sh
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target example_expression
+	@build/release/examples/expression
+
+test: ## build and run all tests, then those that suit the sanitizers
+	@scripts/bootstrap.sh
+	@scripts/run_tests.sh
+
+bench: ## BENCH=<folder of bench/>: run one question against its rivals (BENCH_QUICK=1: under a minute)
+	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=<question>, one folder of bench/"; exit 2; }
+	@scripts/bootstrap.sh bench
+	@cmake --preset bench >/dev/null
+	@cmake --build --preset bench -j $(JOBS)
+	@.cache/bench-venv/bin/python bench/run.py $(BENCH)
+
+format: ## rewrite every C and C++ file in the project's format
+	@scripts/bootstrap.sh dev
+	@git ls-files -z -- '*.h' '*.cpp' '*.c' | xargs -0r clang-format -i
+
+lint: ## check format, layers and clang-tidy on what changed (ALL=1: on everything)
+	@scripts/bootstrap.sh dev
+	@scripts/lint.sh $(if $(ALL),all)
+
+clean: ## remove every build, and keep the Python environments
+	@rm -rf build
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\): ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	  while IFS="$$(printf '\t')" read -r target what; do printf 'make %-7s %s\n' "$$target" "$$what"; done

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# All tests: the release build with everything, then the address and undefined-behaviour sanitizers on
+# all but the slow tests, then the thread sanitizer on what threads share (see CMakePresets.json).
+# The last line sums up all runs, as `N passed, N failed` with `, N skipped` when there are any; ends
+# with 1 when anything failed. A build that fails counts as one failed test.
+#
+# Usage: run_tests.sh [PRESET...]    (by default: release asan tsan)
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+presets=("$@")
+(( ${#presets[@]} )) || presets=(release asan tsan)
+jobs=$(nproc)
+passed=0 failed=0 skipped=0
+
+# The value of one attribute of the <testsuite> element that heads a JUnit report.
+attribute() { sed -n "/<testsuite/,/>/ s/.*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1; }
+
+for preset in "${presets[@]}"; do
+  echo "== $preset: build"
+  log=build/$preset/build.log report=$PWD/build/$preset/tests.xml
+  mkdir -p "build/$preset"
+  if ! { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1; then
+    grep -E -A 12 'FAILED:|error:|Error' "$log" | head -n 80
+    echo "== $preset: the build failed; everything it said is in $log"
+    failed=$((failed + 1))
+    continue
+  fi
+
+  echo "== $preset: test"
+  rm -f "$report"
+  status=0
+  ctest --preset "$preset" -j "$jobs" --progress --output-junit "$report" || status=$?
+  if [[ ! -f $report ]]; then
+    echo "== $preset: ctest made no report"
+    failed=$((failed + 1))
+    continue
+  fi
+  tests=$(attribute tests "$report") failures=$(attribute failures "$report")
+  not_run=$(( $(attribute skipped "$report") + $(attribute disabled "$report") ))
+  if (( status != 0 && failures == 0 )); then
+    echo "== $preset: ctest ended with $status though no test failed"
+    failed=$((failed + 1))
+  fi
+  failed=$((failed + failures))
+  skipped=$((skipped + not_run))
+  passed=$((passed + tests - failures - not_run))
+done
+
+summary="$passed passed, $failed failed"
+(( skipped == 0 )) || summary+=", $skipped skipped"
+echo "$summary"
+(( failed == 0 && passed > 0 ))
