@@ -4,7 +4,7 @@
 # nothing, says what it installs, names what it could not get, and does nothing when nothing is missing.
 #
 # Usage: bootstrap.sh [dev] [bench]
-#   dev    also clang-format and clang-tidy
+#   dev    also what `make format` and `make lint` need
 #   bench  also bench/packages.txt and the environment .cache/bench-venv (bench/requirements.txt)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,7 +15,7 @@ optional=(ccache)
 with_bench=no
 for word in "$@"; do
   case $word in
-    dev) required+=(clang-format clang-tidy) ;;
+    dev) required+=(clang-format clang-tidy git) ;;
     bench)
       with_bench=yes
       if [[ -f bench/packages.txt ]]; then
@@ -94,7 +94,7 @@ fi
 find_python() {
   local candidate
   while read -r candidate; do
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' </dev/null &>/dev/null; then
       "$candidate" -c 'import sys; print(sys.executable)'
       return 0
     fi
