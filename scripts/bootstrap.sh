@@ -42,8 +42,13 @@ missing_of() {
   comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
 }
 
+# Its hundreds of lines go to a log; of a failure, the errors are shown.
 apt_get() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+  if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" \
+      </dev/null &>.cache/apt.log; then
+    grep -E '^(E|W|dpkg):' .cache/apt.log >&2 || true
+    return 1
+  fi
 }
 
 install_missing() {
