@@ -38,6 +38,7 @@ mapfile -t compiled < <(
 echo "${#compiled[@]} files"
 if (( ${#compiled[@]} )); then
   printf '%s\0' "${compiled[@]}" |
-    xargs -0 -n 1 -P "$(nproc)" clang-tidy -p build/dev --quiet || status=1
+    xargs -0 -n 1 -P "$(nproc)" clang-tidy -p build/dev --quiet \
+      2> >(grep -vE '^[0-9]+ warnings? generated' >&2) || status=1
 fi
 exit $status
