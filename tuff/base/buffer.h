@@ -27,6 +27,12 @@ struct BufferHeader {
 
 TUFF_API void free_buffer(BufferHeader* header) noexcept;
 
+/// 64-byte aligned memory for small objects that come and go with buffers (a block's header), from the
+/// same thread-local lists but not counted as live. `bytes` is at most 1024.
+void* take_node(size_t bytes);
+/// Gives back what take_node returned for the same `bytes`, from any thread.
+void give_node(void* node, size_t bytes) noexcept;
+
 }  // namespace detail
 
 /// A handle to counted memory; copying it counts up.
@@ -67,9 +73,12 @@ class TUFF_API Buffer {
 };
 
 /// What the recycled pool holds and has handed out, in bytes, over the whole process.
+///
+/// Exact while no other thread allocates or frees. The high-water mark is exact for one thread, and
+/// otherwise off by at most 64 KiB for each further thread that works on small buffers.
 struct BufferStatistics {
-  size_t live_bytes = 0;      ///< handed out and not yet freed (lent memory not counted)
-  size_t recycled_bytes = 0;  ///< freed and kept for reuse
+  size_t live_bytes = 0;      ///< asked for and not yet freed (lent memory not counted)
+  size_t recycled_bytes = 0;  ///< freed and kept for reuse, with rounding and headers
   size_t peak_live_bytes = 0; ///< high-water mark of live_bytes since the last reset
   size_t live_buffers = 0;    ///< number of buffers behind live_bytes
 };
@@ -77,9 +86,11 @@ struct BufferStatistics {
 TUFF_API BufferStatistics buffer_statistics();
 /// Restarts the high-water mark at the present live_bytes.
 TUFF_API void reset_peak_live_bytes();
-/// Gives all recycled memory back to the system.
+/// Gives all recycled memory back to the system; what other threads have cached (up to 2 MiB each)
+/// follows when they next allocate or free.
 TUFF_API void release_recycled_memory();
-/// Freed memory beyond this many bytes goes back to the system at once.
+/// Freed memory beyond this many bytes goes back to the system at once (that of sizes which were not
+/// asked for lately first). Each thread may cache a 64th of it, up to 2 MiB, on top.
 TUFF_API void set_recycle_limit(size_t bytes);
 
 TUFF_NAMESPACE_END

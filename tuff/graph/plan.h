@@ -22,7 +22,10 @@ TUFF_NAMESPACE_BEGIN
 /// Temporary memory of one worker thread, reused by its tasks.
 class TUFF_API Scratch {
  public:
+  Scratch() = default;
   ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
   /// At least `bytes` of 64-byte aligned memory; valid until the next call. Contents are undefined.
   std::byte* get(size_t bytes);
 
@@ -73,7 +76,7 @@ struct PlanArrays {
   Rows inputs;                         ///< slots read (a slot may appear more than once)
   std::vector<uint32_t> first_output;  ///< task t writes slots first_output[t] .. first_output[t+1]-1;
                                        ///< task_count + 1 entries
-  Rows successors;                     ///< tasks that read an output of t; each once
+  Rows successors;                     ///< tasks that read an output of t; ascending, each once
   std::vector<uint32_t> wait_count;    ///< distinct tasks that must finish first
   // By slot:
   std::vector<uint32_t> use_count;     ///< reads by tasks (with multiplicity), + 1 for an output or a

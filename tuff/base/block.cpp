@@ -1,0 +1,263 @@
+// Blocks: making, viewing and copying them; see block.h.
+//
+// copy_elements is what rechunk, transpose and slicing come down to. It first simplifies the problem
+// (drops axes of extent 1, merges axes that run on, sorts by the target's strides) so that three inner
+// loops serve all cases: runs (memcpy), 2-D transposes (through a tile in L1), and anything else.
+#include "tuff/base/block.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "tuff/base/error.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+int64_t checked_count(const Dims& shape) {
+  for (int64_t extent : shape) TUFF_CHECK_LE(0, extent);
+  return element_count(shape);
+}
+
+/// One axis of a copy; strides in bytes.
+struct CopyAxis {
+  int64_t extent;
+  int64_t from;
+  int64_t to;
+};
+
+struct Copy {
+  const std::byte* from;
+  std::byte* to;
+  size_t element_bytes;
+  size_t rank = 0;
+  CopyAxis axes[kMaxRank];  // outermost first
+};
+
+/// Simplifies; false when there is nothing to copy.
+bool prepare(const Block& source, const Block& target, Copy& copy) {
+  const auto bytes = static_cast<int64_t>(size_of(source.dtype()));
+  copy.from = source.bytes_data();
+  copy.to = target.bytes_data();
+  copy.element_bytes = static_cast<size_t>(bytes);
+  for (size_t a = 0; a < source.rank(); ++a) {
+    CopyAxis axis{source.shape()[a], source.strides()[a] * bytes, target.strides()[a] * bytes};
+    if (axis.extent == 0) return false;
+    if (axis.extent == 1) continue;
+    if (axis.to < 0) {  // walk the axis from its other end
+      copy.from += axis.from * (axis.extent - 1);
+      copy.to += axis.to * (axis.extent - 1);
+      axis.from = -axis.from;
+      axis.to = -axis.to;
+    }
+    // Insertion sort: the target's smallest stride ends up innermost, so that writes are in order.
+    size_t at = copy.rank++;
+    for (; at > 0 && copy.axes[at - 1].to < axis.to; --at) copy.axes[at] = copy.axes[at - 1];
+    copy.axes[at] = axis;
+  }
+  size_t kept = 0;
+  for (size_t a = 1; a < copy.rank; ++a) {
+    CopyAxis& outer = copy.axes[kept];
+    const CopyAxis& inner = copy.axes[a];
+    if (outer.from == inner.from * inner.extent && outer.to == inner.to * inner.extent) {
+      outer = {outer.extent * inner.extent, inner.from, inner.to};
+    } else {
+      copy.axes[++kept] = inner;
+    }
+  }
+  if (copy.rank > 0) copy.rank = kept + 1;
+  return true;
+}
+
+/// Calls `inner(from, to)` at each index of the axes [0, count).
+template <class F>
+void for_each_outer(const Copy& copy, size_t count, F&& inner) {
+  int64_t index[kMaxRank] = {};
+  const std::byte* from = copy.from;
+  std::byte* to = copy.to;
+  for (;;) {
+    inner(from, to);
+    size_t a = count;
+    for (;;) {
+      if (a == 0) return;
+      --a;
+      const CopyAxis& axis = copy.axes[a];
+      from += axis.from;
+      to += axis.to;
+      if (++index[a] < axis.extent) break;
+      from -= axis.from * axis.extent;
+      to -= axis.to * axis.extent;
+      index[a] = 0;
+    }
+  }
+}
+
+template <class T>
+T load(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+
+template <class T>
+void store(std::byte* to, T value) {
+  std::memcpy(to, &value, sizeof(T));
+}
+
+template <class T>
+void copy_row(const std::byte* from, int64_t from_stride, std::byte* to, int64_t to_stride,
+              int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    store(to + i * to_stride, load<T>(from + i * from_stride));
+  }
+}
+
+/// Transposes (rows, columns): the source runs along `rows`, the target along `columns`.
+///
+/// Both sides are touched in pieces of 128 bytes (two lines, which the adjacent-line prefetcher brings
+/// together) and each line once; the turn itself happens in a tile that stays in L1 (at most 16 KiB), so
+/// power-of-two strides cannot make lines evict each other.
+template <class T>
+void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows, const CopyAxis& columns) {
+  constexpr int64_t kTile = 128 / static_cast<int64_t>(sizeof(T));
+  alignas(64) T tile[kTile * kTile];
+  for (int64_t c0 = 0; c0 < columns.extent; c0 += kTile) {
+    const int64_t width = std::min(kTile, columns.extent - c0);
+    for (int64_t r0 = 0; r0 < rows.extent; r0 += kTile) {
+      const int64_t height = std::min(kTile, rows.extent - r0);
+      for (int64_t c = 0; c < width; ++c) {
+        std::memcpy(tile + c * kTile, from + (c0 + c) * columns.from + r0 * rows.from,
+                    static_cast<size_t>(height) * sizeof(T));
+      }
+      for (int64_t r = 0; r < height; ++r) {
+        std::byte* out = to + (r0 + r) * rows.to + c0 * columns.to;
+        for (int64_t c = 0; c < width; ++c) {
+          store(out + c * static_cast<int64_t>(sizeof(T)), tile[c * kTile + r]);
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void copy_strided(Copy& copy) {
+  const CopyAxis inner = copy.axes[copy.rank - 1];
+  const auto bytes = static_cast<int64_t>(sizeof(T));
+  if (inner.to == bytes && copy.rank >= 2) {
+    for (size_t a = copy.rank - 1; a-- > 0;) {
+      if (copy.axes[a].from != bytes) continue;
+      const CopyAxis rows = copy.axes[a];
+      copy.axes[a] = copy.axes[copy.rank - 2];
+      return for_each_outer(copy, copy.rank - 2, [&](const std::byte* from, std::byte* to) {
+        transpose<T>(from, to, rows, inner);
+      });
+    }
+  }
+  for_each_outer(copy, copy.rank - 1, [&](const std::byte* from, std::byte* to) {
+    copy_row<T>(from, inner.from, to, inner.to, inner.extent);
+  });
+}
+
+}  // namespace
+
+void copy_elements(const Block& from, const Block& to) {
+  TUFF_CHECK(from.dtype() == to.dtype());
+  TUFF_CHECK(from.shape() == to.shape());
+  Copy copy;
+  if (!prepare(from, to, copy)) return;
+  const auto bytes = static_cast<int64_t>(copy.element_bytes);
+  if (copy.rank == 0) {
+    std::memcpy(copy.to, copy.from, copy.element_bytes);
+    return;
+  }
+  const CopyAxis& inner = copy.axes[copy.rank - 1];
+  if (inner.from == bytes && inner.to == bytes) {
+    const auto run = static_cast<size_t>(inner.extent * bytes);
+    return for_each_outer(copy, copy.rank - 1, [run](const std::byte* source, std::byte* target) {
+      std::memcpy(target, source, run);
+    });
+  }
+  switch (copy.element_bytes) {
+    case 1: return copy_strided<uint8_t>(copy);
+    case 2: return copy_strided<uint16_t>(copy);
+    case 4: return copy_strided<uint32_t>(copy);
+    default: return copy_strided<uint64_t>(copy);
+  }
+}
+
+Block Block::allocate(DType dtype, const Dims& shape) {
+  Buffer buffer = Buffer::allocate(static_cast<size_t>(checked_count(shape)) * size_of(dtype));
+  std::byte* data = buffer.data();
+  return view(std::move(buffer), data, dtype, shape, row_major_strides(shape));
+}
+
+Block Block::view(Buffer buffer, std::byte* data, DType dtype, const Dims& shape,
+                  const Dims& strides) {
+  TUFF_DEBUG_CHECK_EQ(shape.size(), strides.size());
+  Rep* rep = ::new (detail::take_node(sizeof(Rep))) Rep;
+  rep->dtype = dtype;
+  rep->data = data;
+  rep->buffer = std::move(buffer);
+  rep->shape = shape;
+  rep->strides = strides;
+  Block block;
+  block.rep_ = rep;
+  return block;
+}
+
+void Block::destroy(Rep* rep) noexcept {
+  rep->~Rep();
+  detail::give_node(rep, sizeof(Rep));
+}
+
+bool Block::is_row_major() const {
+  const Dims& dims = shape();
+  int64_t expected = 1;
+  bool in_order = true;
+  for (size_t a = dims.size(); a-- > 0;) {
+    if (dims[a] == 0) return true;
+    if (dims[a] != 1 && strides()[a] != expected) in_order = false;
+    expected *= dims[a];
+  }
+  return in_order;
+}
+
+Block Block::contiguous() const {
+  if (is_row_major()) return *this;
+  Block dense = allocate(dtype(), shape());
+  copy_elements(*this, dense);
+  return dense;
+}
+
+Block Block::transposed(std::span<const int64_t> axes) const {
+  TUFF_CHECK_EQ(axes.size(), rank());
+  Dims new_shape;
+  Dims new_strides;
+  for (int64_t axis : axes) {
+    TUFF_CHECK_LE(0, axis);
+    TUFF_CHECK_LT(axis, static_cast<int64_t>(rank()));
+    TUFF_CHECK_EQ(std::count(axes.begin(), axes.end(), axis), 1);
+    new_shape.push_back(shape()[static_cast<size_t>(axis)]);
+    new_strides.push_back(strides()[static_cast<size_t>(axis)]);
+  }
+  return view(rep_->buffer, rep_->data, rep_->dtype, new_shape, new_strides);
+}
+
+Block Block::strided_view(int64_t offset, const Dims& shape, const Dims& strides) const {
+  TUFF_CHECK_EQ(shape.size(), strides.size());
+  return view(rep_->buffer, rep_->data + offset * static_cast<int64_t>(size_of(rep_->dtype)),
+              rep_->dtype, shape, strides);
+}
+
+void Block::throw_wrong_type(DType asked) const {
+  throw InvalidArgument("block", fmt::format("the elements are {}, asked for {}",
+                                             name_of(rep_->dtype), name_of(asked)));
+}
+
+void Block::throw_not_scalar() const {
+  throw InvalidArgument("block", fmt::format("shape {} has {} elements; a single value needs exactly 1",
+                                             to_string(shape()), size()));
+}
+
+TUFF_NAMESPACE_END

@@ -1,0 +1,147 @@
+// Worker scratch, and the check that a plan's arrays agree; see plan.h.
+#include "tuff/graph/plan.h"
+
+#include <algorithm>
+#include <new>
+
+#include "tuff/base/check.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+constexpr std::align_val_t kScratchAlignment{64};
+constexpr uint32_t kNoTask = UINT32_MAX;
+
+void verify_rows(const Rows& rows, size_t count, size_t limit) {
+  TUFF_CHECK_EQ(rows.count(), count);
+  TUFF_CHECK_EQ(rows.first.front(), 0u);
+  TUFF_CHECK_EQ(rows.first.back(), rows.items.size());
+  TUFF_CHECK(std::is_sorted(rows.first.begin(), rows.first.end()));
+  for (uint32_t item : rows.items) TUFF_CHECK_LT(item, limit);
+}
+
+/// Which task writes each slot; kNoTask for constants, parameters and slots that nobody fills.
+std::vector<uint32_t> writers_of(const PlanArrays& plan) {
+  std::vector<uint32_t> writer(plan.slot_count(), kNoTask);
+  for (uint32_t task = 0; task < plan.task_count(); ++task) {
+    for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
+      writer[slot] = task;
+    }
+  }
+  return writer;
+}
+
+/// Every slot has at most one source, and every slot that is read or returned has one.
+void verify_sources(const PlanArrays& plan, const std::vector<uint32_t>& writer) {
+  std::vector<uint8_t> filled(plan.slot_count(), 0);
+  for (size_t slot = 0; slot < filled.size(); ++slot) filled[slot] = writer[slot] != kNoTask;
+  const auto fill = [&](uint32_t slot) {
+    TUFF_CHECK_LT(slot, filled.size());
+    TUFF_CHECK_EQ(int{filled[slot]}, 0);
+    filled[slot] = 1;
+  };
+  for (const auto& [slot, value] : plan.constants) {
+    fill(slot);
+    TUFF_CHECK(value.has_value());
+  }
+  for (uint32_t slot : plan.parameter_slots) fill(slot);
+  for (uint32_t slot : plan.inputs.items) TUFF_CHECK_EQ(int{filled[slot]}, 1);
+  for (uint32_t slot : plan.output_slots) {
+    TUFF_CHECK_LT(slot, filled.size());
+    TUFF_CHECK_EQ(int{filled[slot]}, 1);
+  }
+}
+
+void verify_use_counts(const PlanArrays& plan) {
+  std::vector<uint32_t> reads(plan.slot_count(), 0);
+  for (uint32_t slot : plan.inputs.items) ++reads[slot];
+  for (size_t slot = 0; slot < reads.size(); ++slot) {
+    TUFF_CHECK_LE(reads[slot], plan.use_count[slot]);
+    TUFF_CHECK_LE(plan.use_count[slot], reads[slot] + 1);
+  }
+  for (uint32_t slot : plan.output_slots) TUFF_CHECK_EQ(plan.use_count[slot], reads[slot] + 1);
+}
+
+/// Successors and wait counts are what inputs and outputs imply.
+void verify_edges(const PlanArrays& plan, const std::vector<uint32_t>& writer) {
+  size_t edges = 0;
+  for (uint32_t task = 0; task < plan.task_count(); ++task) {
+    std::vector<uint32_t> producers;
+    for (uint32_t slot : plan.inputs[task]) {
+      if (writer[slot] != kNoTask) producers.push_back(writer[slot]);
+    }
+    std::sort(producers.begin(), producers.end());
+    producers.erase(std::unique(producers.begin(), producers.end()), producers.end());
+    TUFF_CHECK_EQ(producers.size(), plan.wait_count[task]);
+    edges += producers.size();
+    for (uint32_t producer : producers) {
+      const std::span<const uint32_t> row = plan.successors[producer];
+      TUFF_CHECK(std::binary_search(row.begin(), row.end(), task));
+    }
+  }
+  // Rows ascend strictly and hold each of these edges, so equal totals mean equal sets.
+  TUFF_CHECK_EQ(edges, plan.successors.items.size());
+}
+
+void verify_roots_and_acyclic(const PlanArrays& plan) {
+  std::vector<uint32_t> waits = plan.wait_count;
+  std::vector<uint32_t> ready;
+  for (uint32_t task = 0; task < waits.size(); ++task) {
+    if (waits[task] == 0) ready.push_back(task);
+  }
+  TUFF_CHECK(plan.roots == ready);
+  size_t reached = 0;
+  while (!ready.empty()) {
+    const uint32_t task = ready.back();
+    ready.pop_back();
+    ++reached;
+    for (uint32_t next : plan.successors[task]) {
+      if (--waits[next] == 0) ready.push_back(next);
+    }
+  }
+  TUFF_CHECK_EQ(reached, plan.task_count());  // fewer: some tasks wait for each other
+}
+
+}  // namespace
+
+Scratch::~Scratch() {
+  if (data_ != nullptr) ::operator delete(data_, kScratchAlignment);
+}
+
+std::byte* Scratch::get(size_t bytes) {
+  if (bytes > bytes_ || data_ == nullptr) {
+    if (data_ != nullptr) ::operator delete(std::exchange(data_, nullptr), kScratchAlignment);
+    // Half as much again, so that slowly growing demands do not allocate each time.
+    bytes_ = std::max(bytes, bytes_ + bytes_ / 2);
+    data_ = static_cast<std::byte*>(::operator new(bytes_, kScratchAlignment));
+  }
+  return data_;
+}
+
+void PlanArrays::verify() const {
+  const size_t tasks = task_count();
+  TUFF_CHECK_LT(tasks, size_t{kNoTask});
+  TUFF_CHECK_EQ(block.size(), tasks);
+  TUFF_CHECK_EQ(wait_count.size(), tasks);
+  for (uint32_t index : function) {
+    TUFF_CHECK_LT(index, functions.size());
+    TUFF_CHECK(functions[index] != nullptr);
+  }
+  verify_rows(inputs, tasks, slot_count());
+  verify_rows(successors, tasks, tasks);
+  for (size_t task = 0; task < tasks; ++task) {
+    const std::span<const uint32_t> row = successors[task];
+    TUFF_CHECK(std::adjacent_find(row.begin(), row.end(), std::greater_equal<>()) == row.end());
+  }
+  TUFF_CHECK_EQ(first_output.size(), tasks + 1);
+  TUFF_CHECK(std::is_sorted(first_output.begin(), first_output.end()));
+  TUFF_CHECK_LE(first_output.back(), slot_count());
+  const std::vector<uint32_t> writer = writers_of(*this);
+  verify_sources(*this, writer);
+  verify_use_counts(*this);
+  verify_edges(*this, writer);
+  verify_roots_and_acyclic(*this);
+}
+
+TUFF_NAMESPACE_END
