@@ -1,7 +1,7 @@
-// The cases of bench/arrays as one would write each by hand for one machine: OpenMP over blocks, the
-// widest vectors the compiler is allowed, libmvec's exp called by its vector name (a loop that a
-// compiler declines to vectorise would fall back to the scalar one in silence), non-temporal stores
-// for results that are not read again. Knows all sizes at compile time, as no library can.
+// The cases of bench/arrays as one would write each by hand for one machine: OpenMP over blocks,
+// the widest vectors the compiler is allowed, libmvec's exp called by its vector name (a loop that
+// the compiler declines to vectorise would call the scalar one in silence), non-temporal stores for
+// results that are not read again. Knows all block sizes at compile time, as no library can.
 //
 // The case `read` only loads the bytes of `sum`: what the memory of this machine gives.
 // Built by bench/run.py with the flags in question.json.
@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #include <omp.h>
 
-#include "../common/bench.h"
+#include "bench/common/bench.h"
 
 #if defined(__AVX512F__)
 #define LANES 8
@@ -31,16 +31,16 @@ typedef double Vec __attribute__((vector_size(8 * LANES), may_alias));
 typedef uint64_t Word __attribute__((vector_size(8 * LANES), may_alias));
 
 enum {
-  CHUNK = 1000000,     // elements of a block
-  COLUMNS = 100,       // of a matrix
-  ROW_CHUNK = 10000,   // rows of a block of a matrix
+  CHUNK = 1000000,    // elements of a block
+  COLUMNS = 100,      // of a matrix
+  ROW_CHUNK = 10000,  // rows of a block of a matrix
   // Two rows are a whole number of vectors (200 doubles, 25 of 8), so every load is aligned.
   PAIR = 2 * COLUMNS / LANES,
-  PANEL = 32,          // rows whose 25 KiB are still in the first-level cache when read again
-  TILE = 2048,         // generated elements at a time: 16 KiB
+  PANEL = 32,   // rows whose 25 KiB are still in the first-level cache when read again
+  TILE = 2048,  // generated elements at a time: 16 KiB
 };
 
-static size_t count;                  // elements of x
+static size_t count;  // elements of x
 static const double *x, *labels;
 static double *kept, coefficients[COLUMNS];
 static int threads;
@@ -200,7 +200,8 @@ static int run_standardize(double* result) {
       // The two halves were shifted by different rows: bring the second to the first one's shift.
       const double n = (double)(rows / 2), d = x[COLUMNS + j] - x[j];
       const double sum = sums[j] + sums[COLUMNS + j] + n * d;
-      const double square = squares[j] + squares[COLUMNS + j] + 2 * d * sums[COLUMNS + j] + n * d * d;
+      const double square =
+          squares[j] + squares[COLUMNS + j] + 2 * d * sums[COLUMNS + j] + n * d * d;
       const double mean = sum / (double)rows;
       centre[j] = centre[COLUMNS + j] = mean + x[j];
       scale[j] = scale[COLUMNS + j] = 1 / sqrt(square / (double)rows - mean * mean);

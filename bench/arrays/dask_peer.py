@@ -2,8 +2,8 @@
 for: building the expression, optimising and running it.
 
 Inputs are persisted blocks, Dask's own form of data in memory; a wrapped NumPy array takes as long,
-but holds a second copy. BLAS keeps to one thread inside a task, as Dask's manual asks. Systems `dask-threads` and `dask-threads-keep` are this file under two allocators, see
-bench/README.md.
+but holds a second copy. BLAS keeps to one thread inside a task, as Dask's manual asks. Systems
+`dask-threads` and `dask-threads-keep` are this file under two allocators, see bench/README.md.
 """
 
 import dask
@@ -20,7 +20,7 @@ def blocks(x, chunks):
 
 
 def tasks(expression):
-    """How many tasks the scheduler gets to run; names of blocks that are already there do not count."""
+    """How many tasks the scheduler gets to run; names of blocks already there do not count."""
     (optimized,) = dask.optimize(expression)
     return sum(type(node) is Task for node in optimized.__dask_graph__().values())
 

@@ -11,7 +11,9 @@ from common.peer import Case, arguments, run
 
 def sum_(options):
     x = w.vector(options)
-    return Case(lambda: ne.evaluate("sum(x)", {"x": x}), x.size, w.BYTES_READ * x.size, w.check_scalar)
+    return Case(
+        lambda: ne.evaluate("sum(x)", {"x": x}), x.size, w.BYTES_READ * x.size, w.check_scalar
+    )
 
 
 def expsum(options):

@@ -58,8 +58,9 @@ def check_gradient(g):
     return [g @ g, g[0], g[50], g[99]]
 
 
-# Bytes that have to cross memory per element of the input: a scalar result reads it once; a kept one
-# writes as much; `standardize` needs the moments before it can write, and 0.8 GB stays in no cache.
+# Bytes that have to cross memory per element of the input: a scalar result reads it once; a kept
+# one writes as much; `standardize` needs the moments before it can write, and 0.8 GB stays in no
+# cache.
 BYTES_READ = 8
 BYTES_KEPT = 16
 BYTES_STANDARDIZED = 24

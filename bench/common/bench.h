@@ -22,21 +22,21 @@ extern "C" {
 #endif
 
 typedef struct {
-  const char* bench;        // the question: the name of the folder
-  const char* system;       // what answers it
-  const char* version;      // of the system and of what it stands on
-  const char* case_name;    // one row of the table
+  const char* bench;      // the question: the name of the folder
+  const char* system;     // what answers it
+  const char* version;    // of the system and of what it stands on
+  const char* case_name;  // one row of the table
   int threads;
-  int repeats;              // warm ones; one cold one comes first
-  bool quick;               // the sizes of BENCH_QUICK=1
+  int repeats;  // warm ones; one cold one comes first
+  bool quick;   // the sizes of BENCH_QUICK=1
 } BenchOptions;
 
 /// What one repeat of one case gave, beside its time.
 typedef struct {
   double seconds;
-  long tasks;               // what the system's scheduler ran; 0 where there is none
-  double elements;          // elements of the input
-  double bytes;             // that have to cross memory: each input read, each output written
+  long tasks;       // what the system's scheduler ran; 0 where there is none
+  double elements;  // elements of the input
+  double bytes;     // that have to cross memory: each input read, each output written
   const double* result;
   int result_count;
 } BenchRepeat;
@@ -89,8 +89,8 @@ static inline void bench_forget_peak_rss(void) {
   fclose(file);
 }
 
-/// Largest resident set of this process since bench_forget_peak_rss(), in bytes. Not from getrusage:
-/// its figure never falls, and starts at that of the process that called exec, here Python's.
+/// Largest resident set of this process since bench_forget_peak_rss(), in bytes. Not getrusage's:
+/// that figure never falls, and starts at that of the process that called exec, here Python's.
 static inline double bench_peak_rss(void) {
   FILE* file = fopen("/proc/self/status", "r");
   if (file == NULL) return 0;

@@ -34,7 +34,7 @@ def chain(x):
 
 
 def materialised(expression):
-    """The optimised graph with its tasks, ready for the scheduler, which still has to order them."""
+    """The optimised graph with its tasks; the scheduler still has to order them."""
     (optimized,) = dask.optimize(expression)
     return dict(optimized.__dask_graph__())
 
