@@ -527,6 +527,7 @@ BufferStatistics buffer_statistics() {
   Central& pool = central();
   const std::lock_guard lock(pool.mutex);
   const LiveNow now = sum_live(pool);
+  pool.peak_live_bytes = now.peak_bytes;
   BufferStatistics statistics;
   statistics.live_bytes = not_negative(now.bytes);
   statistics.live_buffers = not_negative(now.buffers);

@@ -1,0 +1,103 @@
+// What all layers share; see layer.h.
+#include "tuff/graph/layer.h"
+
+#include <algorithm>
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+// A chain of 100,000 operations must not be destroyed by 100,000 nested destructors: the first one on
+// a thread collects what the others let go of.
+Layer::~Layer() {
+  thread_local std::vector<Port>* pending = nullptr;
+  if (pending != nullptr) {
+    for (Port& port : inputs_) pending->push_back(std::move(port));
+    return;
+  }
+  std::vector<Port> list = std::move(inputs_);
+  pending = &list;
+  while (!list.empty()) {
+    const Port last = std::move(list.back());
+    list.pop_back();
+  }
+  pending = nullptr;
+}
+
+uint32_t Layer::task_of(uint32_t, uint32_t block) const { return block; }
+
+void LayerWriter::put_axis(const AxisChunksPtr& axis) {
+  const auto [at, added] = numbers_.try_emplace(axis.get(), static_cast<uint32_t>(table_.size()));
+  if (added) table_.push_back(axis);
+  put(at->second);
+}
+
+void LayerWriter::put_chunks(const Chunks& chunks) {
+  put(static_cast<uint8_t>(chunks.size()));
+  for (const AxisChunksPtr& axis : chunks) put_axis(axis);
+}
+
+AxisChunksPtr LayerReader::get_axis() {
+  const auto number = get<uint32_t>();
+  if (number >= table_.size()) fail("a chunk number out of range");
+  return table_[number];
+}
+
+Chunks LayerReader::get_chunks() {
+  Chunks chunks;
+  const auto rank = get<uint8_t>();
+  if (rank > kMaxRank) fail("a rank out of range");
+  for (size_t a = 0; a < rank; ++a) chunks.push_back(get_axis());
+  return chunks;
+}
+
+std::vector<LayerPtr> layers_in_order(const std::vector<Port>& outputs) {
+  std::vector<LayerPtr> order;
+  struct Visit {
+    const LayerPtr* layer;
+    size_t next_input;
+  };
+  std::unordered_map<const Layer*, bool> seen;
+  std::vector<Visit> stack;
+  for (const Port& output : outputs) {
+    if (!seen.try_emplace(output.layer.get(), true).second) continue;
+    stack.push_back({&output.layer, 0});
+    while (!stack.empty()) {
+      Visit& top = stack.back();
+      const std::vector<Port>& inputs = (*top.layer)->inputs();
+      if (top.next_input == inputs.size()) {
+        order.push_back(*top.layer);
+        stack.pop_back();
+        continue;
+      }
+      const LayerPtr& input = inputs[top.next_input++].layer;
+      if (seen.try_emplace(input.get(), true).second) stack.push_back({&input, 0});
+    }
+  }
+  return order;
+}
+
+void Replacements::set(const Layer* from, uint32_t output, Port to) {
+  std::vector<Port>& ports = map_[from];
+  if (ports.size() <= output) ports.resize(output + 1);
+  ports[output] = std::move(to);
+}
+
+Port Replacements::operator()(const Port& port) const {
+  const auto found = map_.find(port.layer.get());
+  if (found == map_.end() || found->second.size() <= port.output) return port;
+  const Port& to = found->second[port.output];
+  return to.layer ? to : port;
+}
+
+LayerPtr Replacements::with_new_inputs(const LayerPtr& layer) const {
+  std::vector<Port> inputs;
+  bool changed = false;
+  for (const Port& input : layer->inputs()) {
+    inputs.push_back((*this)(input));
+    changed = changed || !(inputs.back() == input);
+  }
+  return changed ? layer->with_inputs(std::move(inputs)) : layer;
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END

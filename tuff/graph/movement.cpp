@@ -1,0 +1,446 @@
+// Slices, rechunking, masks; see movement.h.
+#include "tuff/graph/movement.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+/// Row-major block number from a block index per axis.
+template <class IndexOf>
+uint32_t block_number(const Chunks& chunks, IndexOf&& index_of) {
+  uint64_t number = 0;
+  for (size_t a = 0; a < chunks.size(); ++a) number = number * chunks[a]->count() + index_of(a);
+  return static_cast<uint32_t>(number);
+}
+
+class GridTask : public TaskFunction {
+ public:
+  explicit GridTask(const Chunks& chunks) : grid_(grid_of(chunks)) {}
+  std::string block_name(uint32_t block) const override { return tuff::to_string(grid_index(block, grid_)); }
+
+ protected:
+  Dims grid_;
+};
+
+}  // namespace
+
+// ---- SliceLayer ----------------------------------------------------------------------------------
+
+struct SliceLayer::Cut {
+  Chunks chunks;
+  std::vector<std::vector<Piece>> pieces;
+};
+
+namespace {
+
+std::vector<SliceLayer::Piece> pieces_of(const AxisChunks& axis, const AxisSlice& slice) {
+  std::vector<SliceLayer::Piece> pieces;
+  if (slice.whole) {
+    for (size_t b = 0; b < axis.count(); ++b) pieces.push_back({static_cast<uint32_t>(b), 0, 1, -1});
+    return pieces;
+  }
+  int64_t at = slice.start;
+  int64_t left = slice.count;
+  while (left > 0) {
+    const size_t block = axis.block_of(at);
+    const int64_t first = axis.offset(block);
+    const int64_t last = first + axis.size(block) - 1;
+    const int64_t room = slice.step > 0 ? (last - at) / slice.step : (at - first) / -slice.step;
+    const int64_t count = std::min(left, room + 1);
+    pieces.push_back({static_cast<uint32_t>(block), at - first, slice.step, count});
+    at += count * slice.step;
+    left -= count;
+  }
+  if (pieces.empty()) pieces.push_back({0, 0, 1, 0});
+  return pieces;
+}
+
+}  // namespace
+
+SliceLayer::SliceLayer(Port input, PerAxis<AxisSlice> slices)
+    : SliceLayer(input, slices, [&] {
+        Cut cut;
+        const Chunks& chunks = output_of(input).chunks;
+        for (size_t a = 0; a < chunks.size(); ++a) {
+          cut.pieces.push_back(pieces_of(*chunks[a], slices[a]));
+          if (slices[a].whole) {
+            cut.chunks.push_back(chunks[a]);
+            continue;
+          }
+          std::vector<int64_t> sizes;
+          for (const Piece& piece : cut.pieces.back()) sizes.push_back(piece.count);
+          cut.chunks.push_back(AxisChunks::of(sizes));
+        }
+        return cut;
+      }()) {}
+
+SliceLayer::SliceLayer(Port input, PerAxis<AxisSlice> slices, Cut cut)
+    : Layer({input}, output_of(input).dtype, std::move(cut.chunks)),
+      slices_(slices),
+      pieces_(std::make_shared<std::vector<std::vector<Piece>>>(std::move(cut.pieces))) {}
+
+void SliceLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
+  const Dims index = grid_index(task, grid_of(outputs()[0].chunks));
+  reads.push_back({0, block_number(output_of(inputs()[0]).chunks, [&](size_t a) {
+                     return (*pieces_)[a][static_cast<size_t>(index[a])].block;
+                   })});
+}
+
+namespace {
+
+class SliceTask final : public GridTask {
+ public:
+  SliceTask(const Chunks& chunks, std::shared_ptr<const std::vector<std::vector<SliceLayer::Piece>>> pieces)
+      : GridTask(chunks), pieces_(std::move(pieces)) {}
+  std::string_view name() const override { return "slice"; }
+  void run(TaskArguments& arguments) const override {
+    const Block& block = arguments.inputs[0]->get<Block>();
+    const Dims index = grid_index(arguments.block, grid_);
+    int64_t offset = 0;
+    Dims shape;
+    Dims strides;
+    for (size_t a = 0; a < pieces_->size(); ++a) {
+      const SliceLayer::Piece& piece = (*pieces_)[a][static_cast<size_t>(index[a])];
+      shape.push_back(piece.count < 0 ? block.shape()[a] : piece.count);
+      if (shape.back() > 0) offset += piece.start * block.strides()[a];
+      strides.push_back(piece.step * block.strides()[a]);
+    }
+    arguments.outputs[0].emplace<Block>(block.strided_view(offset, shape, strides));
+  }
+
+ private:
+  std::shared_ptr<const std::vector<std::vector<SliceLayer::Piece>>> pieces_;
+};
+
+}  // namespace
+
+std::shared_ptr<const TaskFunction> SliceLayer::lower(const LowerHints&) const {
+  return std::make_shared<SliceTask>(outputs()[0].chunks, pieces_);
+}
+
+LayerPtr SliceLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<SliceLayer>(inputs[0], slices_);
+}
+
+void SliceLayer::write(LayerWriter& writer) const {
+  writer.put(static_cast<uint8_t>(slices_.size()));
+  for (const AxisSlice& s : slices_) {
+    writer.put(s.start);
+    writer.put(s.step);
+    writer.put(s.count);
+    writer.put(s.whole);
+  }
+}
+
+std::string SliceLayer::note() const {
+  std::string text;
+  for (const AxisSlice& s : slices_) {
+    if (!text.empty()) text += ", ";
+    text += s.whole ? ":" : fmt::format("{}:{}x{}", s.start, s.step, s.count);
+  }
+  return text;
+}
+
+LayerPtr SliceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  const Chunks& chunks = output_of(inputs[0]).chunks;
+  if (reader.get<uint8_t>() != chunks.size()) reader.fail("slices of another rank");
+  PerAxis<AxisSlice> slices;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    AxisSlice s;
+    s.start = reader.get<int64_t>();
+    s.step = reader.get<int64_t>();
+    s.count = reader.get<int64_t>();
+    s.whole = reader.get<bool>();
+    if (!s.whole) {
+      if (!chunks[a]->is_known()) reader.fail("a slice of an unknown extent");
+      const int64_t extent = chunks[a]->extent().value();
+      const bool inside = s.step != 0 && s.count >= 0 && s.count <= extent &&
+                          std::abs(static_cast<double>(s.step)) < 9e18 &&
+                          (s.count == 0 || (s.start >= 0 && s.start < extent));
+      if (!inside) reader.fail("a slice out of range");
+      const double last = static_cast<double>(s.start) + static_cast<double>(s.count - 1) * static_cast<double>(s.step);
+      if (s.count > 0 && (last < 0 || last >= static_cast<double>(extent))) reader.fail("a slice out of range");
+    }
+    slices.push_back(s);
+  }
+  return std::make_shared<SliceLayer>(inputs[0], slices);
+}
+
+// ---- RechunkLayer --------------------------------------------------------------------------------
+
+namespace {
+
+/// Blocks of `from` that overlap block `index` of `to` along one axis: first and one past the last.
+std::pair<size_t, size_t> overlap(const AxisChunks& from, const AxisChunks& to, size_t index) {
+  if (&from == &to || !from.is_known()) return {index, index + 1};
+  if (to.size(index) == 0) return {0, 1};
+  return {from.block_of(to.offset(index)), from.block_of(to.offset(index + 1) - 1) + 1};
+}
+
+/// Calls f(block number, first index per axis) for the input blocks of one output block.
+template <class F>
+void for_each_overlap(const Chunks& from, const Chunks& to, const Dims& index, F&& f) {
+  Dims first;
+  Dims last;
+  for (size_t a = 0; a < to.size(); ++a) {
+    const auto [b, e] = overlap(*from[a], *to[a], static_cast<size_t>(index[a]));
+    first.push_back(static_cast<int64_t>(b));
+    last.push_back(static_cast<int64_t>(e));
+  }
+  Dims at = first;
+  while (true) {
+    f(block_number(from, [&](size_t a) { return static_cast<size_t>(at[a]); }), at);
+    size_t a = to.size();
+    while (a-- > 0) {
+      if (++at[a] < last[a]) break;
+      at[a] = first[a];
+    }
+    if (a == SIZE_MAX) return;
+  }
+}
+
+class RechunkTask final : public GridTask {
+ public:
+  RechunkTask(DType dtype, Chunks from, Chunks to)
+      : GridTask(to), dtype_(dtype), from_(std::move(from)), to_(std::move(to)) {}
+  std::string_view name() const override { return "rechunk"; }
+  void run(TaskArguments& arguments) const override {
+    const Dims index = grid_index(arguments.block, grid_);
+    Dims shape;
+    for (size_t a = 0; a < to_.size(); ++a) {
+      shape.push_back(to_[a]->is_known() ? to_[a]->size(static_cast<size_t>(index[a]))
+                                         : arguments.inputs[0]->get<Block>().shape()[a]);
+    }
+    const bool single = arguments.inputs.size() == 1;
+    Block result;
+    if (!single) result = Block::allocate(dtype_, shape);
+    size_t k = 0;
+    for_each_overlap(from_, to_, index, [&](uint32_t, const Dims& at) {
+      const Block& input = arguments.inputs[k++]->get<Block>();
+      int64_t from_offset = 0;
+      int64_t to_offset = 0;
+      Dims piece;
+      for (size_t a = 0; a < to_.size(); ++a) {
+        if (!to_[a]->is_known()) {
+          piece.push_back(shape[a]);
+          continue;
+        }
+        const int64_t out_first = to_[a]->offset(static_cast<size_t>(index[a]));
+        const int64_t in_first = from_[a]->offset(static_cast<size_t>(at[a]));
+        const int64_t begin = std::max(out_first, in_first);
+        const int64_t end = std::min(out_first + shape[a], in_first + from_[a]->size(static_cast<size_t>(at[a])));
+        piece.push_back(std::max<int64_t>(end - begin, 0));
+        if (piece.back() > 0) {
+          from_offset += (begin - in_first) * input.strides()[a];
+          if (!single) to_offset += (begin - out_first) * result.strides()[a];
+        }
+      }
+      const Block source = input.strided_view(from_offset, piece, input.strides());
+      if (single) {
+        result = source;
+      } else {
+        copy_elements(source, result.strided_view(to_offset, piece, result.strides()));
+      }
+    });
+    arguments.outputs[0].emplace<Block>(std::move(result));
+  }
+
+ private:
+  DType dtype_;
+  Chunks from_;
+  Chunks to_;
+};
+
+}  // namespace
+
+RechunkLayer::RechunkLayer(Port input, Chunks chunks)
+    : Layer({input}, output_of(input).dtype, std::move(chunks)) {}
+
+void RechunkLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
+  const Chunks& to = outputs()[0].chunks;
+  for_each_overlap(output_of(inputs()[0]).chunks, to, grid_index(task, grid_of(to)),
+                   [&](uint32_t block, const Dims&) { reads.push_back({0, block}); });
+}
+
+std::shared_ptr<const TaskFunction> RechunkLayer::lower(const LowerHints&) const {
+  return std::make_shared<RechunkTask>(outputs()[0].dtype, output_of(inputs()[0]).chunks, outputs()[0].chunks);
+}
+
+LayerPtr RechunkLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<RechunkLayer>(inputs[0], outputs()[0].chunks);
+}
+
+void RechunkLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }
+
+std::string RechunkLayer::note() const { return tuff::to_string(outputs()[0].chunks); }
+
+LayerPtr RechunkLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  const Chunks& given = output_of(inputs[0]).chunks;
+  Chunks chunks = reader.get_chunks();
+  if (chunks.size() != given.size()) reader.fail("chunks of another rank");
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (!(chunks[a]->extent() == given[a]->extent())) reader.fail("chunks of another extent");
+  }
+  return std::make_shared<RechunkLayer>(inputs[0], std::move(chunks));
+}
+
+// ---- MaskLayer -----------------------------------------------------------------------------------
+
+namespace {
+
+Chunks masked_chunks(const Port& input, const Port& mask, AxisChunksPtr selected) {
+  if (output_of(mask).chunks.size() > 1) return Chunks{std::move(selected)};
+  Chunks chunks = output_of(input).chunks;
+  chunks[0] = std::move(selected);
+  return chunks;
+}
+
+class MaskTask final : public GridTask {
+ public:
+  explicit MaskTask(const Chunks& chunks) : GridTask(chunks) {}
+  std::string_view name() const override { return "mask"; }
+  void run(TaskArguments& arguments) const override {
+    const Block& block = arguments.inputs[0]->get<Block>();
+    const Block mask = arguments.inputs[1]->get<Block>().contiguous();
+    const bool* chosen = mask.data<bool>();
+    const int64_t n = mask.size();
+    const auto selected = static_cast<int64_t>(std::count(chosen, chosen + n, true));
+    Dims shape = block.shape();
+    if (mask.rank() > 1) {
+      shape = Dims{selected};
+    } else {
+      shape[0] = selected;
+    }
+    Block result = Block::allocate(block.dtype(), shape);
+    const Block dense = block.contiguous();
+    const size_t row = selected == 0 ? 0 : result.bytes() / static_cast<size_t>(selected);
+    const std::byte* from = dense.bytes_data();
+    std::byte* to = result.bytes_data();
+    if (row == 8) {
+      copy_chosen<uint64_t>(chosen, n, from, to);
+    } else if (row == 4) {
+      copy_chosen<uint32_t>(chosen, n, from, to);
+    } else if (row > 0) {
+      for (int64_t i = 0; i < n; ++i, from += row) {
+        if (!chosen[i]) continue;
+        std::memcpy(to, from, row);
+        to += row;
+      }
+    }
+    arguments.outputs[0].emplace<Block>(std::move(result));
+  }
+
+ private:
+  /// Without branches: random masks would mispredict every other element.
+  template <class T>
+  static void copy_chosen(const bool* chosen, int64_t n, const std::byte* from, std::byte* to) {
+    const auto* source = reinterpret_cast<const T*>(from);
+    auto* target = reinterpret_cast<T*>(to);
+    int64_t last = n;
+    while (last > 0 && !chosen[last - 1]) --last;  // what follows must not be written past the end
+    int64_t at = 0;
+    for (int64_t i = 0; i < last; ++i) {
+      target[at] = source[i];
+      at += chosen[i] ? 1 : 0;
+    }
+  }
+};
+
+}  // namespace
+
+MaskLayer::MaskLayer(Port input, Port mask, AxisChunksPtr selected)
+    : Layer({input, mask}, output_of(input).dtype, masked_chunks(input, mask, std::move(selected))) {}
+
+void MaskLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
+  const size_t first = output_of(inputs()[0]).chunks[0]->count();
+  const size_t blocks = block_count(output_of(inputs()[0]).chunks);
+  reads.push_back({0, task});
+  reads.push_back({1, static_cast<uint32_t>(task / (blocks / first))});
+}
+
+std::shared_ptr<const TaskFunction> MaskLayer::lower(const LowerHints&) const {
+  return std::make_shared<MaskTask>(outputs()[0].chunks);
+}
+
+LayerPtr MaskLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<MaskLayer>(inputs[0], inputs[1], outputs()[0].chunks[0]);
+}
+
+void MaskLayer::write(LayerWriter& writer) const { writer.put_axis(outputs()[0].chunks[0]); }
+
+LayerPtr MaskLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 2) reader.fail("a wrong number of inputs");
+  AxisChunksPtr selected = reader.get_axis();
+  const LayerOutput& array = output_of(inputs[0]);
+  const LayerOutput& mask = output_of(inputs[1]);
+  bool fits = mask.dtype == DType::bool_ && !array.chunks.empty() && !mask.chunks.empty() &&
+              mask.chunks.size() <= array.chunks.size() && !selected->is_known() &&
+              selected->count() == array.chunks[0]->count();
+  for (size_t a = 0; fits && a < mask.chunks.size(); ++a) {
+    fits = same_chunks(mask.chunks[a], array.chunks[a]) && (a == 0 || mask.chunks[a]->count() == 1);
+  }
+  if (!fits || (mask.chunks.size() > 1 && mask.chunks.size() != array.chunks.size())) {
+    reader.fail("a mask that does not fit");
+  }
+  return std::make_shared<MaskLayer>(inputs[0], inputs[1], std::move(selected));
+}
+
+// ---- AssumeChunksLayer ---------------------------------------------------------------------------
+
+namespace {
+
+class AssumeChunksTask final : public GridTask {
+ public:
+  explicit AssumeChunksTask(Chunks chunks) : GridTask(chunks), chunks_(std::move(chunks)) {}
+  std::string_view name() const override { return "assume_chunks"; }
+  void run(TaskArguments& arguments) const override {
+    const Block& block = arguments.inputs[0]->get<Block>();
+    const Dims index = grid_index(arguments.block, grid_);
+    for (size_t a = 0; a < chunks_.size(); ++a) {
+      const int64_t size = chunks_[a]->size(static_cast<size_t>(index[a]));
+      if (chunks_[a]->is_known() ? block.shape()[a] != size : block.shape()[a] > size) {
+        throw InvalidArgument("compute_chunk_sizes",
+                              fmt::format("block {} has shape {}, but axis {} was found to be {} before: the "
+                                          "data changed since",
+                                          tuff::to_string(index), tuff::to_string(block.shape()), a, size));
+      }
+    }
+    arguments.outputs[0].emplace<Block>(block);
+  }
+
+ private:
+  Chunks chunks_;
+};
+
+}  // namespace
+
+AssumeChunksLayer::AssumeChunksLayer(Port input, Chunks chunks)
+    : Layer({input}, output_of(input).dtype, std::move(chunks)) {}
+
+std::shared_ptr<const TaskFunction> AssumeChunksLayer::lower(const LowerHints&) const {
+  return std::make_shared<AssumeChunksTask>(outputs()[0].chunks);
+}
+
+LayerPtr AssumeChunksLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<AssumeChunksLayer>(inputs[0], outputs()[0].chunks);
+}
+
+void AssumeChunksLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }
+
+LayerPtr AssumeChunksLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  const Chunks& given = output_of(inputs[0]).chunks;
+  Chunks chunks = reader.get_chunks();
+  if (!(grid_of(chunks) == grid_of(given))) reader.fail("chunks of another grid");
+  return std::make_shared<AssumeChunksLayer>(inputs[0], std::move(chunks));
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END

@@ -1,0 +1,91 @@
+// Layers that move or select elements: slices, rechunking, boolean masks, chunk sizes made known.
+#pragma once
+
+#include "tuff/base/block.h"
+#include "tuff/graph/layer.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+/// Every `step`-th element from `start` on, `count` of them (step may be negative).
+struct AxisSlice {
+  int64_t start = 0;
+  int64_t step = 1;
+  int64_t count = 0;
+  bool whole = false;  ///< the axis as it is; the only slice of an axis of unknown extent
+};
+
+/// A slice per axis. Each output block is a view of one input block, so nothing is copied.
+class TUFF_API SliceLayer final : public Layer {
+ public:
+  SliceLayer(Port input, PerAxis<AxisSlice> slices);
+  std::string_view name() const override { return "slice"; }
+  bool is_view() const override { return true; }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
+  LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  void write(LayerWriter& writer) const override;
+  std::string note() const override;
+  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+
+  /// What one output block takes of one input block along one axis.
+  struct Piece {
+    uint32_t block = 0;
+    int64_t start = 0;
+    int64_t step = 1;
+    int64_t count = 0;  ///< -1: all of it
+  };
+
+ private:
+  struct Cut;
+  SliceLayer(Port input, PerAxis<AxisSlice> slices, Cut cut);
+  PerAxis<AxisSlice> slices_;
+  std::shared_ptr<const std::vector<std::vector<Piece>>> pieces_;  // by axis, by output block
+};
+
+/// The same elements in other blocks. Each output block is copied straight from the input blocks that
+/// it overlaps; a block that lies inside one input block is a view.
+class TUFF_API RechunkLayer final : public Layer {
+ public:
+  RechunkLayer(Port input, Chunks chunks);
+  std::string_view name() const override { return "rechunk"; }
+  bool reads_everything() const override { return true; }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
+  LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  void write(LayerWriter& writer) const override;
+  std::string note() const override;
+  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+};
+
+/// Elements where a mask is true. Input 0: the array; input 1: the mask (bool), either 1-d, selecting
+/// along axis 0, or of the array's rank (then all axes but the first are whole and the result is 1-d).
+/// The first extent of the result is a symbol.
+class TUFF_API MaskLayer final : public Layer {
+ public:
+  MaskLayer(Port input, Port mask, AxisChunksPtr selected);
+  std::string_view name() const override { return "mask"; }
+  bool reads_everything() const override { return true; }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
+  LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  void write(LayerWriter& writer) const override;
+  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+};
+
+/// The same blocks under chunks that are now known (or other symbols); each block is checked as it passes.
+class TUFF_API AssumeChunksLayer final : public Layer {
+ public:
+  AssumeChunksLayer(Port input, Chunks chunks);
+  std::string_view name() const override { return "assume_chunks"; }
+  bool is_view() const override { return true; }
+  bool reads_everything() const override { return true; }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override { reads.push_back({0, task}); }
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
+  LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  void write(LayerWriter& writer) const override;
+  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+};
+
+}  // namespace graph
+TUFF_NAMESPACE_END

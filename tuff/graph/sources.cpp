@@ -1,0 +1,224 @@
+// Memory, parameters and callables as layers; see sources.h.
+#include "tuff/graph/sources.h"
+
+#include <map>
+#include <mutex>
+
+#include <fmt/format.h>
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+std::vector<Block> cut(const Block& whole, const Chunks& chunks) {
+  std::vector<Block> blocks;
+  const size_t count = block_count(chunks);
+  blocks.reserve(count);
+  Dims index(chunks.size(), 0);
+  Dims shape(chunks.size(), 0);
+  for (size_t b = 0; b < count; ++b) {
+    int64_t offset = 0;
+    for (size_t a = 0; a < chunks.size(); ++a) {
+      const auto i = static_cast<size_t>(index[a]);
+      offset += chunks[a]->offset(i) * whole.strides()[a];
+      shape[a] = chunks[a]->size(i);
+    }
+    blocks.push_back(whole.strided_view(offset, shape, whole.strides()));
+    for (size_t a = chunks.size(); a-- > 0;) {
+      if (++index[a] < static_cast<int64_t>(chunks[a]->count())) break;
+      index[a] = 0;
+    }
+  }
+  return blocks;
+}
+
+}  // namespace
+
+MemoryLayer::MemoryLayer(DType dtype, Chunks chunks, std::vector<Block> blocks)
+    : Layer({}, dtype, std::move(chunks)), blocks_(std::move(blocks)) {
+  TUFF_CHECK_EQ(blocks_.size(), block_count(outputs()[0].chunks));
+}
+
+MemoryLayer::MemoryLayer(const Block& whole, Chunks chunks)
+    : Layer({}, whole.dtype(), chunks), blocks_(cut(whole, chunks)) {}
+
+LayerPtr MemoryLayer::with_inputs(std::vector<Port>) const {
+  return std::make_shared<MemoryLayer>(outputs()[0].dtype, outputs()[0].chunks, blocks_);
+}
+
+void MemoryLayer::write(LayerWriter& writer) const {
+  if (writer.local) {
+    writer.put(reinterpret_cast<uint64_t>(this));
+    return;
+  }
+  size_t bytes = 0;
+  for (const Block& block : blocks_) bytes += block.bytes();
+  if (bytes > kSendLimit) {
+    throw InvalidArgument("serialize", fmt::format("an array in memory of {} bytes does not travel; at most {} do: "
+                                                   "read it from a file on each machine instead",
+                                                   bytes, kSendLimit));
+  }
+  writer.put(outputs()[0].dtype);
+  writer.put_chunks(outputs()[0].chunks);
+  for (const Block& block : blocks_) {
+    const Block dense = block.contiguous();
+    writer.put(dense.shape());
+    writer.raw(dense.bytes_data(), dense.bytes());
+  }
+}
+
+LayerPtr MemoryLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  const DType dtype = reader.dtype();
+  const Chunks chunks = reader.get_chunks();
+  const Dims grid = grid_of(chunks);
+  const size_t count = block_count(chunks);
+  if (count > reader.remaining()) reader.fail("more blocks than bytes");
+  std::vector<Block> blocks;
+  for (size_t b = 0; b < count; ++b) {
+    const Dims shape = reader.dims();
+    const Dims index = grid_index(b, grid);
+    if (shape.size() != chunks.size()) reader.fail("a block of another rank");
+    size_t elements = 1;
+    for (size_t a = 0; a < shape.size(); ++a) {
+      const int64_t size = chunks[a]->size(static_cast<size_t>(index[a]));
+      if (shape[a] < 0 || shape[a] > size || (chunks[a]->is_known() && shape[a] != size)) {
+        reader.fail("a block that does not fit its chunks");
+      }
+      if (shape[a] > 0 && elements > reader.remaining() / static_cast<size_t>(shape[a])) {
+        reader.fail("a block larger than the message");
+      }
+      elements *= static_cast<size_t>(shape[a]);
+    }
+    const auto bytes = reader.raw(elements * size_of(dtype));
+    Block block = Block::allocate(dtype, shape);
+    if (!bytes.empty()) std::memcpy(block.bytes_data(), bytes.data(), bytes.size());
+    if (dtype == DType::bool_) {
+      for (std::byte* p = block.bytes_data(); p != block.bytes_data() + bytes.size(); ++p) *p &= std::byte{1};
+    }
+    blocks.push_back(std::move(block));
+  }
+  return std::make_shared<MemoryLayer>(dtype, chunks, std::move(blocks));
+}
+
+ParameterLayer::ParameterLayer(std::string label, DType dtype, Chunks chunks)
+    : Layer({}, dtype, std::move(chunks)), label_(std::move(label)) {}
+
+LayerPtr ParameterLayer::with_inputs(std::vector<Port>) const {
+  return std::make_shared<ParameterLayer>(label_, outputs()[0].dtype, outputs()[0].chunks);
+}
+
+void ParameterLayer::write(LayerWriter& writer) const {
+  if (writer.local) writer.put(reinterpret_cast<uint64_t>(this));
+  writer.put(std::string_view(label_));
+  writer.put(outputs()[0].dtype);
+  writer.put_chunks(outputs()[0].chunks);
+}
+
+LayerPtr ParameterLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  std::string label = reader.text();
+  const DType dtype = reader.dtype();
+  return std::make_shared<ParameterLayer>(std::move(label), dtype, reader.get_chunks());
+}
+
+namespace {
+
+class FunctionTask final : public TaskFunction {
+ public:
+  FunctionTask(BlockFunction function, DType dtype, Chunks chunks)
+      : function_(std::move(function)), dtype_(dtype), chunks_(std::move(chunks)), grid_(grid_of(chunks_)) {}
+  std::string_view name() const override { return "from_function"; }
+  std::string block_name(uint32_t block) const override {
+    return tuff::to_string(grid_index(block, grid_));
+  }
+  void run(TaskArguments& arguments) const override {
+    BlockInfo info{grid_index(arguments.block, grid_), {}, {}, dtype_};
+    for (size_t a = 0; a < chunks_.size(); ++a) {
+      info.start.push_back(chunks_[a]->offset(static_cast<size_t>(info.index[a])));
+      info.shape.push_back(chunks_[a]->size(static_cast<size_t>(info.index[a])));
+    }
+    Block block = function_(info);
+    if (!block || block.dtype() != dtype_ || !(block.shape() == info.shape)) {
+      throw InvalidArgument("from_function",
+                            fmt::format("block {} must be {} of shape {}; the callable returned {}",
+                                        tuff::to_string(info.index), name_of(dtype_), tuff::to_string(info.shape),
+                                        block ? fmt::format("{} of shape {}", name_of(block.dtype()),
+                                                            tuff::to_string(block.shape()))
+                                              : "an empty block"));
+    }
+    arguments.outputs[0].emplace<Block>(std::move(block));
+  }
+
+ private:
+  BlockFunction function_;
+  DType dtype_;
+  Chunks chunks_;
+  Dims grid_;
+};
+
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, BlockFunction> functions;
+};
+
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+}  // namespace
+
+FunctionLayer::FunctionLayer(BlockFunction function, std::string registered, DType dtype, Chunks chunks)
+    : Layer({}, dtype, std::move(chunks)), function_(std::move(function)), registered_(std::move(registered)) {}
+
+std::shared_ptr<const TaskFunction> FunctionLayer::lower(const LowerHints&) const {
+  return std::make_shared<FunctionTask>(function_, outputs()[0].dtype, outputs()[0].chunks);
+}
+
+LayerPtr FunctionLayer::with_inputs(std::vector<Port>) const {
+  return std::make_shared<FunctionLayer>(function_, registered_, outputs()[0].dtype, outputs()[0].chunks);
+}
+
+void FunctionLayer::write(LayerWriter& writer) const {
+  if (writer.local) {
+    writer.put(reinterpret_cast<uint64_t>(this));
+    return;
+  }
+  if (registered_.empty()) {
+    throw InvalidArgument("serialize", "a callable given to from_function does not travel; register it by "
+                                       "name with register_function and use from_registered");
+  }
+  writer.put(std::string_view(registered_));
+  writer.put(outputs()[0].dtype);
+  writer.put_chunks(outputs()[0].chunks);
+}
+
+LayerPtr FunctionLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  std::string registered = reader.text();
+  const DType dtype = reader.dtype();
+  BlockFunction function = registered_function(registered);
+  return std::make_shared<FunctionLayer>(std::move(function), std::move(registered), dtype, reader.get_chunks());
+}
+
+void register_function(const std::string& name, BlockFunction function) {
+  if (name.empty() || !function) throw InvalidArgument("register_function", "needs a name and a callable");
+  const std::lock_guard lock(registry().mutex);
+  if (!registry().functions.try_emplace(name, std::move(function)).second) {
+    throw InvalidArgument("register_function", fmt::format("'{}' is registered already", name));
+  }
+}
+
+BlockFunction registered_function(const std::string& name) {
+  const std::lock_guard lock(registry().mutex);
+  const auto found = registry().functions.find(name);
+  if (found == registry().functions.end()) {
+    throw InvalidArgument("from_registered", fmt::format("'{}' is not registered in this process", name));
+  }
+  return found->second;
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END

@@ -1,0 +1,136 @@
+// Block programs: fused work on one block as a small register program over tiles.
+//
+// Made by optimize/fuse (through graph/fused), run by the scheduler's tasks, one call per block. A
+// program is a list of instructions in single-assignment form: value v is the result of instruction
+// v. The axes of the block's iteration space are *labels*; every value depends on some of them.
+// Running binds the labels to the actual extents and strides (once per distinct geometry, cached per
+// thread), cuts the space into tiles that stay in cache, and interprets the instructions tile by
+// tile with the flat loops of elementwise.h, reduce.h and panel.h: every operand is read from memory
+// once and every output written once, whatever the number of instructions.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tuff/base/block.h"
+#include "tuff/base/bytes.h"
+#include "tuff/kernels/elementwise.h"
+#include "tuff/kernels/random.h"
+#include "tuff/kernels/reduce.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace kernels {
+
+/// A set of labels: bit l is label l. Programs have at most 16.
+using LabelSet = uint16_t;
+inline constexpr size_t kMaxLabels = 16;
+/// Stands for "no label" where an axis of extent 1 lines up with nothing.
+inline constexpr int8_t kNoLabel = -1;
+
+using LabelMap = PerAxis<int8_t>;
+
+enum class Code : uint8_t {
+  load,         ///< operand `index`
+  constant,     ///< the value in `constant`
+  index,        ///< int64: position in the whole array along label `index`
+  random,       ///< source `index`: uniform (op 0) or normal (op 1)
+  elementwise,  ///< Elementwise `op` of arguments that all have type `operand`
+  cast,         ///< args[0] to `dtype`
+  reduce,       ///< Reduction `op` of args[0], taken over `space`, along `over`
+  times_vector, ///< panel args[0] (row, k) times args[1] (k): (row)
+  times_matrix, ///< panel args[0] (row, k) times args[1] (k, j), a load: (row, j)
+  row_sums,     ///< panel args[0] (row, a)' times args[1] (row): (a), summed over the block's rows
+  gram,         ///< panel args[0] (row, a)' times args[1] (row, b): (a, b), summed over the rows
+  store,        ///< args[0] to output `index`
+};
+inline constexpr int kCodeCount = 12;
+
+struct Instruction {
+  Code code = Code::load;
+  DType dtype = DType::float64;    ///< of the result
+  DType operand = DType::float64;  ///< elementwise: of the arguments
+  uint8_t op = 0;
+  std::array<uint32_t, 3> args{};
+  uint32_t index = 0;
+  LabelSet labels = 0;             ///< on which the result depends
+  LabelSet space = 0;              ///< reduce: all labels that are walked (a constant counts often)
+  LabelSet over = 0;               ///< reduce, times_*: the labels that vanish
+  std::array<std::byte, 8> constant{};
+};
+
+struct ProgramOperand {
+  DType dtype = DType::float64;
+  LabelMap axes;  ///< label of each axis; kNoLabel for an axis of extent 1
+};
+
+struct ProgramSource {
+  RandomKey key;
+  LabelMap axes;        ///< label of each axis of the whole random array
+  Dims global_strides;  ///< row-major strides of the whole random array
+};
+
+struct ProgramOutput {
+  DType dtype = DType::float64;
+  LabelMap axes;               ///< label of each axis; kNoLabel for an axis of extent 1
+  uint8_t collapsed = 0;       ///< bit a: axis a has extent 1 because its label was reduced in the block
+  bool moments = false;        ///< one more axis of extent 3 at the end: n, mean, m2
+};
+
+/// A panel program has label 0 as its row axis, and every value at most one other label (loads that
+/// feed times_matrix: two). Other programs are element-wise with reductions at the end, over any axes.
+struct TUFF_API Program {
+  uint8_t label_count = 0;
+  bool panel = false;
+  std::vector<ProgramOperand> operands;
+  std::vector<ProgramSource> sources;
+  std::vector<ProgramOutput> outputs;
+  std::vector<Instruction> instructions;
+
+  void write(ByteWriter& writer) const;
+  /// Throws InvalidArgument for bytes that are not a valid program.
+  static Program read(ByteReader& reader);
+  /// Throws InternalError when the program breaks a rule of this page.
+  void verify() const;
+};
+
+/// The geometry of one call. `extents[l]`: length of label l in this block; `starts[l]`: position of
+/// the block's first element along label l in the whole array.
+struct ProgramCall {
+  std::span<const Block* const> operands;
+  std::span<const int64_t> extents;
+  std::span<const int64_t> starts;
+  /// Bit o: output o is not read again soon, so it is written past the cache.
+  uint32_t streaming = 0;
+};
+
+/// Runs programs; one object serves all threads at once.
+class TUFF_API ProgramRunner {
+ public:
+  explicit ProgramRunner(Program program);
+  const Program& program() const { return program_; }
+  /// Allocates and fills one block per output. `scratch(bytes)` gives 64-byte aligned memory.
+  template <class ScratchFunction>
+  void run(const ProgramCall& call, ScratchFunction&& scratch, std::span<Block> outputs) const {
+    const auto trampoline = [](void* f, size_t bytes) -> std::byte* {
+      return (*static_cast<std::remove_reference_t<ScratchFunction>*>(f))(bytes);
+    };
+    run_with(call, trampoline, &scratch, outputs);
+  }
+
+ private:
+  void run_with(const ProgramCall& call, std::byte* (*scratch)(void*, size_t), void* closure,
+                std::span<Block> outputs) const;
+  Program program_;
+  uint64_t id_;  // names this program in the per-thread cache of bindings
+};
+
+/// Elements of one value in a tile: 8 KB of float64, so that about four values share a 32 KB L1
+/// cache, and a kernel call (about 10 ns) is small beside its work (100 ns and more).
+inline constexpr int64_t kTileElements = 1024;
+/// Bytes of the widest panel: a panel is read twice (X b, then X' r), the second time from L1.
+inline constexpr int64_t kPanelBytes = 32 * 1024;
+
+}  // namespace kernels
+TUFF_NAMESPACE_END
