@@ -119,7 +119,8 @@ void copy_row(const std::byte* from, int64_t from_stride, std::byte* to, int64_t
 /// together) and each line once; the turn itself happens in a tile that stays in L1 (at most 16 KiB), so
 /// power-of-two strides cannot make lines evict each other.
 template <class T>
-void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows, const CopyAxis& columns) {
+void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows,
+               const CopyAxis& columns) {
   constexpr int64_t kTile = 128 / static_cast<int64_t>(sizeof(T));
   alignas(64) T tile[kTile * kTile];
   for (int64_t c0 = 0; c0 < columns.extent; c0 += kTile) {
@@ -256,8 +257,9 @@ void Block::throw_wrong_type(DType asked) const {
 }
 
 void Block::throw_not_scalar() const {
-  throw InvalidArgument("block", fmt::format("shape {} has {} elements; a single value needs exactly 1",
-                                             to_string(shape()), size()));
+  throw InvalidArgument("block",
+                        fmt::format("shape {} has {} elements; a single value needs exactly 1",
+                                    to_string(shape()), size()));
 }
 
 TUFF_NAMESPACE_END

@@ -11,9 +11,6 @@
 // This file is larger than most because the three parts share one lock order and one chunk layout.
 #include "tuff/base/buffer.h"
 
-#include <malloc.h>
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -21,6 +18,9 @@
 #include <limits>
 #include <mutex>
 #include <new>
+
+#include <malloc.h>
+#include <sys/mman.h>
 
 #include "tuff/base/check.h"
 
@@ -44,7 +44,7 @@ constexpr size_t kAlignment = 64;
 constexpr size_t kHeaderBytes = 64;
 static_assert(sizeof(BufferHeader) <= kHeaderBytes);
 
-constexpr uint32_t kLinearClasses = 8;                    // 64, 128, ..., 512
+constexpr uint32_t kLinearClasses = 8;                     // 64, 128, ..., 512
 constexpr uint32_t kClassCount = kLinearClasses + 4 * 37;  // up to 2^46 bytes
 constexpr uint32_t kLent = std::numeric_limits<uint32_t>::max();
 
@@ -83,9 +83,7 @@ static_assert(class_of(class_bytes(40)) == 40 && class_of(class_bytes(40) + 1) =
 constexpr bool is_mapped(uint32_t size_class) { return class_bytes(size_class) >= kHugePage; }
 
 /// Memory that one chunk of this class takes; a mapped chunk's header is an object of its own.
-constexpr size_t chunk_bytes(uint32_t size_class) {
-  return class_bytes(size_class) + kHeaderBytes;
-}
+constexpr size_t chunk_bytes(uint32_t size_class) { return class_bytes(size_class) + kHeaderBytes; }
 
 /// A chunk while nobody uses it; lies where its BufferHeader was.
 struct FreeChunk {
@@ -113,7 +111,8 @@ void aligned_free(void* memory) { std::free(static_cast<void**>(memory)[-1]); }
 /// A mapping aligned to a huge page, so that the kernel can back it with huge pages from its start.
 std::byte* map_huge(size_t bytes) {
   const size_t padded = bytes + kHugePage;
-  void* mapping = ::mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* mapping =
+      ::mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
   auto* first = static_cast<std::byte*>(mapping);
   const size_t in_page = reinterpret_cast<uintptr_t>(first) % kHugePage;
@@ -311,7 +310,8 @@ struct ThreadCache {
   }
 
   FreeChunk* take(uint32_t size_class) {
-    if (seen_generation != generation.load(std::memory_order_relaxed)) [[unlikely]] flush();
+    if (seen_generation != generation.load(std::memory_order_relaxed)) [[unlikely]]
+      flush();
     List& list = lists[size_class];
     if (list.first == nullptr) [[unlikely]] {
       uint32_t taken = 0;
@@ -328,15 +328,16 @@ struct ThreadCache {
   }
 
   void give(FreeChunk* chunk, uint32_t size_class) {
-    if (seen_generation != generation.load(std::memory_order_relaxed)) [[unlikely]] flush();
+    if (seen_generation != generation.load(std::memory_order_relaxed)) [[unlikely]]
+      flush();
     List& list = lists[size_class];
     chunk->next = list.first;
     list.first = chunk;
     ++list.count;
     cached_bytes.add(static_cast<int64_t>(chunk_bytes(size_class)));
-    if (list.count > capacity(size_class) ||
-        static_cast<size_t>(cached_bytes.get()) >
-            thread_cache_limit.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (list.count > capacity(size_class) || static_cast<size_t>(cached_bytes.get()) >
+                                                 thread_cache_limit.load(std::memory_order_relaxed))
+        [[unlikely]] {
       give_half(size_class);
     }
   }
@@ -450,8 +451,8 @@ LiveNow sum_live(const Central& pool) {
   }
   now.peak_bytes = std::max(pool.peak_live_bytes, now.bytes);
   for (const ThreadCache* cache = pool.caches; cache != nullptr; cache = cache->next) {
-    now.peak_bytes = std::max(now.peak_bytes, now.bytes - cache->live_bytes.get() +
-                                                  cache->peak_live_bytes.get());
+    now.peak_bytes = std::max(now.peak_bytes,
+                              now.bytes - cache->live_bytes.get() + cache->peak_live_bytes.get());
   }
   return now;
 }

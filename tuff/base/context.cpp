@@ -91,32 +91,32 @@ Context& Context::current() {
   return context;
 }
 
-void Context::add_observer(RunObserver* observer) {
+void Context::add_observer(std::shared_ptr<RunObserver> observer) {
   const std::lock_guard lock(mutex_);
-  observers_.push_back(observer);
+  observers_.push_back(std::move(observer));
 }
 
-void Context::remove_observer(RunObserver* observer) {
+void Context::remove_observer(const RunObserver* observer) {
   const std::lock_guard lock(mutex_);
-  std::erase(observers_, observer);
+  std::erase_if(observers_, [observer](const auto& known) { return known.get() == observer; });
 }
 
-void Context::add_trace(TraceSink* sink) {
+void Context::add_trace(std::shared_ptr<TraceSink> sink) {
   const std::lock_guard lock(mutex_);
-  traces_.push_back(sink);
+  traces_.push_back(std::move(sink));
 }
 
-void Context::remove_trace(TraceSink* sink) {
+void Context::remove_trace(const TraceSink* sink) {
   const std::lock_guard lock(mutex_);
-  std::erase(traces_, sink);
+  std::erase_if(traces_, [sink](const auto& known) { return known.get() == sink; });
 }
 
-std::vector<RunObserver*> Context::observers() const {
+std::vector<std::shared_ptr<RunObserver>> Context::observers() const {
   const std::lock_guard lock(mutex_);
   return observers_;
 }
 
-std::vector<TraceSink*> Context::traces() const {
+std::vector<std::shared_ptr<TraceSink>> Context::traces() const {
   const std::lock_guard lock(mutex_);
   return traces_;
 }

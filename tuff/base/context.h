@@ -59,13 +59,14 @@ class TUFF_API Context {
 
   int threads() const { return threads_; }
 
-  /// Observers and sinks that see every outermost run until they are removed.
-  void add_observer(RunObserver* observer);
-  void remove_observer(RunObserver* observer);
-  void add_trace(TraceSink* sink);
-  void remove_trace(TraceSink* sink);
-  std::vector<RunObserver*> observers() const;
-  std::vector<TraceSink*> traces() const;
+  /// Observers and sinks that see every outermost run which starts before they are removed. Shared,
+  /// since runs of other threads may be under way when their owner removes them.
+  void add_observer(std::shared_ptr<RunObserver> observer);
+  void remove_observer(const RunObserver* observer);
+  void add_trace(std::shared_ptr<TraceSink> sink);
+  void remove_trace(const TraceSink* sink);
+  std::vector<std::shared_ptr<RunObserver>> observers() const;
+  std::vector<std::shared_ptr<TraceSink>> traces() const;
 
   /// The one T of this context, made by T(*this) at first use and destroyed with the context in
   /// reverse order. It lets upper layers keep state here (the thread pool) that base does not know.
@@ -79,8 +80,8 @@ class TUFF_API Context {
   void* find_or_make(std::type_index type, const std::function<std::shared_ptr<void>()>& make);
   int threads_ = 1;
   mutable std::mutex mutex_;
-  std::vector<RunObserver*> observers_;
-  std::vector<TraceSink*> traces_;
+  std::vector<std::shared_ptr<RunObserver>> observers_;
+  std::vector<std::shared_ptr<TraceSink>> traces_;
   std::vector<std::pair<std::type_index, std::shared_ptr<void>>> services_;
 };
 

@@ -1,0 +1,437 @@
+// The workers of a run; see active_run.h.
+#include "tuff/schedule/active_run.h"
+
+#include <algorithm>
+
+#include "tuff/base/block.h"
+#include "tuff/base/check.h"
+#include "tuff/base/error.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+// Roots are claimed one by one as long as each worker gets fewer than 256 of them, so that neighbours
+// (which tend to share consumers) are made together. Beyond, a batch amortises the cursor's line (some
+// 60 ns to fetch) over at most 32 tasks; batches shrink towards the end, so that nobody is left with
+// many while others idle (Polychronopoulos & Kuck, "Guided self-scheduling", 1987).
+constexpr size_t kRootsPerWorkerAndBatch = 256;
+constexpr size_t kMostRootsPerBatch = 32;
+// Progress is published after this many tasks or nanoseconds of one worker.
+constexpr uint64_t kReportTasks = 64;
+constexpr int64_t kReportNs = 1'000'000;
+// A woken helper looks for work for 50 us before it parks again, so more wake-ups find nobody.
+constexpr int64_t kWakeNs = 50'000;
+
+thread_local ActiveRun* current_run = nullptr;
+
+/// What a thread holds while it works in a run. A nested run has its own scratch, since the task around
+/// it may be using the thread's.
+class Inside {
+ public:
+  explicit Inside(ActiveRun* run, Worker& worker) : outer_(std::exchange(current_run, run)) {
+    static thread_local Scratch of_thread;
+    worker.arguments.scratch = outer_ == nullptr ? &of_thread : &nested_;
+  }
+  ~Inside() { current_run = outer_; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  ActiveRun* outer_;
+  Scratch nested_;
+};
+
+uint64_t bytes_of(std::span<const Value> values) {
+  uint64_t bytes = 0;
+  for (const Value& value : values) {
+    if (value.holds<Block>()) bytes += value.get<Block>().bytes();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+ActiveRun::ActiveRun(const Program& program, RunStore& store)
+    : program_(program), store_(store), state_(program) {}
+
+ActiveRun* ActiveRun::current() { return current_run; }
+
+void ActiveRun::prepare(Settings settings) {
+  holders_.store(1, std::memory_order_relaxed);
+  const size_t tasks = program_.plan.task_count();
+  settings_ = std::move(settings);
+  instrumented_ = settings_.traced || settings_.progress != nullptr;
+  offered_ = false;
+  const auto threads = static_cast<size_t>(settings_.threads);
+  while (workers_.size() < threads) {
+    auto worker = std::make_unique<Worker>();
+    worker->number = static_cast<uint32_t>(workers_.size());
+    worker->inputs = std::make_unique<Value*[]>(program_.most_inputs);
+    worker->last_use = std::make_unique<bool[]>(program_.most_inputs);
+    workers_.push_back(std::move(worker));
+  }
+  const size_t roots = program_.plan.roots.size();
+  for (size_t w = 0; w < threads; ++w) {
+    Worker& worker = *workers_[w];
+    worker.deque.reset(tasks - roots);  // roots are never queued
+    worker.root = 0;
+    worker.root_end = 0;
+    worker.done = 0;
+    worker.unreported = 0;
+    worker.reported_ns = 0;
+    worker.last_wake_ns = 0;
+    worker.events.clear();
+  }
+  if (threads == 1) workers_[0]->root_end = roots;  // nobody to share them with
+  failures_.clear();
+  failures_.reserve(threads);  // each worker stops at its first
+  if (stop_.stop_requested()) stop_ = std::stop_source();
+  state_.reset();
+  end_.store(End::none, std::memory_order_relaxed);
+  caller_parked_.store(false, std::memory_order_relaxed);
+  next_root_.store(0, std::memory_order_relaxed);
+  remaining_.store(tasks, std::memory_order_relaxed);
+}
+
+// --- Working ---------------------------------------------------------------------------------------
+
+void ActiveRun::work_as_caller() {
+  Worker& worker = *workers_[0];
+  if (settings_.threads == 1) {
+    work<false>(worker);
+  } else {
+    work<true>(worker);
+  }
+  if (offered_) settings_.pool->withdraw(*this);
+  if (ended() == End::none) {
+    // Helpers are about to see that all is done. Wait a moment, so that this object (and its memory,
+    // warm in the caches) can be taken for the next run; a helper that the system has put aside must
+    // not hold up the caller.
+    Backoff backoff;
+    while (holders_.load(std::memory_order_relaxed) > 1 && backoff.wait()) {
+    }
+  } else {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return holders_.load(std::memory_order_relaxed) == 1; });
+  }
+}
+
+void ActiveRun::help(int place) noexcept {
+  Worker& worker = *workers_[static_cast<size_t>(place)];
+  work<true>(worker);
+  leave(&worker);
+}
+
+template <bool kShared>
+void ActiveRun::work(Worker& worker) {
+  const Inside inside(this, worker);
+  worker.arguments.stop = stop_.get_token();
+  for (uint32_t task = next_task<kShared>(worker); task != kNone;
+       task = next_task<kShared>(worker)) {
+    do {
+      task = run_task<kShared>(worker, task);
+    } while (task != kNone && end_.load(std::memory_order_relaxed) == End::none);
+  }
+  publish(worker);
+}
+
+template <bool kShared>
+uint32_t ActiveRun::next_task(Worker& worker) {
+  if (end_.load(std::memory_order_relaxed) != End::none) return kNone;
+  const uint32_t task = worker.deque.pop<kShared>();
+  if (task != kNone) return task;
+  if (worker.root < worker.root_end) return program_.plan.roots[worker.root++];
+  if constexpr (kShared) return search(worker);
+  publish(worker);
+  if (remaining_.load(std::memory_order_relaxed) != 0) end(End::stuck);
+  return kNone;
+}
+
+/// Runs one task and returns the one to continue with, or kNone.
+template <bool kShared>
+uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
+  const TaskRecord& record_of_task = program_.tasks[task];
+  TaskArguments& arguments = worker.arguments;
+  arguments.task = task;
+  arguments.block = record_of_task.block;
+  arguments.inputs = {worker.inputs.get(), record_of_task.input_count};
+  arguments.last_use = {worker.last_use.get(), record_of_task.input_count};
+  arguments.outputs = state_.outputs(record_of_task);
+  state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
+  const int64_t start_ns = instrumented_ ? now_ns() : 0;
+  try {
+    record_of_task.function->run(arguments);
+    if (settings_.traced) record(worker, task, start_ns, false);
+  } catch (...) {
+    fail(worker, task, start_ns);
+    return kNone;
+  }
+  uint32_t next = kNone;
+  bool pushed = false;
+  // Ready tasks come highest number first, so the last one is the lowest, and the lowest of the others
+  // is on the deque's bottom.
+  state_.finish<kShared>(record_of_task, worker.last_use.get(), [&](uint32_t ready) {
+    if (next != kNone) {
+      worker.deque.push(next);
+      pushed = true;
+    }
+    next = ready;
+  });
+  ++worker.done;
+  if constexpr (kShared) {
+    if (pushed) surplus(worker);
+  }
+  if (instrumented_) [[unlikely]]
+    note_end_of_task(worker);
+  return next;
+}
+
+// --- Finding tasks ---------------------------------------------------------------------------------
+
+uint32_t ActiveRun::claim_root(Worker& worker) {
+  const std::vector<uint32_t>& roots = program_.plan.roots;
+  size_t at = next_root_.load(std::memory_order_relaxed);
+  if (at >= roots.size()) return kNone;
+  const size_t share =
+      (roots.size() - at) / (kRootsPerWorkerAndBatch * static_cast<size_t>(settings_.threads));
+  const size_t batch = std::clamp(share, size_t{1}, kMostRootsPerBatch);
+  at = next_root_.fetch_add(batch, std::memory_order_relaxed);
+  if (at >= roots.size()) return kNone;
+  worker.root = at;
+  worker.root_end = std::min(at + batch, roots.size());
+  if (worker.root_end < roots.size()) surplus(worker);
+  return roots[worker.root++];
+}
+
+uint32_t ActiveRun::steal(Worker& worker) {
+  const auto threads = static_cast<uint32_t>(settings_.threads);
+  for (uint32_t i = 1; i < threads; ++i) {
+    Deque& victim = workers_[(worker.number + i) % threads]->deque;
+    if (victim.looks_empty()) continue;
+    const uint32_t task = victim.steal();
+    if (task == kNone) continue;
+    if (!victim.looks_empty()) surplus(worker);
+    return task;
+  }
+  return kNone;
+}
+
+/// Looks for work until there is some, the run is over, or (a helper) 50 us have passed.
+uint32_t ActiveRun::search(Worker& worker) {
+  publish(worker);
+  Backoff backoff;
+  for (;;) {
+    if (is_over()) return kNone;
+    uint32_t task = claim_root(worker);
+    if (task == kNone) task = steal(worker);
+    if (task != kNone) return task;
+    if (worker.number == 0 && is_stuck()) end(End::stuck);
+    if (backoff.wait()) continue;
+    if (worker.number != 0) return kNone;
+    park_caller();
+    backoff.reset();
+  }
+}
+
+bool ActiveRun::has_work() const {
+  if (next_root_.load(std::memory_order_relaxed) < program_.plan.roots.size()) return true;
+  for (size_t w = 0; w < static_cast<size_t>(settings_.threads); ++w) {
+    if (!workers_[w]->deque.looks_empty()) return true;
+  }
+  return false;
+}
+
+/// Whether tasks remain that nothing can make ready: the plan has a cycle. For the caller, which has
+/// published its count and found nothing to do. If nobody else was inside before and after a look that
+/// found nothing, then nobody is running a task.
+bool ActiveRun::is_stuck() const {
+  const uint64_t joins = joins_.load(std::memory_order_acquire);
+  return holders_.load(std::memory_order_acquire) == 1 && !has_work() && !is_over() &&
+         joins_.load(std::memory_order_acquire) == joins;
+}
+
+/// There are ready tasks that another thread could take.
+void ActiveRun::surplus(Worker& worker) {
+  if (!offered_) {
+    // Only the caller gets here: nobody else is inside before the offer.
+    if (settings_.offer_at_ns != 0 && now_ns() < settings_.offer_at_ns) return;
+    offered_ = true;
+    settings_.pool->offer(*this);
+  } else if (settings_.pool->anyone_parked() || caller_parked_.load(std::memory_order_relaxed)) {
+    wake_someone(worker);
+  }
+}
+
+void ActiveRun::wake_someone(Worker& worker) {
+  if (caller_parked_.load(std::memory_order_relaxed)) {
+    if (caller_parked_.exchange(false, std::memory_order_relaxed)) {
+      const std::lock_guard lock(mutex_);
+      changed_.notify_all();
+    }
+    return;
+  }
+  if (holders_.load(std::memory_order_relaxed) >= static_cast<uint32_t>(settings_.threads)) return;
+  const int64_t now = now_ns();
+  if (now - worker.last_wake_ns < kWakeNs) return;
+  worker.last_wake_ns = now;
+  settings_.pool->wake();
+}
+
+/// Sleeps until there may be work, or the run is over.
+void ActiveRun::park_caller() {
+  caller_parked_.store(true, std::memory_order_seq_cst);
+  // As in ThreadPool::serve: work that was made just before this store is seen by one more look.
+  Backoff backoff;
+  for (int i = 0; i < 6; ++i) backoff.wait();
+  if (!has_work()) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock,
+                  [this] { return !caller_parked_.load(std::memory_order_relaxed) || is_over(); });
+  }
+  caller_parked_.store(false, std::memory_order_relaxed);
+}
+
+// --- Joining and leaving ---------------------------------------------------------------------------
+
+int ActiveRun::try_join() {
+  const auto threads = static_cast<uint32_t>(settings_.threads);
+  if (holders_.load(std::memory_order_relaxed) >= threads || is_over() || !has_work()) {
+    return kNoPlace;
+  }
+  const std::lock_guard lock(mutex_);
+  for (uint32_t w = 1; w < threads; ++w) {
+    if (workers_[w]->taken) continue;
+    workers_[w]->taken = true;
+    joins_.fetch_add(1, std::memory_order_acq_rel);
+    holders_.fetch_add(1, std::memory_order_acq_rel);
+    return static_cast<int>(w);
+  }
+  return kNoPlace;
+}
+
+void ActiveRun::leave(Worker* helper) {
+  bool last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (helper != nullptr) helper->taken = false;
+    last = holders_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    changed_.notify_all();
+  }
+  if (last) store_.give_back(*this);
+}
+
+void ActiveRun::release() { leave(nullptr); }
+
+void ActiveRun::end(End reason) noexcept {
+  End expected = End::none;
+  if (!end_.compare_exchange_strong(expected, reason, std::memory_order_acq_rel)) return;
+  stop_.request_stop();
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
+}
+
+/// Called in a handler, for the exception that is being handled.
+void ActiveRun::fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept {
+  if (settings_.traced) {
+    try {
+      record(worker, task, start_ns, true);
+    } catch (...) {
+      // No memory for the event: the failure itself is what matters.
+    }
+  }
+  const End before = end_.load(std::memory_order_acquire);
+  if (before != End::none) {
+    // The run had been ended. A task that gives up for that reason has not failed.
+    if (before != End::failed) return;
+    try {
+      throw;
+    } catch (const Cancelled&) {
+      return;
+    } catch (...) {
+    }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    failures_.push_back({task, std::current_exception()});
+  }
+  end(End::failed);
+}
+
+// --- Counting and telling --------------------------------------------------------------------------
+
+void ActiveRun::publish(Worker& worker) {
+  if (worker.done == 0) return;
+  if (worker.unreported > 0) report(worker);
+  const uint64_t done = std::exchange(worker.done, 0);
+  if (remaining_.fetch_sub(done, std::memory_order_acq_rel) == done && worker.number != 0) {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+}
+
+uint64_t ActiveRun::tasks_done() const {
+  return program_.plan.task_count() - remaining_.load(std::memory_order_acquire);
+}
+
+void ActiveRun::report(Worker& worker) {
+  settings_.progress->tasks_done.fetch_add(std::exchange(worker.unreported, 0),
+                                           std::memory_order_relaxed);
+}
+
+void ActiveRun::note_end_of_task(Worker& worker) {
+  if (settings_.progress == nullptr) return;
+  ++worker.unreported;
+  const int64_t now = now_ns();
+  if (worker.unreported < kReportTasks && now - worker.reported_ns < kReportNs) return;
+  worker.reported_ns = now;
+  report(worker);
+}
+
+void ActiveRun::record(Worker& worker, uint32_t task, int64_t start_ns, bool failed) {
+  TraceEvent event;
+  event.start_ns = start_ns;
+  event.end_ns = now_ns();
+  event.bytes_out = failed ? 0 : bytes_of(worker.arguments.outputs);
+  event.task = task;
+  event.operation = program_.plan.function[task];
+  event.thread = worker.number;
+  event.failed = failed ? 1 : 0;
+  worker.events.push_back(event);
+}
+
+std::vector<TraceEvent> ActiveRun::take_events() {
+  std::vector<TraceEvent> events;
+  for (size_t w = 0; w < static_cast<size_t>(settings_.threads); ++w) {
+    const std::vector<TraceEvent>& own = workers_[w]->events;
+    events.insert(events.end(), own.begin(), own.end());
+  }
+  return events;
+}
+
+// --- The store -------------------------------------------------------------------------------------
+
+RunStore::~RunStore() {
+  std::unique_lock lock(mutex_);
+  returned_.wait(lock, [this] { return free_.size() == all_.size(); });
+}
+
+ActiveRun& RunStore::take() {
+  const std::lock_guard lock(mutex_);
+  if (free_.empty()) {
+    free_.reserve(all_.size() + 1);  // so that giving back never allocates
+    all_.push_back(std::make_unique<ActiveRun>(program, *this));
+    return *all_.back();
+  }
+  ActiveRun& run = *free_.back();
+  free_.pop_back();
+  return run;
+}
+
+void RunStore::give_back(ActiveRun& run) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(&run);
+  returned_.notify_all();
+}
+
+TUFF_NAMESPACE_END

@@ -1,0 +1,168 @@
+// One run under way: its workers, what they share, and how they find tasks.
+//
+// Runner (run.cpp) takes an ActiveRun from its RunStore, sets it up, works in it as worker 0 and gives
+// it back; helpers of the ThreadPool join while there is work and room. Invariants: all tasks are done
+// when `remaining_` is 0 (workers count on their own and subtract when they run out of work); a worker
+// that is inside counts in `holders_`, and whoever leaves last gives the object back to its store.
+// A worker looks for tasks in this order: what its last task made ready (lowest number first), its own
+// deque, the next root, the oldest task of another worker. So consumers run before new sources.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <vector>
+
+#include "tuff/base/trace.h"
+#include "tuff/graph/plan.h"
+#include "tuff/schedule/deque.h"
+#include "tuff/schedule/pool.h"
+#include "tuff/schedule/state.h"
+
+TUFF_NAMESPACE_BEGIN
+
+class RunStore;
+
+/// Why a run ended before all of its tasks had run.
+enum class End : uint8_t { none, failed, stop_requested, deadline, stuck };
+
+/// What one thread inside a run needs; written by that thread only, but for the deque's top.
+struct alignas(64) Worker {
+  Deque deque;
+  std::unique_ptr<Value*[]> inputs;
+  std::unique_ptr<bool[]> last_use;
+  TaskArguments arguments;
+  uint32_t number = 0;
+  size_t root = 0;  // claimed roots that have not started: [root, root_end)
+  size_t root_end = 0;
+  uint64_t done = 0;        // tasks since the last publication
+  uint64_t unreported = 0;  // tasks since the last report to progress
+  int64_t reported_ns = 0;
+  int64_t last_wake_ns = 0;
+  std::vector<TraceEvent> events;
+  bool taken = false;  // by a helper; guarded by the run's mutex
+};
+
+class ActiveRun final : public Joinable {
+ public:
+  struct Settings {
+    int threads = 1;
+    ThreadPool* pool = nullptr;  // null when threads is 1
+    int64_t offer_at_ns = 0;     // helpers are not asked before this time
+    bool traced = false;
+    std::shared_ptr<RunProgress> progress;  // null when nobody looks
+  };
+  struct Failure {
+    uint32_t task;
+    std::exception_ptr cause;
+  };
+
+  ActiveRun(const Program& program, RunStore& store);
+
+  /// Before a run, by its caller: counts and queues start anew.
+  void prepare(Settings settings);
+  /// Works as worker 0 until all tasks are done or the run was ended and nobody is inside any more.
+  void work_as_caller();
+  /// Ends the run early; the first reason stays. Any thread.
+  void end(End reason) noexcept;
+  /// By the caller, at the very end: the object may be reused or gone afterwards.
+  void release();
+
+  RunState& state() { return state_; }
+  End ended() const { return end_.load(std::memory_order_acquire); }
+  /// Fires when the run ends early.
+  std::stop_token stop_token() const { return stop_.get_token(); }
+  uint64_t tasks_done() const;
+  /// After a failed run, by its caller.
+  std::vector<Failure> take_failures() { return std::move(failures_); }
+  /// After a run, by its caller: all events, by worker.
+  std::vector<TraceEvent> take_events();
+  /// The innermost run that this thread is working in, or null.
+  static ActiveRun* current();
+
+  int try_join() override;
+  void help(int place) noexcept override;
+
+ private:
+  static constexpr uint32_t kNone = Deque::kNone;
+
+  template <bool kShared>
+  void work(Worker& worker);
+  template <bool kShared>
+  uint32_t next_task(Worker& worker);
+  template <bool kShared>
+  uint32_t run_task(Worker& worker, uint32_t task);
+  uint32_t search(Worker& worker);
+  uint32_t claim_root(Worker& worker);
+  uint32_t steal(Worker& worker);
+
+  void surplus(Worker& worker);
+  void wake_someone(Worker& worker);
+  void park_caller();
+  bool is_stuck() const;
+  bool has_work() const;
+  bool is_over() const {
+    return remaining_.load(std::memory_order_acquire) == 0 ||
+           end_.load(std::memory_order_relaxed) != End::none;
+  }
+
+  void fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept;
+  void publish(Worker& worker);
+  void report(Worker& worker);
+  void note_end_of_task(Worker& worker);
+  void record(Worker& worker, uint32_t task, int64_t start_ns, bool failed);
+  /// Gives a helper's hold back, or with null the caller's.
+  void leave(Worker* helper);
+
+  const Program& program_;
+  RunStore& store_;
+  RunState state_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // grows in prepare only
+  Settings settings_;
+  bool instrumented_ = false;  // traced or observed
+  bool offered_ = false;       // to the pool; written before any helper is inside
+  std::stop_source stop_;
+
+  // Read for each task.
+  alignas(64) std::atomic<End> end_{End::none};
+  std::atomic<bool> caller_parked_{false};
+  // Written when a worker claims or runs out of work.
+  alignas(64) std::atomic<size_t> next_root_{0};
+  alignas(64) std::atomic<uint64_t> remaining_{0};
+  std::atomic<uint32_t> holders_{0};  // the caller and the helpers inside
+  std::atomic<uint64_t> joins_{0};
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;  // over, caller woken, or somebody left
+  std::vector<Failure> failures_;    // guarded by mutex_
+};
+
+/// The runs of one plan: those that wait for reuse and those under way.
+class RunStore {
+ public:
+  explicit RunStore(PlanArrays arrays) : program(std::move(arrays)) {}
+  /// Waits for helpers that have not yet left a finished run.
+  ~RunStore();
+  RunStore(const RunStore&) = delete;
+  RunStore& operator=(const RunStore&) = delete;
+
+  /// A run that nobody uses.
+  ActiveRun& take();
+  void give_back(ActiveRun& run);
+
+  const Program program;
+  /// Duration of the last run that succeeded.
+  std::atomic<int64_t> last_run_ns{INT64_MAX};
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  std::vector<std::unique_ptr<ActiveRun>> all_;
+  std::vector<ActiveRun*> free_;
+};
+
+TUFF_NAMESPACE_END

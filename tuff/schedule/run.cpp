@@ -1,0 +1,224 @@
+// One run from parameters to outputs: set up, work, tell observers, hand out results or errors.
+//
+// The work itself is in active_run.cpp. Every path out of here leaves no value behind and tells each
+// observer that was told of the start.
+#include "tuff/schedule/run.h"
+
+#include <algorithm>
+#include <stop_token>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tuff/base/check.h"
+#include "tuff/base/error.h"
+#include "tuff/schedule/active_run.h"
+#include "tuff/schedule/pool.h"
+#include "tuff/schedule/timer.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+// A plan whose last run took less than this is over before a helper has woken up (2-5 us to wake it,
+// 5-50 us until it runs), so such a run asks for helpers only once it takes longer.
+constexpr int64_t kShortRunNs = 20'000;
+
+/// Holds an ActiveRun from the store; frees its values and gives it back.
+class Lease {
+ public:
+  explicit Lease(RunStore& store) : run_(store.take()) {}
+  ~Lease() {
+    if (!clean_) run_.state().clear();
+    run_.release();
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ActiveRun* operator->() const { return &run_; }
+  ActiveRun& operator*() const { return run_; }
+  /// All values have been handed out.
+  void set_clean() { clean_ = true; }
+
+ private:
+  ActiveRun& run_;
+  bool clean_ = false;
+};
+
+/// Tells observers of the start, and of the end on any path.
+class Observers {
+ public:
+  Observers(Context& context, const RunOptions& options, bool nested) {
+    if (nested) return;
+    observers_ = context.observers();
+    if (options.observer != nullptr) own_ = options.observer;
+  }
+  ~Observers() {
+    for (size_t i = started_; i-- > 0;) {
+      try {
+        at(i).on_finish(failed_);
+      } catch (...) {
+        // An observer must not change the result of the run that it watches.
+      }
+    }
+  }
+  Observers(const Observers&) = delete;
+  Observers& operator=(const Observers&) = delete;
+
+  bool any() const { return count() > 0; }
+  void start(const std::shared_ptr<const RunProgress>& progress) {
+    for (; started_ < count(); ++started_) at(started_).on_start(progress);
+  }
+  void set_succeeded() { failed_ = false; }
+
+ private:
+  size_t count() const { return observers_.size() + (own_ != nullptr ? 1 : 0); }
+  RunObserver& at(size_t i) const { return i < observers_.size() ? *observers_[i] : *own_; }
+
+  std::vector<std::shared_ptr<RunObserver>> observers_;
+  RunObserver* own_ = nullptr;
+  size_t started_ = 0;
+  bool failed_ = true;
+};
+
+/// Ends the run when the deadline passes, for as long as this exists.
+class DeadlineGuard {
+ public:
+  DeadlineGuard(Context& context, ActiveRun& run, std::chrono::nanoseconds after) {
+    if (after <= std::chrono::nanoseconds::zero()) {
+      run.end(End::deadline);
+      return;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (after >= Timer::Time::max() - now) return;
+    timer_ = &context.service<Timer>();
+    id_ = timer_->call_at(now + after, [&run] { run.end(End::deadline); });
+  }
+  ~DeadlineGuard() {
+    if (timer_ != nullptr) timer_->cancel(id_);
+  }
+  DeadlineGuard(const DeadlineGuard&) = delete;
+  DeadlineGuard& operator=(const DeadlineGuard&) = delete;
+
+ private:
+  Timer* timer_ = nullptr;
+  uint64_t id_ = 0;
+};
+
+/// What a stop token calls.
+struct Ender {
+  ActiveRun* run;
+  void operator()() const noexcept { run->end(End::stop_requested); }
+};
+
+std::vector<std::shared_ptr<TraceSink>> sinks_of(const Context& context, bool nested) {
+  return nested ? std::vector<std::shared_ptr<TraceSink>>() : context.traces();
+}
+
+void deliver_trace(ActiveRun& run, const PlanArrays& plan, int64_t start_ns, int threads,
+                   const std::vector<std::shared_ptr<TraceSink>>& sinks, TraceSink* own) {
+  TraceRun trace;
+  trace.start_ns = start_ns;
+  trace.end_ns = now_ns();
+  trace.threads = static_cast<uint32_t>(threads);
+  for (const auto& function : plan.functions) trace.operations.emplace_back(function->name());
+  trace.events = run.take_events();
+  const auto tell = [&trace](TraceSink& sink) {
+    try {
+      sink.on_run(trace);
+    } catch (...) {
+      // A reader of the trace must not change the result of the run.
+    }
+  };
+  for (const auto& sink : sinks) tell(*sink);
+  if (own != nullptr) tell(*own);
+}
+
+[[noreturn]] void throw_task_error(std::vector<ActiveRun::Failure> failures,
+                                   const PlanArrays& plan) {
+  std::sort(failures.begin(), failures.end(),
+            [](const auto& a, const auto& b) { return a.task < b.task; });
+  std::vector<TaskFailure> described;
+  for (ActiveRun::Failure& failure : failures) {
+    const TaskFunction& function = *plan.functions[plan.function[failure.task]];
+    described.push_back({std::string(function.name()), failure.task,
+                         function.block_name(plan.block[failure.task]), std::move(failure.cause)});
+  }
+  try {
+    std::rethrow_exception(described.front().cause);
+  } catch (...) {
+    std::throw_with_nested(TaskError(std::move(described)));
+  }
+}
+
+[[noreturn]] void throw_early_end(ActiveRun& run, const PlanArrays& plan) {
+  const uint64_t done = run.tasks_done();
+  const uint64_t total = plan.task_count();
+  switch (run.ended()) {
+    case End::failed: throw_task_error(run.take_failures(), plan);
+    case End::stop_requested: throw Cancelled(Cancelled::Reason::stop_requested, done, total);
+    case End::deadline: throw Cancelled(Cancelled::Reason::deadline, done, total);
+    default: break;
+  }
+  throw InternalError(fmt::format("[run] {} of {} tasks wait for each other", total - done, total));
+}
+
+}  // namespace
+
+Runner::Runner(PlanArrays arrays) : store_(std::make_unique<RunStore>(std::move(arrays))) {}
+Runner::~Runner() = default;
+Runner::Runner(Runner&& other) noexcept = default;
+Runner& Runner::operator=(Runner&& other) noexcept = default;
+
+const PlanArrays& Runner::arrays() const { return store_->program.plan; }
+
+std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& options) const {
+  Context& context = options.context != nullptr ? *options.context : Context::current();
+  const int asked = options.threads.value_or(context.threads());
+  if (asked < 1) {
+    throw InvalidArgument("run", fmt::format("threads = {}; at least 1 is needed", asked));
+  }
+  const PlanArrays& plan = store_->program.plan;
+  TUFF_CHECK_EQ(parameters.size(), plan.parameter_slots.size());
+
+  ActiveRun* const outer = ActiveRun::current();
+  const bool nested = outer != nullptr;
+  const auto sinks = sinks_of(context, nested);
+  Observers observers(context, options, nested);
+  const int64_t start_ns = now_ns();
+
+  ActiveRun::Settings settings;
+  settings.threads = plan.task_count() > 1 ? std::min(asked, context.threads()) : 1;
+  if (settings.threads > 1) settings.pool = &context.service<ThreadPool>();
+  if (store_->last_run_ns.load(std::memory_order_relaxed) < kShortRunNs) {
+    settings.offer_at_ns = start_ns + kShortRunNs;
+  }
+  settings.traced = !sinks.empty() || options.trace != nullptr;
+  if (observers.any()) {
+    settings.progress = std::make_shared<RunProgress>();
+    settings.progress->tasks_total.store(plan.task_count(), std::memory_order_relaxed);
+  }
+  observers.start(settings.progress);
+
+  const int threads = settings.threads;
+  const bool traced = settings.traced;
+  Lease run(*store_);
+  run->prepare(std::move(settings));
+  run->state().set_parameters(std::move(parameters));
+  {
+    const std::stop_callback<Ender> asked_to_stop(options.stop, Ender{&*run});
+    const std::stop_callback<Ender> outer_ends(nested ? outer->stop_token() : std::stop_token(),
+                                               Ender{&*run});
+    const DeadlineGuard deadline(context, *run,
+                                 options.deadline.value_or(std::chrono::nanoseconds::max()));
+    run->work_as_caller();
+  }
+  if (traced) deliver_trace(*run, plan, start_ns, threads, sinks, options.trace);
+  if (run->ended() != End::none) throw_early_end(*run, plan);
+  std::vector<Value> outputs = run->state().take_outputs();
+  run.set_clean();
+  store_->last_run_ns.store(now_ns() - start_ns, std::memory_order_relaxed);
+  observers.set_succeeded();
+  return outputs;
+}
+
+TUFF_NAMESPACE_END

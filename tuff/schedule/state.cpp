@@ -1,0 +1,168 @@
+// Making a Program out of a plan, and the ends of a run; see state.h.
+#include "tuff/schedule/state.h"
+
+#include <algorithm>
+
+#include "tuff/base/check.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+// Counting the readers of one slot makes their threads take turns on its line (some 50 ns each). A
+// parameter with more readers than this, such as the coefficients of a model, stays until the run ends:
+// parameters are the caller's anyway, and those worth consuming are blocks with few readers.
+constexpr uint32_t kMostCountedReadsOfParameter = 32;
+
+constexpr uint32_t kNone = Program::kNone;
+
+}  // namespace
+
+Program::Program(PlanArrays arrays) : plan(std::move(arrays)) {
+#if defined(TUFF_DEBUG_CHECKS)
+  plan.verify();
+#endif
+  TUFF_CHECK_LE(plan.slot_count(), size_t{kSlotMask});
+  TUFF_CHECK_LE(plan.constants.size(), size_t{kSlotMask});
+  TUFF_CHECK_EQ(plan.inputs.count(), plan.task_count());
+  TUFF_CHECK_EQ(plan.successors.count(), plan.task_count());
+  TUFF_CHECK_EQ(plan.first_output.size(), plan.task_count() + 1);
+  std::vector<uint32_t> constant_of_slot(plan.slot_count(), kNone);
+  for (uint32_t c = 0; c < plan.constants.size(); ++c) {
+    constant_of_slot[plan.constants[c].first] = c;
+    constants.push_back(&plan.constants[c].second);
+  }
+  encode_reads(constant_of_slot);
+  make_records();
+  decide_outputs(constant_of_slot);
+}
+
+void Program::encode_reads(const std::vector<uint32_t>& constant_of_slot) {
+  std::vector<uint32_t> counts(plan.slot_count(), 0);
+  for (uint32_t slot : plan.inputs.items) ++counts[slot];
+  std::vector<uint8_t> uncounted(plan.slot_count(), 0);
+  for (size_t slot = 0; slot < counts.size(); ++slot) {
+    uncounted[slot] = plan.use_count[slot] > counts[slot];
+  }
+  for (uint32_t slot : plan.parameter_slots) {
+    if (counts[slot] == 0 || counts[slot] > kMostCountedReadsOfParameter) uncounted[slot] = 1;
+  }
+  for (uint32_t slot : plan.output_slots) uncounted[slot] = 1;
+
+  reads = plan.inputs.items;
+  for (uint32_t& read : reads) {
+    const uint32_t slot = read;
+    if (constant_of_slot[slot] != kNone) {
+      read = constant_of_slot[slot] | kConstant | kUncounted;
+    } else if (uncounted[slot] != 0) {
+      read |= kUncounted;
+    }
+  }
+  // Few inputs per task are the rule; a task with many is worth sorting.
+  std::vector<uint32_t> sorted;
+  for (size_t task = 0; task < plan.task_count(); ++task) {
+    const std::span<const uint32_t> slots = plan.inputs[task];
+    if (slots.size() < 2) continue;
+    sorted.assign(slots.begin(), slots.end());
+    std::sort(sorted.begin(), sorted.end());
+    if (std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end()) continue;
+    for (size_t i = 0; i < slots.size(); ++i) {
+      const auto [first, last] = std::equal_range(sorted.begin(), sorted.end(), slots[i]);
+      if (last - first > 1) reads[plan.inputs.first[task] + i] |= kRepeated;
+    }
+  }
+  std::vector<uint8_t> returned(plan.slot_count(), 0);
+  for (uint32_t slot : plan.output_slots) returned[slot] = 1;
+  for (uint32_t slot = 0; slot < uncounted.size(); ++slot) {
+    if (uncounted[slot] != 0 && returned[slot] == 0 && constant_of_slot[slot] == kNone) {
+      kept_slots.push_back(slot);
+    }
+  }
+}
+
+void Program::make_records() {
+  const size_t count = plan.task_count();
+  tasks.resize(count + 1);
+  for (size_t t = 0; t < count; ++t) {
+    TaskRecord& task = tasks[t];
+    task.function = plan.functions[plan.function[t]].get();
+    task.block = plan.block[t];
+    task.input = plan.inputs.first[t];
+    task.input_count = plan.inputs.first[t + 1] - task.input;
+    task.successor = plan.successors.first[t];
+    task.output = plan.first_output[t];
+    task.output_count = plan.first_output[t + 1] - task.output;
+    most_inputs = std::max(most_inputs, task.input_count);
+    for (uint32_t slot = task.output; slot < plan.first_output[t + 1]; ++slot) {
+      if (plan.use_count[slot] == 0) task.output_count |= TaskRecord::kDropsOutputs;
+    }
+  }
+  tasks[count].successor = plan.successors.first[count];
+}
+
+void Program::decide_outputs(const std::vector<uint32_t>& constant_of_slot) {
+  const size_t count = plan.output_slots.size();
+  output_moves.assign(count, 0);
+  constant_of_output.assign(count, kNone);
+  std::vector<uint8_t> seen(plan.slot_count(), 0);
+  for (size_t i = count; i-- > 0;) {  // of several that return one slot, the last one may move it
+    const uint32_t slot = plan.output_slots[i];
+    constant_of_output[i] = constant_of_slot[slot];
+    output_moves[i] = constant_of_slot[slot] == kNone && seen[slot] == 0;
+    seen[slot] = 1;
+  }
+}
+
+RunState::RunState(const Program& program)
+    : program_(program), values_(std::make_unique<Value[]>(program.plan.slot_count())) {}
+
+void RunState::reset() {
+  waits_ = program_.plan.wait_count;
+  uses_ = program_.plan.use_count;
+}
+
+void RunState::clear() {
+  for (size_t slot = 0; slot < program_.plan.slot_count(); ++slot) values_[slot].reset();
+}
+
+void RunState::set_parameters(std::vector<Value> parameters) {
+  TUFF_CHECK_EQ(parameters.size(), program_.plan.parameter_slots.size());
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    values_[program_.plan.parameter_slots[i]] = std::move(parameters[i]);
+  }
+}
+
+std::vector<Value> RunState::take_outputs() {
+  const std::vector<uint32_t>& slots = program_.plan.output_slots;
+  std::vector<Value> outputs(slots.size());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (program_.output_moves[i] != 0) {
+      outputs[i] = std::move(values_[slots[i]]);
+    } else if (program_.constant_of_output[i] != kNone) {
+      outputs[i] = Value(std::as_const(*program_.constants[program_.constant_of_output[i]]));
+    } else {
+      outputs[i] = Value(std::as_const(values_[slots[i]]));
+    }
+  }
+  for (uint32_t slot : program_.kept_slots) values_[slot].reset();
+  return outputs;
+}
+
+void RunState::drop_outputs(const TaskRecord& task) {
+  const uint32_t count = task.output_count & ~TaskRecord::kDropsOutputs;
+  for (uint32_t slot = task.output; slot < task.output + count; ++slot) {
+    if (program_.plan.use_count[slot] == 0) values_[slot].reset();
+  }
+}
+
+bool RunState::is_clean() const {
+  for (size_t slot = 0; slot < program_.plan.slot_count(); ++slot) {
+    if (values_[slot].has_value()) return false;
+  }
+  for (size_t task = 0; task < waits_.size(); ++task) {
+    if (waits_[task] > program_.plan.wait_count[task]) return false;
+  }
+  return true;
+}
+
+TUFF_NAMESPACE_END

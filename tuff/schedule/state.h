@@ -1,0 +1,141 @@
+// What a run knows about its tasks and values: who still waits for whom, who still reads what.
+//
+// No threads and no clock in here: run.cpp calls begin() and finish() from its workers, and tests call
+// them one by one. Program is the plan in the order in which a worker reads it (made once, immutable);
+// RunState holds the counts and values of one run.
+// Invariants: waits[t] is the number of unfinished tasks that t waits for; uses[s] is the number of
+// reads of slot s by unfinished tasks, and a counted slot holds a value from its producer's finish to
+// its last reader's. Both counts may be left at 1 once they have served: whoever sees 1 is the last and
+// needs no atomic read-modify-write (6 ns on an uncontended line, the largest cost of a tiny task).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tuff/base/value.h"
+#include "tuff/graph/plan.h"
+
+TUFF_NAMESPACE_BEGIN
+
+/// What a worker needs to know of a task, on half a cache line.
+struct TaskRecord {
+  const TaskFunction* function = nullptr;
+  uint32_t block = 0;
+  uint32_t input = 0;      ///< first of its reads
+  uint32_t successor = 0;  ///< first of its successors
+  uint32_t output = 0;     ///< first of its output slots
+  uint32_t input_count = 0;
+  uint32_t output_count = 0;                                    ///< with kDropsOutputs on top
+  static constexpr uint32_t kDropsOutputs = uint32_t{1} << 31;  ///< some outputs have no reader
+};
+
+/// A plan, with everything that does not change between runs worked out.
+class Program {
+ public:
+  explicit Program(PlanArrays plan);
+
+  // A read is a slot number, or with kConstant an index into plan.constants, plus flags.
+  static constexpr uint32_t kUncounted = uint32_t{1} << 31;  ///< the value stays until the run ends
+  static constexpr uint32_t kConstant = uint32_t{1} << 30;   ///< the value is the plan's own
+  static constexpr uint32_t kRepeated = uint32_t{1} << 29;   ///< the task reads this slot twice
+  static constexpr uint32_t kSlotMask = kRepeated - 1;
+
+  PlanArrays plan;
+  std::vector<TaskRecord> tasks;  ///< one more than there are, to end the last one's rows
+  std::vector<uint32_t> reads;
+  std::vector<uint32_t> kept_slots;   ///< uncounted slots of the run's own: freed when it ends
+  std::vector<uint8_t> output_moves;  ///< by output: may be moved out (else it is copied)
+  std::vector<uint32_t> constant_of_output;  ///< by output: index into plan.constants, or kNone
+  std::vector<Value*> constants;             ///< never written through
+  uint32_t most_inputs = 0;
+
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+ private:
+  void encode_reads(const std::vector<uint32_t>& constant_of_slot);
+  void make_records();
+  void decide_outputs(const std::vector<uint32_t>& constant_of_slot);
+};
+
+/// Counts and values of one run. Reused: reset() costs two copies of flat arrays.
+class RunState {
+ public:
+  explicit RunState(const Program& program);
+
+  /// Before a run. Every value must be empty.
+  void reset();
+  /// After a failed run: frees whatever values are left. Nobody may be running tasks.
+  void clear();
+  /// Moves the parameters in. They are as many as the plan has.
+  void set_parameters(std::vector<Value> parameters);
+  /// The outputs in order; frees everything else. All tasks must have finished.
+  std::vector<Value> take_outputs();
+
+  /// The task's inputs, and which of them it may consume. `kShared`: other threads are in this run.
+  template <bool kShared>
+  void begin(const TaskRecord& task, Value** inputs, bool* last_use) {
+    const uint32_t* reads = program_.reads.data() + task.input;
+    for (uint32_t i = 0; i < task.input_count; ++i) {
+      const uint32_t read = reads[i];
+      if (read < Program::kRepeated) [[likely]] {
+        inputs[i] = &values_[read];
+        last_use[i] = load<kShared>(uses_[read]) == 1;
+      } else {
+        const uint32_t index = read & Program::kSlotMask;
+        inputs[i] = (read & Program::kConstant) != 0 ? program_.constants[index] : &values_[index];
+        last_use[i] = false;
+      }
+    }
+  }
+
+  std::span<Value> outputs(const TaskRecord& task) {
+    return {values_.get() + task.output, task.output_count & ~TaskRecord::kDropsOutputs};
+  }
+
+  /// The task has run: frees what nobody reads any more, and calls `ready` for each task that waited
+  /// for this one only, highest number first.
+  template <bool kShared, class Ready>
+  void finish(const TaskRecord& task, const bool* last_use, Ready&& ready) {
+    const uint32_t* reads = program_.reads.data() + task.input;
+    for (uint32_t i = 0; i < task.input_count; ++i) {
+      const uint32_t slot = reads[i] & Program::kSlotMask;
+      if (last_use[i] || (reads[i] < Program::kConstant && count_down<kShared>(uses_[slot]))) {
+        values_[slot].reset();
+      }
+    }
+    if ((task.output_count & TaskRecord::kDropsOutputs) != 0) drop_outputs(task);
+    const uint32_t* successors = program_.plan.successors.items.data();
+    for (uint32_t s = (&task)[1].successor; s-- > task.successor;) {
+      const uint32_t next = successors[s];
+      if (count_down<kShared>(waits_[next])) ready(next);
+    }
+  }
+
+  /// Whether every value is gone and every count is within what the plan allows. For tests.
+  bool is_clean() const;
+
+ private:
+  template <bool kShared>
+  static uint32_t load(uint32_t& count) {
+    if constexpr (!kShared) return count;
+    return std::atomic_ref(count).load(std::memory_order_acquire);
+  }
+  /// Whether this was the last one.
+  template <bool kShared>
+  static bool count_down(uint32_t& count) {
+    if constexpr (!kShared) return count-- == 1;
+    const std::atomic_ref shared(count);
+    if (shared.load(std::memory_order_acquire) == 1) return true;
+    return shared.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+  void drop_outputs(const TaskRecord& task);
+
+  const Program& program_;
+  std::unique_ptr<Value[]> values_;
+  std::vector<uint32_t> waits_;
+  std::vector<uint32_t> uses_;
+};
+
+TUFF_NAMESPACE_END
