@@ -326,6 +326,8 @@ IndexLayer::IndexLayer(AxisChunksPtr axis)
     : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(Chunks{axis})) {}
 
 uint32_t IndexLayer::emit(Emitter& emitter, std::span<const uint32_t>, const LabelMap& labels) const {
+  // An axis of extent 1 that meets a longer one has no label, and only position 0.
+  if (labels[0] == kNoLabel) return emitter.constant(DType::int64, {});
   return emitter.index(static_cast<uint32_t>(labels[0]));
 }
 

@@ -200,7 +200,8 @@ const kernels::Program& FusedLayer::program() const { return core_->runner.progr
 
 std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember>& members,
                                                    std::vector<AxisChunksPtr> label_chunks, bool panel,
-                                                   const std::vector<size_t>& kept) {
+                                                   const std::vector<size_t>& kept,
+                                                   const Replacements& replaced) {
   Emitter emitter;
   emitter.program.panel = panel;
   emitter.program.label_count = static_cast<uint8_t>(label_chunks.size());
@@ -224,9 +225,12 @@ std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember
       }
       const std::string map(reinterpret_cast<const char*>(axes.data()), axes.size());
       const auto [at, added] = load_of.try_emplace({input.layer.get(), input.output, map}, 0);
-      if (added) {
+      const auto* source = dynamic_cast<const BlockwiseLayer*>(input.layer.get());
+      if (added && source != nullptr && source->is_cheap_source()) {
+        at->second = source->emit(emitter, {}, axes);
+      } else if (added) {
         emitter.program.operands.push_back({output_of(input).dtype, axes});
-        ports.push_back(input);
+        ports.push_back(replaced(input));
         at->second = emitter.load(static_cast<uint32_t>(ports.size()) - 1);
       }
       args.push_back(at->second);
@@ -322,7 +326,7 @@ std::shared_ptr<const FusedLayer> weld_single(const BlockwiseLayer& layer) {
   member.layer = std::shared_ptr<const BlockwiseLayer>(std::shared_ptr<void>(), &layer);
   std::vector<AxisChunksPtr> chunks(layer.alignment().space.begin(), layer.alignment().space.end());
   for (size_t a = 0; a < chunks.size(); ++a) member.labels.push_back(static_cast<int8_t>(a));
-  return FusedLayer::weld({member}, std::move(chunks), false, {0});
+  return FusedLayer::weld({member}, std::move(chunks), false, {0}, {});
 }
 
 }  // namespace graph

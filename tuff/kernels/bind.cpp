@@ -282,34 +282,11 @@ class Binder {
         const LabelSet first = at(source.args[0]).labels & static_cast<LabelSet>(~1U);
         const LabelSet second = at(source.args[1]).labels & static_cast<LabelSet>(~1U);
         bound_.accesses[touch].matrix_rows = stride_along(touches_[touch], first);
-        bound_.accesses[touch].inner =
-            first == second ? second_stride(i.index) : stride_along(touches_[touch], second);
-        if (first == second) bound_.accesses[touch].matrix_rows = first_stride(i.index);
+        bound_.accesses[touch].inner = stride_along(touches_[touch], second);
       } else {
         panel_columns_access(source.labels, touches_[touch], bound_.accesses[touch]);
       }
     }
-  }
-
-  // A gram of a panel with itself has one label on two axes of the output: strides come by axis.
-  int64_t first_stride(uint32_t output) const { return gram_stride(output, 0); }
-  int64_t second_stride(uint32_t output) const { return gram_stride(output, 1); }
-  int64_t gram_stride(uint32_t output, int which) const {
-    int seen = 0;
-    const LabelMap& axes = program_.outputs[output].axes;
-    // The output of a program is dense and row-major over its axes.
-    for (size_t a = 0; a < axes.size(); ++a) {
-      if (axes[a] == kNoLabel || ((program_.outputs[output].collapsed >> a) & 1) != 0) continue;
-      if (seen++ != which) continue;
-      int64_t stride = 1;
-      for (size_t b = a + 1; b < axes.size(); ++b) {
-        if (axes[b] != kNoLabel && ((program_.outputs[output].collapsed >> b) & 1) == 0) {
-          stride *= extents_[static_cast<size_t>(axes[b])];
-        }
-      }
-      return stride;
-    }
-    return 0;
   }
 
   int64_t stride_along(const Touch& touch, LabelSet labels) const {

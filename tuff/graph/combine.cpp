@@ -1,0 +1,244 @@
+// The tree above reductions; see combine.h.
+#include "tuff/graph/combine.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "tuff/base/block.h"
+#include "tuff/kernels/reduce.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+Chunks combined_chunks(const Port& input, const Axes& axes, int64_t fan_in) {
+  Chunks chunks = output_of(input).chunks;
+  for (int64_t axis : axes) {
+    AxisChunksPtr& a = chunks[static_cast<size_t>(axis)];
+    const auto groups = (static_cast<int64_t>(a->count()) + fan_in - 1) / fan_in;
+    a = AxisChunks::regular(groups, 1);
+  }
+  return chunks;
+}
+
+/// Merges blocks of equal shape element by element. Moments: their last axis (n, mean, m2) is one item.
+class CombineTask final : public TaskFunction {
+ public:
+  CombineTask(ops::Reduction reduction, DType dtype, const Chunks& chunks)
+      : reduction_(reduction), dtype_(dtype), grid_(grid_of(chunks)) {}
+  std::string_view name() const override { return "combine"; }
+  std::string block_name(uint32_t block) const override { return tuff::to_string(grid_index(block, grid_)); }
+  void run(TaskArguments& arguments) const override {
+    const Dims& shape = arguments.inputs[0]->get<Block>().shape();
+    Block result = Block::allocate(dtype_, shape);
+    if (reduction_ == ops::Reduction::moments) {
+      merge_moments(arguments, result);
+    } else {
+      merge_plain(arguments, result);
+    }
+    arguments.outputs[0].emplace<Block>(std::move(result));
+  }
+
+ private:
+  /// The blocks become rows of a tile, which is then reduced over its rows.
+  void merge_plain(const TaskArguments& arguments, const Block& result) const {
+    const kernels::ReductionKernels& kernels = *kernels::find_reduction(reduction_, dtype_);
+    const auto columns = static_cast<size_t>(result.size());
+    std::vector<uint64_t> state((kernels.state_bytes(columns) + 7) / 8);
+    kernels.start(state.data(), columns);
+    for (Value* input : arguments.inputs) {
+      const Block dense = input->get<Block>().contiguous();
+      kernels.add_columns(dense.bytes_data(), 1, columns, state.data());
+    }
+    kernels.finish(state.data(), columns, result.bytes_data());
+  }
+
+  void merge_moments(const TaskArguments& arguments, const Block& result) const {
+    const auto items = static_cast<size_t>(result.size() / 3);
+    double* merged = result.data<double>();
+    std::fill(merged, merged + 3 * items, 0.0);
+    for (Value* input : arguments.inputs) {
+      const Block dense = input->get<Block>().contiguous();
+      const double* next = dense.data<double>();
+      for (size_t i = 0; i < items; ++i, next += 3) {
+        double* into = merged + 3 * i;
+        if (next[0] == 0) continue;
+        // Chan, Golub & LeVeque 1983, eq. 2.1: pairwise update of mean and squared deviations.
+        const double n = into[0] + next[0];
+        const double delta = next[1] - into[1];
+        into[2] = into[0] == 0 ? next[2] : into[2] + next[2] + delta * delta * (into[0] * next[0] / n);
+        into[1] = into[0] == 0 ? next[1] : into[1] + delta * (next[0] / n);
+        into[0] = n;
+      }
+    }
+  }
+
+  ops::Reduction reduction_;
+  DType dtype_;
+  Dims grid_;
+};
+
+}  // namespace
+
+CombineLayer::CombineLayer(ops::Reduction reduction, Port input, Axes axes, int64_t fan_in)
+    : Layer({input}, output_of(input).dtype, combined_chunks(input, axes, fan_in)),
+      reduction_(reduction),
+      axes_(axes),
+      fan_in_(fan_in) {}
+
+void CombineLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
+  const Dims from = grid_of(output_of(inputs()[0]).chunks);
+  const Dims index = grid_index(task, grid_of(outputs()[0].chunks));
+  Dims first = index;
+  Dims last;
+  for (size_t a = 0; a < from.size(); ++a) last.push_back(index[a] + 1);
+  for (int64_t axis : axes_) {
+    const auto a = static_cast<size_t>(axis);
+    first[a] = index[a] * fan_in_;
+    last[a] = std::min(first[a] + fan_in_, from[a]);
+  }
+  Dims at = first;
+  while (true) {
+    reads.push_back({0, static_cast<uint32_t>(linear_index(at, from))});
+    size_t a = from.size();
+    while (a-- > 0) {
+      if (++at[a] < last[a]) break;
+      at[a] = first[a];
+    }
+    if (a == SIZE_MAX) return;
+  }
+}
+
+std::shared_ptr<const TaskFunction> CombineLayer::lower(const LowerHints&) const {
+  return std::make_shared<CombineTask>(reduction_, outputs()[0].dtype, outputs()[0].chunks);
+}
+
+LayerPtr CombineLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<CombineLayer>(reduction_, inputs[0], axes_, fan_in_);
+}
+
+void CombineLayer::write(LayerWriter& writer) const {
+  writer.put(reduction_);
+  writer.put(axes_);
+  writer.put(fan_in_);
+}
+
+std::string CombineLayer::note() const { return "axes " + tuff::to_string(axes_); }
+
+LayerPtr CombineLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  const auto reduction = reader.get_enum<ops::Reduction>(static_cast<int>(ops::Reduction::moments) + 1);
+  const LayerOutput& input = output_of(inputs[0]);
+  const Axes axes = reader.dims();
+  const auto fan_in = reader.get<int64_t>();
+  if (fan_in < 2 || fan_in > (int64_t{1} << 32)) reader.fail("a fan-in out of range");
+  for (int64_t axis : axes) {
+    if (axis < 0 || axis >= static_cast<int64_t>(input.chunks.size())) reader.fail("axes out of range");
+    if (input.chunks[static_cast<size_t>(axis)]->largest() > 1) reader.fail("blocks that are not reduced");
+  }
+  if (kernels::find_reduction(reduction, input.dtype) == nullptr) reader.fail("a reduction of that type");
+  if (reduction == ops::Reduction::moments &&
+      (input.chunks.empty() || input.chunks.back()->count() != 1 || input.chunks.back()->largest() != 3)) {
+    reader.fail("moments without their axis");
+  }
+  return std::make_shared<CombineLayer>(reduction, inputs[0], axes, fan_in);
+}
+
+Port combine_tree(ops::Reduction reduction, Port partial, const Axes& axes) {
+  size_t cut = 0;
+  const auto blocks = [&](int64_t axis) { return output_of(partial).chunks[static_cast<size_t>(axis)]->count(); };
+  for (int64_t axis : axes) cut += blocks(axis) > 1 ? 1 : 0;
+  if (cut == 0) return partial;
+  // Two cut axes merge squares of 4 x 4, three merge cubes of 2 x 2 x 2: about kFanIn in all.
+  const auto fan_in = std::max<int64_t>(
+      2, static_cast<int64_t>(std::floor(std::pow(static_cast<double>(kFanIn), 1.0 / static_cast<double>(cut)) + 1e-9)));
+  while (std::any_of(axes.begin(), axes.end(), [&](int64_t axis) { return blocks(axis) > 1; })) {
+    partial = {std::make_shared<CombineLayer>(reduction, partial, axes, fan_in), 0};
+  }
+  return partial;
+}
+
+namespace {
+
+Chunks without_last(const Port& input) {
+  Chunks chunks = output_of(input).chunks;
+  chunks.pop_back();
+  return chunks;
+}
+
+class FinishMomentsTask final : public TaskFunction {
+ public:
+  FinishMomentsTask(FinishMomentsLayer::Moment moment, double ddof, DType dtype)
+      : moment_(moment), ddof_(ddof), dtype_(dtype) {}
+  std::string_view name() const override { return "finish_moments"; }
+  void run(TaskArguments& arguments) const override {
+    const Block state = arguments.inputs[0]->get<Block>().contiguous();
+    Dims shape = state.shape();
+    shape.pop_back();
+    Block result = Block::allocate(dtype_, shape);
+    const double* from = state.data<double>();
+    const int64_t n = result.size();
+    for (int64_t i = 0; i < n; ++i, from += 3) {
+      const double value = finished(from[0], from[1], from[2]);
+      if (dtype_ == DType::float32) {
+        result.data<float>()[i] = static_cast<float>(value);
+      } else {
+        result.data<double>()[i] = value;
+      }
+    }
+    arguments.outputs[0].emplace<Block>(std::move(result));
+  }
+
+ private:
+  double finished(double n, double mean, double m2) const {
+    if (moment_ == FinishMomentsLayer::Moment::mean) return n > 0 ? mean : std::nan("");
+    const double variance = n - ddof_ > 0 ? m2 / (n - ddof_) : std::nan("");
+    return moment_ == FinishMomentsLayer::Moment::var ? variance : std::sqrt(variance);
+  }
+  FinishMomentsLayer::Moment moment_;
+  double ddof_;
+  DType dtype_;
+};
+
+}  // namespace
+
+FinishMomentsLayer::FinishMomentsLayer(Moment moment, double ddof, DType dtype, Port input)
+    : Layer({input}, dtype, without_last(input)), moment_(moment), ddof_(ddof) {}
+
+std::shared_ptr<const TaskFunction> FinishMomentsLayer::lower(const LowerHints&) const {
+  return std::make_shared<FinishMomentsTask>(moment_, ddof_, outputs()[0].dtype);
+}
+
+LayerPtr FinishMomentsLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<FinishMomentsLayer>(moment_, ddof_, outputs()[0].dtype, inputs[0]);
+}
+
+void FinishMomentsLayer::write(LayerWriter& writer) const {
+  writer.put(moment_);
+  writer.put(ddof_);
+  writer.put(outputs()[0].dtype);
+}
+
+std::string FinishMomentsLayer::note() const {
+  constexpr std::string_view names[] = {"mean", "var", "std"};
+  return fmt::format("{} ddof {}", names[static_cast<size_t>(moment_)], ddof_);
+}
+
+LayerPtr FinishMomentsLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  const auto moment = reader.get_enum<Moment>(3);
+  const auto ddof = reader.get<double>();
+  const DType dtype = reader.dtype();
+  const LayerOutput& input = output_of(inputs[0]);
+  if (input.dtype != DType::float64 || !is_floating(dtype) || input.chunks.empty() ||
+      input.chunks.back()->count() != 1 || input.chunks.back()->largest() != 3) {
+    reader.fail("moments that are none");
+  }
+  return std::make_shared<FinishMomentsLayer>(moment, ddof, dtype, inputs[0]);
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END

@@ -1,0 +1,293 @@
+// Lowering; see lower.h.
+#include "tuff/graph/lower.h"
+
+#include <algorithm>
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+constexpr uint32_t kNone = UINT32_MAX;
+/// While lowering, slots that hold a value before the run are numbered on their own, with this bit.
+constexpr uint32_t kPreset = uint32_t{1} << 31;
+
+/// Where a layer's blocks are found in the plan.
+struct Place {
+  const Layer* layer = nullptr;
+  bool folded = false;                 // all its blocks are constants or parameters
+  uint32_t first_task = 0;
+  uint32_t output_count = 1;
+  const std::vector<bool>* needed = nullptr;  // null: all tasks
+  std::vector<uint32_t> rank;          // of a needed task among the needed; only when some are not
+  std::vector<uint32_t> slots;         // folded: preset slot of each block (kNone: not needed)
+};
+
+class Lowering {
+ public:
+  Lowering(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs, const Needed& needed)
+      : layers_(layers), outputs_(outputs), needed_(needed) {}
+
+  Lowered run() {
+    count_readers();
+    PlanArrays& plan = result_.arrays;
+    plan.first_output.push_back(0);
+    for (const LayerPtr& layer : layers_) {
+      const auto found = needed_.tasks.find(layer.get());
+      if (found == needed_.tasks.end()) continue;
+      place(*layer, found->second.empty() ? nullptr : &found->second);
+    }
+    for (const Port& output : outputs_) {
+      result_.first_output_slot.push_back(plan.output_slots.size());
+      const auto blocks = static_cast<uint32_t>(block_count(output_of(output).chunks));
+      for (uint32_t b = 0; b < blocks; ++b) plan.output_slots.push_back(slot_of(output, b));
+    }
+    settle_presets();
+    count_uses();
+    link();
+    return std::move(result_);
+  }
+
+ private:
+  void count_readers() {
+    for (const LayerPtr& layer : layers_) {
+      if (needed_.tasks.find(layer.get()) == needed_.tasks.end()) continue;
+      for (const Port& input : layer->inputs()) ++readers_[{input.layer.get(), input.output}];
+    }
+  }
+
+  void place(const Layer& layer, const std::vector<bool>* needed) {
+    Place& place = places_[&layer];
+    place.layer = &layer;
+    place.needed = needed;
+    place.output_count = static_cast<uint32_t>(layer.outputs().size());
+    if (const auto* memory = dynamic_cast<const MemoryLayer*>(&layer)) {
+      place_memory(*memory, place);
+    } else if (dynamic_cast<const ParameterLayer*>(&layer) != nullptr) {
+      place_parameter(layer, place);
+    } else if (layer.is_view() && std::all_of(layer.inputs().begin(), layer.inputs().end(),
+                                              [&](const Port& p) { return is_constant(p); })) {
+      fold_view(layer, place);
+    } else {
+      place_tasks(layer, place);
+    }
+  }
+
+  bool is_needed(const Place& place, uint32_t task) const {
+    return place.needed == nullptr || (*place.needed)[task];
+  }
+
+  bool is_constant(const Port& port) const {
+    const Place& place = places_.at(port.layer.get());
+    return place.folded && constant_layers_.count(port.layer.get()) != 0;
+  }
+
+  uint32_t new_preset() { return presets_++ | kPreset; }
+
+  uint32_t new_constant(Value value) {
+    const uint32_t slot = new_preset();
+    constant_at_[slot] = result_.arrays.constants.size();
+    result_.arrays.constants.emplace_back(slot, std::move(value));
+    return slot;
+  }
+
+  void place_memory(const MemoryLayer& memory, Place& place) {
+    place.folded = true;
+    constant_layers_[&memory] = true;
+    const auto blocks = static_cast<uint32_t>(memory.task_count());
+    place.slots.assign(blocks, kNone);
+    for (uint32_t b = 0; b < blocks; ++b) {
+      if (!is_needed(place, b)) continue;
+      place.slots[b] = new_constant(Value(memory.block(b)));
+    }
+  }
+
+  void place_parameter(const Layer& layer, Place& place) {
+    place.folded = true;
+    for (const LayerPtr& candidate : layers_) {
+      if (candidate.get() == &layer) {
+        result_.parameters.push_back(std::static_pointer_cast<const ParameterLayer>(candidate));
+      }
+    }
+    result_.first_parameter_slot.push_back(result_.arrays.parameter_slots.size());
+    for (size_t b = 0; b < layer.task_count(); ++b) {
+      place.slots.push_back(new_preset());
+      result_.arrays.parameter_slots.push_back(place.slots.back());
+    }
+  }
+
+  /// Views of constants are made now: a plan does not run a task for what is only a header.
+  void fold_view(const Layer& layer, Place& place) {
+    place.folded = true;
+    constant_layers_[&layer] = true;
+    const std::shared_ptr<const TaskFunction> function = layer.lower({});
+    const auto blocks = static_cast<uint32_t>(layer.task_count());
+    place.slots.assign(blocks, kNone);
+    std::vector<InputBlock> reads;
+    for (uint32_t b = 0; b < blocks; ++b) {
+      if (!is_needed(place, b)) continue;
+      reads.clear();
+      layer.inputs_of(b, reads);
+      std::vector<Value*> inputs;
+      for (const InputBlock& read : reads) {
+        const uint32_t slot = slot_of(layer.inputs()[read.input], read.block);
+        inputs.push_back(&result_.arrays.constants[constant_at_.at(slot)].second);
+      }
+      const std::vector<char> last_use(inputs.size(), 0);
+      Value output;
+      TaskArguments arguments;
+      arguments.block = b;
+      arguments.inputs = inputs;
+      arguments.last_use = std::span(reinterpret_cast<const bool*>(last_use.data()), last_use.size());
+      arguments.outputs = std::span(&output, 1);
+      function->run(arguments);
+      place.slots[b] = new_constant(std::move(output));
+    }
+  }
+
+  void place_tasks(const Layer& layer, Place& place) {
+    PlanArrays& plan = result_.arrays;
+    LowerHints hints;
+    for (uint32_t o = 0; o < layer.outputs().size() && o < 32; ++o) {
+      if (streams(layer, o)) hints.streaming |= 1U << o;
+    }
+    const auto function = static_cast<uint32_t>(plan.functions.size());
+    plan.functions.push_back(layer.lower(hints));
+    const auto tasks = static_cast<uint32_t>(layer.task_count());
+    place.first_task = static_cast<uint32_t>(plan.task_count());
+    if (place.needed != nullptr) place.rank.assign(tasks, kNone);
+    uint32_t rank = 0;
+    for (uint32_t t = 0; t < tasks; ++t) {
+      if (!is_needed(place, t)) continue;
+      if (place.needed != nullptr) place.rank[t] = rank;
+      ++rank;
+      reads_.clear();
+      layer.inputs_of(t, reads_);
+      for (const InputBlock& read : reads_) {
+        plan.inputs.items.push_back(slot_of(layer.inputs()[read.input], read.block));
+      }
+      plan.inputs.end_row();
+      plan.function.push_back(function);
+      plan.block.push_back(t);
+      plan.first_output.push_back(plan.first_output.back() + place.output_count);
+    }
+  }
+
+  bool streams(const Layer& layer, uint32_t output) const {
+    if (readers_.count({&layer, output}) != 0) return false;
+    const LayerOutput& o = layer.outputs()[output];
+    size_t elements = 1;
+    for (const AxisChunksPtr& axis : o.chunks) elements *= static_cast<size_t>(axis->extent().upper_bound());
+    return elements * size_of(o.dtype) > kStreamingBytes;
+  }
+
+  uint32_t slot_of(const Port& port, uint32_t block) const {
+    const Place& place = cached_place(port.layer.get());
+    if (place.folded) return place.slots[block];
+    const uint32_t task = place.layer->task_of(port.output, block);
+    const uint32_t rank = place.needed != nullptr ? place.rank[task] : task;
+    return result_.arrays.first_output[place.first_task + rank] + port.output;
+  }
+
+  /// Tasks of a layer read the same few layers again and again.
+  const Place& cached_place(const Layer* layer) const {
+    if (layer != last_layer_) {
+      last_place_ = &places_.at(layer);
+      last_layer_ = layer;
+    }
+    return *last_place_;
+  }
+
+  /// Preset slots follow those of the tasks.
+  void settle_presets() {
+    PlanArrays& plan = result_.arrays;
+    const uint32_t first = plan.first_output.back();
+    const auto settle = [&](uint32_t& slot) {
+      if ((slot & kPreset) != 0) slot = first + (slot & ~kPreset);
+    };
+    for (uint32_t& slot : plan.inputs.items) settle(slot);
+    for (uint32_t& slot : plan.output_slots) settle(slot);
+    for (uint32_t& slot : plan.parameter_slots) settle(slot);
+    for (auto& constant : plan.constants) settle(constant.first);
+    plan.use_count.assign(first + presets_, 0);
+  }
+
+  void count_uses() {
+    PlanArrays& plan = result_.arrays;
+    for (uint32_t slot : plan.inputs.items) ++plan.use_count[slot];
+    std::vector<bool> outlives(plan.slot_count(), false);
+    for (uint32_t slot : plan.output_slots) outlives[slot] = true;
+    for (const auto& constant : plan.constants) outlives[constant.first] = true;
+    for (size_t slot = 0; slot < outlives.size(); ++slot) plan.use_count[slot] += outlives[slot] ? 1 : 0;
+  }
+
+  void link() {
+    PlanArrays& plan = result_.arrays;
+    std::vector<uint32_t> maker(plan.slot_count(), kNone);
+    for (uint32_t t = 0; t < plan.task_count(); ++t) {
+      for (uint32_t s = plan.first_output[t]; s < plan.first_output[t + 1]; ++s) maker[s] = t;
+    }
+    link_tasks(plan, maker);
+  }
+
+  static void link_tasks(PlanArrays& plan, const std::vector<uint32_t>& maker) {
+    const auto tasks = static_cast<uint32_t>(plan.task_count());
+    plan.wait_count.assign(tasks, 0);
+    std::vector<uint32_t> seen(tasks, kNone);
+    std::vector<uint32_t> count(tasks + 1, 0);
+    const auto each_dependency = [&](uint32_t t, auto&& f) {
+      for (uint32_t slot : plan.inputs[t]) {
+        const uint32_t from = maker[slot];
+        if (from == kNone || seen[from] == t) continue;
+        seen[from] = t;
+        f(from);
+      }
+    };
+    for (uint32_t t = 0; t < tasks; ++t) {
+      each_dependency(t, [&](uint32_t from) {
+        ++count[from + 1];
+        ++plan.wait_count[t];
+      });
+    }
+    for (uint32_t t = 0; t < tasks; ++t) count[t + 1] += count[t];
+    plan.successors.first = count;
+    plan.successors.items.assign(count[tasks], 0);
+    std::fill(seen.begin(), seen.end(), kNone);
+    std::vector<uint32_t> at(count.begin(), count.end() - 1);
+    for (uint32_t t = 0; t < tasks; ++t) {
+      each_dependency(t, [&](uint32_t from) { plan.successors.items[at[from]++] = t; });
+    }
+    plan.roots.clear();
+    for (uint32_t t = 0; t < tasks; ++t) {
+      if (plan.wait_count[t] == 0) plan.roots.push_back(t);
+    }
+  }
+
+  struct PortHash {
+    size_t operator()(const std::pair<const Layer*, uint32_t>& port) const {
+      return std::hash<const Layer*>()(port.first) * 31 + port.second;
+    }
+  };
+
+  const std::vector<LayerPtr>& layers_;
+  const std::vector<Port>& outputs_;
+  const Needed& needed_;
+  Lowered result_;
+  std::unordered_map<const Layer*, Place> places_;
+  std::unordered_map<const Layer*, bool> constant_layers_;
+  std::unordered_map<uint32_t, size_t> constant_at_;  // preset slot to index in arrays.constants
+  uint32_t presets_ = 0;
+  std::unordered_map<std::pair<const Layer*, uint32_t>, uint32_t, PortHash> readers_;
+  std::vector<InputBlock> reads_;
+  mutable const Layer* last_layer_ = nullptr;
+  mutable const Place* last_place_ = nullptr;
+};
+
+}  // namespace
+
+Lowered lower(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs, const Needed& needed) {
+  return Lowering(layers, outputs, needed).run();
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END

@@ -1,0 +1,603 @@
+// Grows groups, joins siblings, then welds each group into one layer; see fuse.h.
+#include "tuff/optimize/fuse.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "tuff/graph/fused.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace optimize {
+
+namespace {
+
+using graph::BlockwiseLayer;
+using graph::FusedMember;
+using graph::kNoLabel;
+using graph::LabelMap;
+using graph::LayerPtr;
+using graph::MatmulLayer;
+using graph::Port;
+
+/// Programs mask their outputs in 32 bits.
+constexpr size_t kMaxOutputs = 32;
+constexpr int kUnset = -2;
+
+/// One layer of the graph.
+struct Node {
+  LayerPtr layer;
+  std::shared_ptr<const BlockwiseLayer> blockwise;  // null when it cannot be in a group
+  const MatmulLayer* matmul = nullptr;
+  bool cheap_source = false;
+  bool is_output = false;
+  std::vector<std::pair<size_t, size_t>> readers;  // (node, input number)
+  std::vector<size_t> inputs;                      // node of each input
+  int group = -1;
+  LabelMap labels;  // group label of each iteration axis
+};
+
+struct Group {
+  std::vector<size_t> members;  // nodes
+  std::vector<AxisChunksPtr> labels;
+  bool alive = true;
+};
+
+/// How a group may be walked.
+struct Walk {
+  bool panel = false;
+  size_t row = 0;
+};
+
+/// A union of two groups under trial: the label of each iteration axis of each member.
+struct Trial {
+  std::vector<AxisChunksPtr> labels;
+  std::vector<size_t> members;
+  std::vector<LabelMap> maps;  // by member
+};
+
+bool is_unit(const AxisChunksPtr& axis) {
+  return axis->is_known() && axis->count() == 1 && axis->largest() == 1;
+}
+
+uint32_t label_set(const LabelMap& axes, const LabelMap& labels, const std::vector<AxisChunksPtr>& chunks) {
+  uint32_t set = 0;
+  for (int8_t axis : axes) {
+    if (axis == kNoLabel) continue;
+    const auto label = static_cast<size_t>(labels[static_cast<size_t>(axis)]);
+    if (!is_unit(chunks[label])) set |= 1U << label;
+  }
+  return set;
+}
+
+uint32_t all_of(const LabelMap& labels, const std::vector<AxisChunksPtr>& chunks) {
+  uint32_t set = 0;
+  for (int8_t label : labels) {
+    if (!is_unit(chunks[static_cast<size_t>(label)])) set |= 1U << label;
+  }
+  return set;
+}
+
+class Fuser {
+ public:
+  explicit Fuser(const std::vector<Port>& outputs) : outputs_(outputs) { make_nodes(); }
+
+  std::vector<Port> run() {
+    for (size_t n = 0; n < nodes_.size(); ++n) {
+      for (size_t input : nodes_[n].inputs) join_nodes(input, n);
+    }
+    join_siblings();
+    // Siblings that met may have brought producers and readers together that did not fit before.
+    for (size_t n = 0; n < nodes_.size(); ++n) {
+      for (size_t input : nodes_[n].inputs) join_nodes(input, n);
+    }
+    return weld();
+  }
+
+ private:
+  void make_nodes() {
+    std::map<const graph::Layer*, size_t> number;
+    for (const LayerPtr& layer : graph::layers_in_order(outputs_)) {
+      const size_t n = nodes_.size();
+      number[layer.get()] = n;
+      Node node;
+      node.layer = layer;
+      node.blockwise = std::dynamic_pointer_cast<const BlockwiseLayer>(layer);
+      node.matmul = dynamic_cast<const MatmulLayer*>(layer.get());
+      node.cheap_source = node.blockwise && node.blockwise->is_cheap_source();
+      for (size_t k = 0; k < layer->inputs().size(); ++k) {
+        const size_t from = number.at(layer->inputs()[k].layer.get());
+        node.inputs.push_back(from);
+        nodes_[from].readers.emplace_back(n, k);
+      }
+      if (node.blockwise && !node.cheap_source) {
+        node.group = static_cast<int>(groups_.size());
+        Group group;
+        group.members = {n};
+        const Chunks& space = node.blockwise->alignment().space;
+        group.labels.assign(space.begin(), space.end());
+        for (size_t a = 0; a < space.size(); ++a) node.labels.push_back(static_cast<int8_t>(a));
+        groups_.push_back(std::move(group));
+      }
+      nodes_.push_back(std::move(node));
+    }
+    for (const Port& output : outputs_) nodes_[number.at(output.layer.get())].is_output = true;
+  }
+
+  void join_nodes(size_t producer, size_t consumer) {
+    const int p = nodes_[producer].group;
+    const int c = nodes_[consumer].group;
+    if (p < 0 || c < 0 || p == c) return;
+    try_join(static_cast<size_t>(p), static_cast<size_t>(c));
+  }
+
+  void join_siblings() {
+    std::map<std::pair<size_t, uint32_t>, std::vector<size_t>> readers;  // port to reading nodes
+    for (size_t n = 0; n < nodes_.size(); ++n) {
+      if (nodes_[n].group < 0) continue;
+      for (size_t k = 0; k < nodes_[n].inputs.size(); ++k) {
+        // Numbers of rank 0 are read by everybody and bind nobody together.
+        if (nodes_[n].layer->inputs()[k].layer->outputs()[0].chunks.empty()) continue;
+        readers[{nodes_[n].inputs[k], nodes_[n].layer->inputs()[k].output}].push_back(n);
+      }
+    }
+    for (const auto& [port, list] : readers) {
+      // Later readers join the first that takes them: linear in readers for the usual few groups.
+      std::vector<size_t> heads;
+      for (size_t n : list) {
+        bool joined = false;
+        for (size_t head : heads) {
+          const auto a = static_cast<size_t>(nodes_[head].group);
+          const auto b = static_cast<size_t>(nodes_[n].group);
+          if (a == b || try_join(a, b)) {
+            joined = true;
+            break;
+          }
+        }
+        if (!joined && heads.size() < 8) heads.push_back(n);
+      }
+    }
+  }
+
+  // ---- joining two groups ------------------------------------------------------------------------
+
+  bool try_join(size_t p, size_t c) {
+    if (groups_[p].members.size() + groups_[c].members.size() > kMaxGroup) return false;
+    std::vector<int> map(groups_[p].labels.size(), kUnset);
+    if (!map_by_edges(p, c, map)) return false;
+    std::optional<Trial> trial = unify(p, c, map);
+    if (!trial || !outputs_fit(*trial) || !walk_of(*trial)) return false;
+    if (path_outside(p, c) || path_outside(c, p)) return false;
+    accept(p, c, std::move(*trial));
+    return true;
+  }
+
+  /// Pairs label `from` of group p with label `to` of group c; false when that contradicts.
+  static bool pair(std::vector<int>& map, int from, int to) {
+    int& mapped = map[static_cast<size_t>(from)];
+    if (mapped == to) return true;
+    if (mapped != kUnset || std::find(map.begin(), map.end(), to) != map.end()) return false;
+    mapped = to;
+    return true;
+  }
+
+  bool pair_axes(const LabelMap& p_labels, const LabelMap& c_labels, uint8_t p_collapsed, size_t p, size_t c,
+                 std::vector<int>& map) const {
+    for (size_t a = 0; a < p_labels.size(); ++a) {
+      if (p_labels[a] == kNoLabel || c_labels[a] == kNoLabel) continue;
+      const AxisChunksPtr& pc = groups_[p].labels[static_cast<size_t>(p_labels[a])];
+      const AxisChunksPtr& cc = groups_[c].labels[static_cast<size_t>(c_labels[a])];
+      if (((p_collapsed >> a) & 1) != 0) {
+        if (is_unit(cc)) continue;
+        return false;
+      }
+      if (!same_chunks(pc, cc) || !pair(map, p_labels[a], c_labels[a])) return false;
+    }
+    return true;
+  }
+
+  LabelMap translated(const LabelMap& axes, const LabelMap& labels) const {
+    LabelMap result;
+    for (int8_t axis : axes) {
+      result.push_back(axis == kNoLabel ? kNoLabel : labels[static_cast<size_t>(axis)]);
+    }
+    return result;
+  }
+
+  /// Labels paired by what flows from p to c, from c to p, and by blocks that both read.
+  bool map_by_edges(size_t p, size_t c, std::vector<int>& map) const {
+    for (size_t n : groups_[p].members) {
+      for (const auto& [reader, k] : nodes_[n].readers) {
+        if (nodes_[reader].group != static_cast<int>(c)) continue;
+        const graph::Alignment& from = nodes_[n].blockwise->alignment();
+        const graph::Alignment& to = nodes_[reader].blockwise->alignment();
+        if (nodes_[n].blockwise->yields_moments()) return false;
+        if (!pair_axes(translated(from.output, nodes_[n].labels), translated(to.inputs[k], nodes_[reader].labels),
+                       from.collapsed, p, c, map)) {
+          return false;
+        }
+      }
+    }
+    for (size_t n : groups_[c].members) {
+      for (const auto& [reader, k] : nodes_[n].readers) {
+        if (nodes_[reader].group != static_cast<int>(p)) continue;
+        const graph::Alignment& from = nodes_[n].blockwise->alignment();
+        const graph::Alignment& to = nodes_[reader].blockwise->alignment();
+        if (nodes_[n].blockwise->yields_moments() || from.collapsed != 0) return false;
+        if (!pair_axes(translated(to.inputs[k], nodes_[reader].labels), translated(from.output, nodes_[n].labels),
+                       0, p, c, map)) {
+          return false;
+        }
+      }
+    }
+    pair_common_inputs(p, c, map);
+    return true;
+  }
+
+  /// Common inputs are a wish, not a must: they may be read in two ways (x and x').
+  void pair_common_inputs(size_t p, size_t c, std::vector<int>& map) const {
+    for (size_t n : groups_[p].members) {
+      for (size_t k = 0; k < nodes_[n].inputs.size(); ++k) {
+        for (const auto& [reader, r] : nodes_[nodes_[n].inputs[k]].readers) {
+          if (nodes_[reader].group != static_cast<int>(c)) continue;
+          if (nodes_[reader].layer->inputs()[r].output != nodes_[n].layer->inputs()[k].output) continue;
+          std::vector<int> wished = map;
+          if (pair_axes(translated(nodes_[n].blockwise->alignment().inputs[k], nodes_[n].labels),
+                        translated(nodes_[reader].blockwise->alignment().inputs[r], nodes_[reader].labels), 0, p, c,
+                        wished)) {
+            map = std::move(wished);
+          }
+        }
+      }
+    }
+  }
+
+  /// The union under one set of labels, those of c first. No value when a block would be made twice.
+  std::optional<Trial> unify(size_t p, size_t c, std::vector<int> map) const {
+    Trial trial;
+    trial.labels = groups_[c].labels;
+    std::vector<bool> taken(trial.labels.size(), false);
+    for (int to : map) {
+      if (to >= 0) taken[static_cast<size_t>(to)] = true;
+    }
+    for (size_t l = 0; l < map.size(); ++l) {
+      if (map[l] != kUnset) continue;
+      const AxisChunksPtr& axis = groups_[p].labels[l];
+      if (axis->count() > 1) return std::nullopt;
+      // A label bound inside p may as well be one of c's with the same chunks: loads then coincide.
+      for (size_t t = 0; t < taken.size(); ++t) {
+        if (taken[t] || !same_chunks(trial.labels[t], axis)) continue;
+        taken[t] = true;
+        map[l] = static_cast<int>(t);
+        break;
+      }
+      if (map[l] != kUnset) continue;
+      map[l] = static_cast<int>(trial.labels.size());
+      trial.labels.push_back(axis);
+      taken.push_back(true);
+    }
+    for (size_t t = 0; t < groups_[c].labels.size(); ++t) {
+      if (!taken[t] && trial.labels[t]->count() > 1) return std::nullopt;
+    }
+    if (trial.labels.size() > kMaxRank) return std::nullopt;
+    trial.members = groups_[p].members;
+    trial.members.insert(trial.members.end(), groups_[c].members.begin(), groups_[c].members.end());
+    for (size_t n : groups_[p].members) {
+      LabelMap labels;
+      for (int8_t label : nodes_[n].labels) {
+        labels.push_back(static_cast<int8_t>(map[static_cast<size_t>(label)]));
+      }
+      trial.maps.push_back(labels);
+    }
+    for (size_t n : groups_[c].members) trial.maps.push_back(nodes_[n].labels);
+    return trial;
+  }
+
+  static bool contains(const std::vector<size_t>& members, size_t node) {
+    return std::find(members.begin(), members.end(), node) != members.end();
+  }
+
+  bool is_kept(const Node& node, const std::vector<size_t>& members) const {
+    if (node.is_output) return true;
+    return std::any_of(node.readers.begin(), node.readers.end(),
+                       [&](const auto& reader) { return !contains(members, reader.first); });
+  }
+
+  /// Every block of an output that leaves the group is made by exactly one task.
+  bool outputs_fit(const Trial& trial) const {
+    uint32_t cut = 0;
+    for (size_t l = 0; l < trial.labels.size(); ++l) {
+      if (trial.labels[l]->count() > 1) cut |= 1U << l;
+    }
+    size_t kept = 0;
+    for (size_t m = 0; m < trial.members.size(); ++m) {
+      const Node& node = nodes_[trial.members[m]];
+      if (!is_kept(node, trial.members)) continue;
+      ++kept;
+      const uint32_t has = label_set(node.blockwise->alignment().output, trial.maps[m], trial.labels);
+      if ((cut & ~has) != 0) return false;
+    }
+    return kept <= kMaxOutputs;
+  }
+
+  // ---- can the program be walked -----------------------------------------------------------------
+
+  std::optional<Walk> walk_of(const Trial& trial) const {
+    if (flat_fits(trial)) return Walk{};
+    for (size_t row = 0; row < trial.labels.size(); ++row) {
+      if (panel_fits(trial, row)) return Walk{true, row};
+    }
+    return std::nullopt;
+  }
+
+  bool has_reader_inside(const Node& node, const Trial& trial) const {
+    return std::any_of(node.readers.begin(), node.readers.end(),
+                       [&](const auto& reader) { return contains(trial.members, reader.first); });
+  }
+
+  bool flat_fits(const Trial& trial) const {
+    uint32_t everything = 0;
+    for (size_t l = 0; l < trial.labels.size(); ++l) {
+      if (!is_unit(trial.labels[l])) everything |= 1U << l;
+    }
+    uint32_t partial = 0;
+    for (size_t m = 0; m < trial.members.size(); ++m) {
+      const Node& node = nodes_[trial.members[m]];
+      if (node.matmul != nullptr) return false;
+      if (!node.blockwise->is_reduction()) continue;
+      if (has_reader_inside(node, trial)) return false;
+      // A reduction counts each step of the walk, so the walk must be its own space.
+      if (all_of(trial.maps[m], trial.labels) != everything) return false;
+      const uint32_t over = reduced_labels(node, trial.maps[m]);
+      if ((everything & ~over) == 0) continue;
+      if (partial != 0 && partial != over) return false;
+      partial = over;
+    }
+    return true;
+  }
+
+  static uint32_t reduced_labels(const Node& node, const LabelMap& labels) {
+    uint32_t over = 0;
+    for (size_t a = 0; a < labels.size(); ++a) {
+      if (((node.blockwise->alignment().reduced >> a) & 1) != 0) over |= 1U << labels[a];
+    }
+    return over;
+  }
+
+  bool panel_fits(const Trial& trial, size_t row) const {
+    for (size_t l = 0; l < trial.labels.size(); ++l) {
+      if (l != row && trial.labels[l]->count() > 1) return false;
+    }
+    for (size_t m = 0; m < trial.members.size(); ++m) {
+      if (!member_fits_panel(trial, m, row)) return false;
+    }
+    return true;
+  }
+
+  bool column_fits(const Trial& trial, uint32_t columns) const {
+    if (columns == 0) return true;
+    if ((columns & (columns - 1)) != 0) return false;
+    size_t label = 0;
+    while (((columns >> label) & 1) == 0) ++label;
+    return trial.labels[label]->is_known() && trial.labels[label]->largest() <= kMaxPanelColumns;
+  }
+
+  bool member_fits_panel(const Trial& trial, size_t m, size_t row) const {
+    const Node& node = nodes_[trial.members[m]];
+    const graph::Alignment& alignment = node.blockwise->alignment();
+    const LabelMap& labels = trial.maps[m];
+    const uint32_t row_bit = 1U << row;
+    const auto columns_of = [&](const LabelMap& axes) { return label_set(axes, labels, trial.labels) & ~row_bit; };
+    const uint32_t over = reduced_labels(node, labels);
+    if ((over & row_bit) != 0 && has_reader_inside(node, trial)) return false;
+    if (node.matmul == nullptr) return column_fits(trial, all_of(labels, trial.labels) & ~row_bit);
+
+    size_t row_axis = 0;
+    while (row_axis < labels.size() && labels[row_axis] != static_cast<int8_t>(row)) ++row_axis;
+    if (row_axis == labels.size() || !node.matmul->panel_form(row_axis)) return false;
+    int64_t operand = 1;
+    for (size_t k = 0; k < 2; ++k) {
+      if (static_cast<int>(k) == node.matmul->matrix_input(row_axis)) {
+        // The matrix must lie in memory, whole.
+        const Node& from = nodes_[node.inputs[k]];
+        if (contains(trial.members, node.inputs[k]) || from.cheap_source) return false;
+        for (const AxisChunksPtr& axis : graph::output_of(node.layer->inputs()[k]).chunks) operand *= axis->largest();
+      } else if (!column_fits(trial, columns_of(alignment.inputs[k]))) {
+        return false;
+      }
+    }
+    if ((over & row_bit) != 0) {
+      for (const AxisChunksPtr& axis : node.layer->outputs()[0].chunks) operand *= axis->largest();
+    } else if (!column_fits(trial, columns_of(alignment.output))) {
+      return false;
+    }
+    return operand <= kMaxSmallOperand;
+  }
+
+  // ---- no path may leave the union and come back -------------------------------------------------
+
+  bool path_outside(size_t from, size_t to) const {
+    std::vector<size_t> stack;
+    std::vector<bool> seen;
+    const auto push_readers = [&](size_t n, bool leaving) {
+      for (const auto& [reader, k] : nodes_[n].readers) {
+        const int group = nodes_[reader].group;
+        if (group == static_cast<int>(from)) continue;
+        if (leaving && group == static_cast<int>(to)) continue;  // a direct edge is no detour
+        if (seen.empty()) seen.resize(nodes_.size(), false);
+        if (seen[reader]) continue;
+        seen[reader] = true;
+        stack.push_back(reader);
+      }
+    };
+    for (size_t n : groups_[from].members) push_readers(n, true);
+    while (!stack.empty()) {
+      const size_t n = stack.back();
+      stack.pop_back();
+      if (nodes_[n].group == static_cast<int>(to)) return true;
+      if (nodes_[n].group >= 0) {
+        // A group runs as one: reaching one member is reaching all.
+        for (size_t member : groups_[static_cast<size_t>(nodes_[n].group)].members) push_readers(member, false);
+      } else {
+        push_readers(n, false);
+      }
+    }
+    return false;
+  }
+
+  void accept(size_t p, size_t c, Trial trial) {
+    groups_[c].labels = std::move(trial.labels);
+    for (size_t m = 0; m < trial.members.size(); ++m) {
+      nodes_[trial.members[m]].labels = trial.maps[m];
+      nodes_[trial.members[m]].group = static_cast<int>(c);
+    }
+    groups_[c].members = std::move(trial.members);
+    std::sort(groups_[c].members.begin(), groups_[c].members.end());
+    groups_[p].members.clear();
+    groups_[p].alive = false;
+  }
+
+  // ---- welding -----------------------------------------------------------------------------------
+
+  /// Views cost nothing, and one product of two blocks is what BLAS is for.
+  bool worth_welding(const Group& group) const {
+    size_t products = 0;
+    for (size_t n : group.members) {
+      if (nodes_[n].matmul != nullptr) {
+        ++products;
+      } else if (!nodes_[n].layer->is_view()) {
+        return true;
+      }
+    }
+    return products > 1;
+  }
+
+  std::vector<Port> weld() {
+    std::vector<bool> welded(groups_.size(), false);
+    for (size_t g = 0; g < groups_.size(); ++g) welded[g] = groups_[g].alive && worth_welding(groups_[g]);
+    for (size_t n : finished_order(welded)) {
+      const Node& node = nodes_[n];
+      if (node.group >= 0 && welded[static_cast<size_t>(node.group)]) {
+        weld_group(groups_[static_cast<size_t>(node.group)]);
+      } else if (node.cheap_source) {
+        if (needs_memory(node, welded)) replacements_.set(node.layer.get(), graph::weld_single(*node.blockwise));
+      } else {
+        const LayerPtr rebuilt = replacements_.with_new_inputs(node.layer);
+        if (rebuilt == node.layer) continue;
+        for (uint32_t o = 0; o < node.layer->outputs().size(); ++o) {
+          replacements_.set(node.layer.get(), o, {rebuilt, o});
+        }
+      }
+    }
+    std::vector<Port> result;
+    for (const Port& output : outputs_) result.push_back(replacements_(output));
+    return result;
+  }
+
+  /// Whether somebody reads a source's blocks rather than computing them inside a program.
+  bool needs_memory(const Node& node, const std::vector<bool>& welded) const {
+    return node.is_output || std::any_of(node.readers.begin(), node.readers.end(), [&](const auto& reader) {
+             const int group = nodes_[reader.first].group;
+             return group < 0 || !welded[static_cast<size_t>(group)];
+           });
+  }
+
+  /// One node per unit (group or single node), inputs first. Iterative, any depth.
+  std::vector<size_t> finished_order(const std::vector<bool>& welded) const {
+    std::vector<size_t> order;
+    std::vector<bool> done_node(nodes_.size(), false);
+    std::vector<bool> done_group(groups_.size(), false);
+    const auto is_group = [&](size_t n) {
+      return nodes_[n].group >= 0 && welded[static_cast<size_t>(nodes_[n].group)];
+    };
+    const auto mark = [&](size_t n) -> bool {  // false when it was marked before
+      if (is_group(n)) {
+        const auto g = static_cast<size_t>(nodes_[n].group);
+        if (done_group[g]) return false;
+        done_group[g] = true;
+      } else {
+        if (done_node[n]) return false;
+        done_node[n] = true;
+      }
+      return true;
+    };
+    struct Visit {
+      size_t node;
+      std::vector<size_t> inputs;
+      size_t next = 0;
+    };
+    std::vector<Visit> stack;
+    const auto open = [&](size_t n) {
+      Visit visit{n, {}, 0};
+      if (is_group(n)) {
+        for (size_t member : groups_[static_cast<size_t>(nodes_[n].group)].members) {
+          for (size_t input : nodes_[member].inputs) {
+            if (nodes_[input].group != nodes_[n].group) visit.inputs.push_back(input);
+          }
+        }
+      } else {
+        visit.inputs = nodes_[n].inputs;
+      }
+      stack.push_back(std::move(visit));
+    };
+    for (size_t n = 0; n < nodes_.size(); ++n) {
+      if (!mark(n)) continue;
+      open(n);
+      while (!stack.empty()) {
+        Visit& top = stack.back();
+        if (top.next == top.inputs.size()) {
+          order.push_back(top.node);
+          stack.pop_back();
+          continue;
+        }
+        const size_t input = top.inputs[top.next++];
+        if (mark(input)) open(input);
+      }
+    }
+    return order;
+  }
+
+  void weld_group(const Group& group) {
+    Trial trial;
+    trial.labels = group.labels;
+    trial.members = group.members;
+    for (size_t n : group.members) trial.maps.push_back(nodes_[n].labels);
+    const Walk walk = walk_of(trial).value_or(Walk{});
+    // The row axis of a panel is label 0.
+    std::vector<int8_t> renumber(trial.labels.size());
+    std::vector<AxisChunksPtr> labels;
+    if (walk.panel) labels.push_back(trial.labels[walk.row]);
+    for (size_t l = 0; l < trial.labels.size(); ++l) {
+      if (walk.panel && l == walk.row) {
+        renumber[l] = 0;
+        continue;
+      }
+      renumber[l] = static_cast<int8_t>(labels.size());
+      labels.push_back(trial.labels[l]);
+    }
+    std::vector<FusedMember> members;
+    std::vector<size_t> kept;
+    for (size_t m = 0; m < trial.members.size(); ++m) {
+      FusedMember member{nodes_[trial.members[m]].blockwise, {}};
+      for (int8_t label : trial.maps[m]) member.labels.push_back(renumber[static_cast<size_t>(label)]);
+      members.push_back(std::move(member));
+      if (is_kept(nodes_[trial.members[m]], trial.members)) kept.push_back(m);
+    }
+    const auto fused = graph::FusedLayer::weld(members, std::move(labels), walk.panel, kept, replacements_);
+    for (uint32_t o = 0; o < kept.size(); ++o) {
+      replacements_.set(members[kept[o]].layer.get(), 0, {fused, o});
+    }
+  }
+
+  const std::vector<Port>& outputs_;
+  std::vector<Node> nodes_;
+  std::vector<Group> groups_;
+  graph::Replacements replacements_;
+};
+
+}  // namespace
+
+std::vector<Port> fuse(const std::vector<Port>& outputs) { return Fuser(outputs).run(); }
+
+}  // namespace optimize
+TUFF_NAMESPACE_END
