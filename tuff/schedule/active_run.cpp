@@ -255,7 +255,7 @@ bool ActiveRun::is_stuck() const {
 void ActiveRun::surplus(Worker& worker) {
   if (!offered_) {
     // Only the caller gets here: nobody else is inside before the offer.
-    if (settings_.offer_at_ns != 0 && now_ns() < settings_.offer_at_ns) return;
+    if (settings_.offer_at_ticks != 0 && now_ticks() < settings_.offer_at_ticks) return;
     offered_ = true;
     settings_.pool->offer(*this);
   } else if (settings_.pool->anyone_parked() || caller_parked_.load(std::memory_order_relaxed)) {

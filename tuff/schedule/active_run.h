@@ -52,7 +52,7 @@ class ActiveRun final : public Joinable {
   struct Settings {
     int threads = 1;
     ThreadPool* pool = nullptr;  // null when threads is 1
-    int64_t offer_at_ns = 0;     // helpers are not asked before this time
+    int64_t offer_at_ticks = 0;  // helpers are not asked before this time
     bool traced = false;
     std::shared_ptr<RunProgress> progress;  // null when nobody looks
   };

@@ -42,6 +42,14 @@ int64_t now_ns() {
       .count();
 }
 
+int64_t now_ticks() {
+#if defined(__x86_64__)
+  return static_cast<int64_t>(__rdtsc());
+#else
+  return now_ns();
+#endif
+}
+
 bool Backoff::wait() {
   if (rounds_ == 0) give_up_ns_ = now_ns() + kSearchNs;
   for (uint32_t i = 0; i < uint32_t{1} << std::min(rounds_, kDoublings); ++i) pause();

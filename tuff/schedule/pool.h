@@ -33,8 +33,10 @@ class Backoff {
   int64_t give_up_ns_ = 0;
 };
 
-/// Nanoseconds of the steady clock.
+/// Nanoseconds of the steady clock (some 25 ns to read).
 int64_t now_ns();
+/// A coarse clock, cheap enough to be read at each task of a tiny plan: 0.2 to 1 ns per tick.
+int64_t now_ticks();
 
 /// Work that helpers may take part in.
 class Joinable {

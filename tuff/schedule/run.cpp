@@ -23,6 +23,7 @@ namespace {
 // A plan whose last run took less than this is over before a helper has woken up (2-5 us to wake it,
 // 5-50 us until it runs), so such a run asks for helpers only once it takes longer.
 constexpr int64_t kShortRunNs = 20'000;
+constexpr int64_t kShortRunTicks = 60'000;
 
 /// Holds an ActiveRun from the store; frees its values and gives it back.
 class Lease {
@@ -190,7 +191,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
   settings.threads = plan.task_count() > 1 ? std::min(asked, context.threads()) : 1;
   if (settings.threads > 1) settings.pool = &context.service<ThreadPool>();
   if (store_->last_run_ns.load(std::memory_order_relaxed) < kShortRunNs) {
-    settings.offer_at_ns = start_ns + kShortRunNs;
+    settings.offer_at_ticks = now_ticks() + kShortRunTicks;
   }
   settings.traced = !sinks.empty() || options.trace != nullptr;
   if (observers.any()) {
