@@ -138,14 +138,24 @@ HWY_INLINE V one_over(D d, V a) {
   return hn::Div(hn::Set(d, hn::TFromD<D>(1)), a);
 }
 
+// Highway's scalar floor and ceil lose the sign of zero.
+template <class V>
+HWY_INLINE V floor_of(V a) {
+  return HWY_TARGET == HWY_SCALAR ? hn::CopySign(hn::Floor(a), a) : hn::Floor(a);
+}
+template <class V>
+HWY_INLINE V ceil_of(V a) {
+  return HWY_TARGET == HWY_SCALAR ? hn::CopySign(hn::Ceil(a), a) : hn::Ceil(a);
+}
+
 TUFF_OP1_(Negative, Arithmetic, hn::Neg(a))
 TUFF_OP1_(Absolute, Arithmetic, hn::Abs(a))
 TUFF_OP1_(Sign, Arithmetic, sign_of(d, a))
 TUFF_OP1_(Square, Arithmetic, hn::Mul(a, a))
 TUFF_OP1_(Reciprocal, Arithmetic, one_over(d, a))
 TUFF_OP1_(Sqrt, Arithmetic, hn::Sqrt(a))
-TUFF_OP1_(Floor, Arithmetic, hn::Floor(a))
-TUFF_OP1_(Ceil, Arithmetic, hn::Ceil(a))
+TUFF_OP1_(Floor, Arithmetic, floor_of(a))
+TUFF_OP1_(Ceil, Arithmetic, ceil_of(a))
 TUFF_OP1_(IsNan, Predicate, hn::IsNaN(a))
 TUFF_OP1_(IsFinite, Predicate, hn::IsFinite(a))
 TUFF_OP2_(Add, Arithmetic, hn::Add(a, b))
@@ -157,7 +167,8 @@ TUFF_OP2_(Remainder, Arithmetic, python_remainder(d, a, b))
 TUFF_OP2_(Minimum, Arithmetic, lesser(d, a, b))
 TUFF_OP2_(Maximum, Arithmetic, greater(d, a, b))
 TUFF_OP2_(Equal, Predicate, hn::Eq(a, b))
-TUFF_OP2_(NotEqual, Predicate, hn::Ne(a, b))
+// Highway 1.0.3 calls NaN and anything "not unequal" on x86, so its Ne is of no use here.
+TUFF_OP2_(NotEqual, Predicate, hn::Not(hn::Eq(a, b)))
 TUFF_OP2_(Less, Predicate, hn::Lt(a, b))
 TUFF_OP2_(LessEqual, Predicate, hn::Le(a, b))
 TUFF_OP2_(Greater, Predicate, hn::Gt(a, b))

@@ -5,23 +5,17 @@
 #define HWY_TARGET_INCLUDE "tuff/kernels/elementwise_math.cpp"
 #include "hwy/foreach_target.h"
 
+#include <cmath>
+
 #include "tuff/kernels/elementwise-inl.h"
 #include "tuff/kernels/elementwise_tables.h"
+#include "tuff/kernels/math-inl.h"
 #include "tuff/kernels/sleef-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 namespace HWY_NAMESPACE {
-
-// exp(-|x|) neither overflows nor cancels; small results keep their relative accuracy.
-template <class D, class V>
-HWY_INLINE V logistic(D d, V x) {
-  const V one = hn::Set(d, hn::TFromD<D>(1));
-  const V e = sleef::exp(hn::CopySign(x, hn::Set(d, hn::TFromD<D>(-1))));
-  const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
-  return hn::Div(numerator, hn::Add(one, e));
-}
 
 #define TUFF_MATH_(name, expression)                \
   struct name {                                     \
@@ -32,21 +26,37 @@ HWY_INLINE V logistic(D d, V x) {
       return expression;                            \
     }                                               \
   };
-TUFF_MATH_(Exp, sleef::exp(a))
-TUFF_MATH_(Expm1, sleef::expm1(a))
-TUFF_MATH_(Log, sleef::log(a))
-TUFF_MATH_(Log1p, sleef::log1p(a))
+TUFF_MATH_(Exp, math::exp(d, a))
+TUFF_MATH_(Expm1, math::expm1(d, a))
+TUFF_MATH_(Log, math::log(d, a))
+TUFF_MATH_(Log1p, math::log1p(d, a))
 TUFF_MATH_(Sin, sleef::sin(a))
 TUFF_MATH_(Cos, sleef::cos(a))
-TUFF_MATH_(Tanh, sleef::tanh(a))
-TUFF_MATH_(Sigmoid, logistic(d, a))
+TUFF_MATH_(Tanh, math::tanh(d, a))
+TUFF_MATH_(Sigmoid, math::logistic(d, a))
 #undef TUFF_MATH_
 
+template <class D, class V>
+HWY_NOINLINE V power_by_library(D d, V a, V b) {
+  using T = hn::TFromD<D>;
+  HWY_ALIGN T x[kMaxLanes<T>];
+  HWY_ALIGN T y[kMaxLanes<T>];
+  hn::Store(a, d, x);
+  hn::Store(b, d, y);
+  for (size_t i = 0; i < hn::Lanes(d); ++i) x[i] = std::pow(x[i], y[i]);
+  return hn::Load(d, x);
+}
+
+// SLEEF's pow overflows a little early (from 1 - 1e-12 times the largest number on): where it says infinite,
+// the C library decides.
 struct Power {
   static constexpr bool kMask = false;
   template <class D, class V>
-  static HWY_INLINE V apply(D, V a, V b) {
-    return sleef::pow(a, b);
+  static HWY_INLINE V apply(D d, V a, V b) {
+    const V result = sleef::pow(a, b);
+    const auto overflow = hn::IsInf(result);
+    if (HWY_LIKELY(hn::AllFalse(d, overflow))) return result;
+    return hn::IfThenElse(overflow, power_by_library(d, a, b), result);
   }
 };
 
