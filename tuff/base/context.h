@@ -23,11 +23,11 @@ class Context;
 /// Settings of one run. What is not set comes from the context.
 struct RunOptions {
   /// Threads that work on this run, the caller included; at least 1.
-  std::optional<int> threads;
+  std::optional<int> threads = {};
   /// Ends the run early when stop is requested: what has not started is dropped, Cancelled is thrown.
-  std::stop_token stop;
+  std::stop_token stop = {};
   /// Ends the run early once this much time has passed since its start; Cancelled is thrown.
-  std::optional<std::chrono::nanoseconds> deadline;
+  std::optional<std::chrono::nanoseconds> deadline = {};
   /// Receives the trace of this run, beside the context's sinks.
   TraceSink* trace = nullptr;
   /// Sees start and finish of this run, beside the context's observers.
@@ -39,10 +39,10 @@ struct RunOptions {
 /// Settings of a context. What is not set comes from the environment, then from the default.
 struct ContextOptions {
   /// Environment TUFF_THREADS; default: the CPUs this process may use (affinity, cgroup quota).
-  std::optional<int> threads;
+  std::optional<int> threads = {};
   /// Freed memory kept for reuse. Environment TUFF_RECYCLE_BYTES; default: a quarter of the memory
   /// that this process may use (cgroup limit, else physical).
-  std::optional<size_t> recycle_bytes;
+  std::optional<size_t> recycle_bytes = {};
 };
 
 /// Owns a thread pool (made at first use) and a list of observers. Thread-safe.

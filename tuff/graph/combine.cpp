@@ -240,5 +240,48 @@ LayerPtr FinishMomentsLayer::read(LayerReader& reader, std::vector<Port> inputs,
   return std::make_shared<FinishMomentsLayer>(moment, ddof, dtype, inputs[0]);
 }
 
+namespace {
+
+class RequireElementsTask final : public TaskFunction {
+ public:
+  explicit RequireElementsTask(std::string operation) : operation_(std::move(operation)) {}
+  std::string_view name() const override { return operation_; }
+  void run(TaskArguments& arguments) const override {
+    const Block counts = arguments.inputs[1]->get<Block>().contiguous();
+    const int64_t* count = counts.data<int64_t>();
+    if (std::find(count, count + counts.size(), 0) != count + counts.size()) {
+      throw InvalidArgument(operation_, "no elements along the reduced axes, as the run found; at least one is needed");
+    }
+    arguments.outputs[0].emplace<Block>(arguments.inputs[0]->get<Block>());
+  }
+
+ private:
+  std::string operation_;
+};
+
+}  // namespace
+
+RequireElementsLayer::RequireElementsLayer(std::string operation, Port value, Port count)
+    : Layer({value, count}, output_of(value).dtype, output_of(value).chunks), operation_(std::move(operation)) {}
+
+std::shared_ptr<const TaskFunction> RequireElementsLayer::lower(const LowerHints&) const {
+  return std::make_shared<RequireElementsTask>(operation_);
+}
+
+LayerPtr RequireElementsLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<RequireElementsLayer>(operation_, inputs[0], inputs[1]);
+}
+
+void RequireElementsLayer::write(LayerWriter& writer) const { writer.put(std::string_view(operation_)); }
+
+LayerPtr RequireElementsLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 2) reader.fail("a wrong number of inputs");
+  const LayerOutput& count = output_of(inputs[1]);
+  if (count.dtype != DType::int64 || !(grid_of(count.chunks) == grid_of(output_of(inputs[0]).chunks))) {
+    reader.fail("counts that do not fit");
+  }
+  return std::make_shared<RequireElementsLayer>(reader.text(), inputs[0], inputs[1]);
+}
+
 }  // namespace graph
 TUFF_NAMESPACE_END

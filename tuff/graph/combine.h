@@ -57,5 +57,25 @@ class TUFF_API FinishMomentsLayer final : public Layer {
   double ddof_;
 };
 
+/// Passes input 0 on where input 1 (int64 counts of the same shape) is not 0; a count of 0 fails the run.
+class TUFF_API RequireElementsLayer final : public Layer {
+ public:
+  RequireElementsLayer(std::string operation, Port value, Port count);
+  std::string_view name() const override { return "require_elements"; }
+  bool reads_everything() const override { return true; }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override {
+    reads.push_back({0, task});
+    reads.push_back({1, task});
+  }
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
+  LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  void write(LayerWriter& writer) const override;
+  std::string note() const override { return operation_; }
+  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+
+ private:
+  std::string operation_;
+};
+
 }  // namespace graph
 TUFF_NAMESPACE_END

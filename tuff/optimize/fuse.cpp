@@ -49,8 +49,10 @@ struct Walk {
   size_t row = 0;
 };
 
-/// A union of two groups under trial: the label of each iteration axis of each member.
+/// A union of two groups (or one group) under trial: the label of each iteration axis of each member.
 struct Trial {
+  size_t first = 0;   // the groups
+  size_t second = 0;
   std::vector<AxisChunksPtr> labels;
   std::vector<size_t> members;
   std::vector<LabelMap> maps;  // by member
@@ -164,10 +166,13 @@ class Fuser {
   bool try_join(size_t p, size_t c) {
     if (groups_[p].members.size() + groups_[c].members.size() > kMaxGroup) return false;
     std::vector<int> map(groups_[p].labels.size(), kUnset);
-    if (!map_by_edges(p, c, map)) return false;
+    const std::optional<Edges> edges = map_by_edges(p, c, map);
+    if (!edges) return false;
     std::optional<Trial> trial = unify(p, c, map);
     if (!trial || !outputs_fit(*trial) || !walk_of(*trial)) return false;
-    if (path_outside(p, c) || path_outside(c, p)) return false;
+    // The graph of groups has no cycle, so a direct edge rules out every path in the other direction.
+    if (!edges->backward && path_outside(p, c)) return false;
+    if (!edges->forward && path_outside(c, p)) return false;
     accept(p, c, std::move(*trial));
     return true;
   }
@@ -204,34 +209,42 @@ class Fuser {
     return result;
   }
 
+  struct Edges {
+    bool forward = false;   // something flows from p to c
+    bool backward = false;  // or from c to p
+  };
+
   /// Labels paired by what flows from p to c, from c to p, and by blocks that both read.
-  bool map_by_edges(size_t p, size_t c, std::vector<int>& map) const {
+  std::optional<Edges> map_by_edges(size_t p, size_t c, std::vector<int>& map) const {
+    Edges edges;
     for (size_t n : groups_[p].members) {
       for (const auto& [reader, k] : nodes_[n].readers) {
         if (nodes_[reader].group != static_cast<int>(c)) continue;
+        edges.forward = true;
         const graph::Alignment& from = nodes_[n].blockwise->alignment();
         const graph::Alignment& to = nodes_[reader].blockwise->alignment();
-        if (nodes_[n].blockwise->yields_moments()) return false;
+        if (nodes_[n].blockwise->yields_moments()) return std::nullopt;
         if (!pair_axes(translated(from.output, nodes_[n].labels), translated(to.inputs[k], nodes_[reader].labels),
                        from.collapsed, p, c, map)) {
-          return false;
+          return std::nullopt;
         }
       }
     }
     for (size_t n : groups_[c].members) {
       for (const auto& [reader, k] : nodes_[n].readers) {
         if (nodes_[reader].group != static_cast<int>(p)) continue;
+        edges.backward = true;
         const graph::Alignment& from = nodes_[n].blockwise->alignment();
         const graph::Alignment& to = nodes_[reader].blockwise->alignment();
-        if (nodes_[n].blockwise->yields_moments() || from.collapsed != 0) return false;
+        if (nodes_[n].blockwise->yields_moments() || from.collapsed != 0) return std::nullopt;
         if (!pair_axes(translated(to.inputs[k], nodes_[reader].labels), translated(from.output, nodes_[n].labels),
                        0, p, c, map)) {
-          return false;
+          return std::nullopt;
         }
       }
     }
     pair_common_inputs(p, c, map);
-    return true;
+    return edges;
   }
 
   /// Common inputs are a wish, not a must: they may be read in two ways (x and x').
@@ -255,6 +268,8 @@ class Fuser {
   /// The union under one set of labels, those of c first. No value when a block would be made twice.
   std::optional<Trial> unify(size_t p, size_t c, std::vector<int> map) const {
     Trial trial;
+    trial.first = p;
+    trial.second = c;
     trial.labels = groups_[c].labels;
     std::vector<bool> taken(trial.labels.size(), false);
     for (int to : map) {
@@ -293,14 +308,15 @@ class Fuser {
     return trial;
   }
 
-  static bool contains(const std::vector<size_t>& members, size_t node) {
-    return std::find(members.begin(), members.end(), node) != members.end();
+  bool contains(const Trial& trial, size_t node) const {
+    const int group = nodes_[node].group;
+    return group == static_cast<int>(trial.first) || group == static_cast<int>(trial.second);
   }
 
-  bool is_kept(const Node& node, const std::vector<size_t>& members) const {
+  bool is_kept(const Node& node, const Trial& trial) const {
     if (node.is_output) return true;
     return std::any_of(node.readers.begin(), node.readers.end(),
-                       [&](const auto& reader) { return !contains(members, reader.first); });
+                       [&](const auto& reader) { return !contains(trial, reader.first); });
   }
 
   /// Every block of an output that leaves the group is made by exactly one task.
@@ -312,7 +328,7 @@ class Fuser {
     size_t kept = 0;
     for (size_t m = 0; m < trial.members.size(); ++m) {
       const Node& node = nodes_[trial.members[m]];
-      if (!is_kept(node, trial.members)) continue;
+      if (!is_kept(node, trial)) continue;
       ++kept;
       const uint32_t has = label_set(node.blockwise->alignment().output, trial.maps[m], trial.labels);
       if ((cut & ~has) != 0) return false;
@@ -332,7 +348,7 @@ class Fuser {
 
   bool has_reader_inside(const Node& node, const Trial& trial) const {
     return std::any_of(node.readers.begin(), node.readers.end(),
-                       [&](const auto& reader) { return contains(trial.members, reader.first); });
+                       [&](const auto& reader) { return contains(trial, reader.first); });
   }
 
   bool flat_fits(const Trial& trial) const {
@@ -400,7 +416,7 @@ class Fuser {
       if (static_cast<int>(k) == node.matmul->matrix_input(row_axis)) {
         // The matrix must lie in memory, whole.
         const Node& from = nodes_[node.inputs[k]];
-        if (contains(trial.members, node.inputs[k]) || from.cheap_source) return false;
+        if (contains(trial, node.inputs[k]) || from.cheap_source) return false;
         for (const AxisChunksPtr& axis : graph::output_of(node.layer->inputs()[k]).chunks) operand *= axis->largest();
       } else if (!column_fits(trial, columns_of(alignment.inputs[k]))) {
         return false;
@@ -478,7 +494,7 @@ class Fuser {
     for (size_t n : finished_order(welded)) {
       const Node& node = nodes_[n];
       if (node.group >= 0 && welded[static_cast<size_t>(node.group)]) {
-        weld_group(groups_[static_cast<size_t>(node.group)]);
+        weld_group(static_cast<size_t>(node.group));
       } else if (node.cheap_source) {
         if (needs_memory(node, welded)) replacements_.set(node.layer.get(), graph::weld_single(*node.blockwise));
       } else {
@@ -557,8 +573,10 @@ class Fuser {
     return order;
   }
 
-  void weld_group(const Group& group) {
+  void weld_group(size_t number) {
+    const Group& group = groups_[number];
     Trial trial;
+    trial.first = trial.second = number;
     trial.labels = group.labels;
     trial.members = group.members;
     for (size_t n : group.members) trial.maps.push_back(nodes_[n].labels);
@@ -581,7 +599,7 @@ class Fuser {
       FusedMember member{nodes_[trial.members[m]].blockwise, {}};
       for (int8_t label : trial.maps[m]) member.labels.push_back(renumber[static_cast<size_t>(label)]);
       members.push_back(std::move(member));
-      if (is_kept(nodes_[trial.members[m]], trial.members)) kept.push_back(m);
+      if (is_kept(nodes_[trial.members[m]], trial)) kept.push_back(m);
     }
     const auto fused = graph::FusedLayer::weld(members, std::move(labels), walk.panel, kept, replacements_);
     for (uint32_t o = 0; o < kept.size(); ++o) {

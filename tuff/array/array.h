@@ -1,0 +1,154 @@
+// Arrays: handles to one output of one layer of a symbolic graph.
+//
+// Nothing is computed until compute(), persist() or a plan runs. Copying an Array copies a pointer.
+// Functions that make or combine arrays: creation.h, random.h, math.h, reductions.h, linalg.h.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tuff/compute.h"
+
+TUFF_NAMESPACE_BEGIN
+
+/// How to cut an array into blocks. Implicit from a size for every axis, or from one per axis; -1 means
+/// the whole axis. Empty: automatic, row-major blocks of about kAutoBlockBytes.
+class TUFF_API ChunkSpec {
+ public:
+  ChunkSpec() = default;
+  ChunkSpec(int64_t size) : all_(size) {}  // NOLINT(google-explicit-constructor)
+  ChunkSpec(int size) : all_(size) {}      // NOLINT(google-explicit-constructor)
+  ChunkSpec(std::initializer_list<int64_t> sizes) : per_axis_(sizes.begin(), sizes.end()) {}
+  /// Explicit block sizes, axis by axis.
+  ChunkSpec(std::vector<std::vector<int64_t>> sizes)  // NOLINT(google-explicit-constructor)
+      : explicit_(std::move(sizes)) {}
+  /// The chunks of an array of this shape. Throws InvalidArgument in the name of `operation`.
+  Chunks resolve(std::string_view operation, const Dims& shape, DType dtype) const;
+
+ private:
+  std::optional<int64_t> all_;
+  std::vector<int64_t> per_axis_;
+  std::vector<std::vector<int64_t>> explicit_;
+};
+
+/// Size of an automatic block: large enough that a task (about 1 ms) dwarfs its scheduling, small
+/// enough that 100 of them fit a laptop. It does not depend on the machine, so neither do results.
+inline constexpr int64_t kAutoBlockBytes = int64_t{8} << 20;
+
+/// A Python-like slice start:stop:step; absent bounds mean the ends.
+struct Slice {
+  std::optional<int64_t> start;
+  std::optional<int64_t> stop;
+  int64_t step = 1;
+};
+
+/// In an index: a new axis of extent 1.
+struct NewAxis {};
+inline constexpr NewAxis newaxis{};
+/// In an index: as many whole axes as are missing.
+struct Ellipsis {};
+inline constexpr Ellipsis ellipsis{};
+/// In an index: the whole axis.
+inline constexpr Slice whole{};
+
+using Index = std::variant<int64_t, Slice, NewAxis, Ellipsis>;
+
+class TUFF_API Array {
+ public:
+  explicit Array(graph::Port port) : port_(std::move(port)) {}
+  /// The blocks of an earlier result, without a copy.
+  explicit Array(const Result& result);
+
+  DType dtype() const { return output().dtype; }
+  size_t ndim() const { return output().chunks.size(); }
+  /// Extents; those that only a run can tell are symbols.
+  Shape shape() const { return shape_of(output().chunks); }
+  /// How the array is cut.
+  const Chunks& chunks() const { return output().chunks; }
+  size_t block_count() const { return tuff::block_count(output().chunks); }
+  /// "float64 (3, ?1) in (1, 2) blocks".
+  std::string describe() const;
+
+  /// Computes the array into one row-major block.
+  Block compute(const RunOptions& options = {}) const;
+  /// Computes an array of one element. Throws InvalidArgument unless T is its dtype.
+  template <Element T>
+  T compute(const RunOptions& options = {}) const {
+    return compute(options).template item<T>();
+  }
+  /// Computes and keeps the blocks: an array in memory.
+  Array persist(const RunOptions& options = {}) const;
+  /// Computes, and returns all elements in row-major order. T must be the dtype.
+  template <Element T>
+  std::vector<T> to_vector(const RunOptions& options = {}) const {
+    return compute(options).template to_vector<T>();
+  }
+
+  /// Basic slicing as NumPy: integers drop an axis, slices keep it, newaxis adds one. Blocks are cut, not
+  /// copied. `x[{whole, 0}]` is the first column. Throws InvalidArgument for an integer out of range, a
+  /// step of 0, more indices than axes, or a cut along an axis of unknown extent.
+  Array operator[](std::initializer_list<Index> index) const;
+  Array operator[](const std::vector<Index>& index) const;
+  /// Elements where `mask` (bool) holds. A 1-d mask selects along the first axis; a mask of the same
+  /// shape gives a 1-d array in row-major order. The resulting extent is a symbol, one per mask: x[m] and
+  /// y[m] go together, x[m] and y[k] do not until compute_chunk_sizes() has been called on both.
+  Array operator[](const Array& mask) const;
+
+  /// The same elements as another type, cast as C++ does (float to integer truncates; to bool: not zero).
+  Array astype(DType dtype) const;
+  /// The same elements in other blocks. Along an axis of unknown extent blocks must stay as they are.
+  Array rechunk(const ChunkSpec& chunks) const;
+  /// Axes in reverse order.
+  Array transpose() const;
+  /// Output axis a is input axis axes[a]; negative axes count from the end.
+  Array transpose(const std::vector<int64_t>& axes) const;
+  /// Runs what is needed to learn the extents that are symbols, and returns the same array with numbers
+  /// in their place. The elements are computed again when they are used (persist() first to avoid that).
+  Array compute_chunk_sizes(const RunOptions& options = {}) const;
+
+  const graph::Port& port() const { return port_; }
+  operator const graph::Port&() const { return port_; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  const graph::LayerOutput& output() const { return graph::output_of(port_); }
+  graph::Port port_;
+};
+
+/// A hole in a graph: an array whose elements are given anew to each run of a plan.
+class TUFF_API Parameter : public Array {
+ public:
+  /// `name` appears in errors. Throws InvalidArgument for an empty name.
+  Parameter(std::string name, const Dims& shape, DType dtype, const ChunkSpec& chunks = -1);
+};
+
+/// What a function of arrays takes: an Array, or a C++ number. Numbers do not decide the type: with a
+/// float32 array 1.0 is a float32, with an int8 array 1 is an int8 (NumPy 2's rule for Python numbers).
+class TUFF_API Operand {
+ public:
+  Operand(const Array& array) : array_(array) {}  // NOLINT(google-explicit-constructor)
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Operand(T value) {  // NOLINT(google-explicit-constructor)
+    if constexpr (std::is_same_v<T, bool>) {
+      number_ = value;
+    } else if constexpr (std::is_floating_point_v<T>) {
+      number_ = static_cast<double>(value);
+    } else if constexpr (std::is_unsigned_v<T> && sizeof(T) == 8) {
+      number_ = static_cast<uint64_t>(value);
+    } else {
+      number_ = static_cast<int64_t>(value);
+    }
+  }
+  bool is_array() const { return array_.has_value(); }
+  const Array& array() const { return *array_; }
+  const std::variant<bool, int64_t, uint64_t, double>& number() const { return number_; }
+
+ private:
+  std::optional<Array> array_;
+  std::variant<bool, int64_t, uint64_t, double> number_;
+};
+
+TUFF_NAMESPACE_END

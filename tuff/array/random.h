@@ -1,0 +1,36 @@
+// Random arrays. Every element is a function of (seed, stream, its position in the whole array): the
+// same for any chunks, any number of threads, and whatever part of the array is computed.
+#pragma once
+
+#include "tuff/array/array.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace random {
+
+struct UniformOptions {
+  double low = 0.0;
+  double high = 1.0;
+  ChunkSpec chunks;
+  std::optional<uint64_t> seed;  ///< absent: a new one from the system
+  uint64_t stream = 0;           ///< arrays of one seed and different streams are independent
+  DType dtype = DType::float64;
+};
+
+/// Uniform numbers in [low, high): low + (high - low) u, u a multiple of 2^-53 (2^-24 for float32).
+/// Throws InvalidArgument unless low <= high, both finite, and the dtype is floating.
+TUFF_API Array uniform(const Dims& shape, const UniformOptions& options = {});
+
+struct NormalOptions {
+  double loc = 0.0;    ///< mean
+  double scale = 1.0;  ///< standard deviation
+  ChunkSpec chunks;
+  std::optional<uint64_t> seed;
+  uint64_t stream = 0;
+  DType dtype = DType::float64;
+};
+
+/// Normal numbers loc + scale z. Throws InvalidArgument for scale < 0.
+TUFF_API Array normal(const Dims& shape, const NormalOptions& options = {});
+
+}  // namespace random
+TUFF_NAMESPACE_END

@@ -1,0 +1,128 @@
+// Reductions: a partial result per block, a tree above, a last step. See reductions.h.
+#include "tuff/array/reductions.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "tuff/array/axes.h"
+#include "tuff/array/math.h"
+#include "tuff/array/scalars.h"
+#include "tuff/graph/blockwise.h"
+#include "tuff/graph/combine.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+using ops::Reduction;
+
+/// What is reduced, once axes are settled.
+struct Job {
+  const ops::ReductionRow& row;
+  ops::OperationTypes types;
+  Axes axes;
+  bool keepdims;
+};
+
+template <class Options>
+Job settle(std::string_view name, const Array& x, const Options& options) {
+  const ops::ReductionRow& row = ops::reduction(name);
+  std::vector<int64_t> wanted;
+  if (!options.axes.all()) {
+    wanted = detail::normalised_axes(name, options.axes.axes(), x.ndim(), true);
+  } else {
+    for (size_t a = 0; a < x.ndim(); ++a) wanted.push_back(static_cast<int64_t>(a));
+  }
+  return {row, ops::types_of(row, x.dtype()), Axes(wanted.begin(), wanted.end()), options.keepdims};
+}
+
+/// Drops the reduced axes, each of extent 1 now, unless they are kept.
+Array without_axes(const Array& x, const Job& job) {
+  if (job.keepdims || job.axes.empty()) return x;
+  graph::LabelMap from;
+  Chunks chunks;
+  for (size_t a = 0; a < x.ndim(); ++a) {
+    if (std::find(job.axes.begin(), job.axes.end(), static_cast<int64_t>(a)) != job.axes.end()) continue;
+    from.push_back(static_cast<int8_t>(a));
+    chunks.push_back(x.chunks()[a]);
+  }
+  return Array({std::make_shared<graph::RelabelLayer>(x.port(), from, std::move(chunks)), 0});
+}
+
+/// The partial results of all blocks, merged: reduced axes have extent 1.
+Array merged(Reduction partial, DType element, const Array& x, const Axes& axes) {
+  graph::Port port{std::make_shared<graph::ReduceLayer>(partial, element, x.port(), axes), 0};
+  return Array(graph::combine_tree(partial, port, axes));
+}
+
+bool is_count_known(const Array& x, const Axes& axes) {
+  return std::all_of(axes.begin(), axes.end(),
+                     [&](int64_t axis) { return x.chunks()[static_cast<size_t>(axis)]->is_known(); });
+}
+
+double element_number(const Array& x, const Axes& axes) {
+  double n = 1;
+  for (int64_t axis : axes) n *= static_cast<double>(x.shape()[static_cast<size_t>(axis)].value());
+  return n;
+}
+
+Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment moment, double ddof) {
+  const Array state = merged(Reduction::moments, DType::float64, x, job.axes);
+  const Array finished({std::make_shared<graph::FinishMomentsLayer>(moment, ddof, job.types.result, state.port()), 0});
+  return without_axes(finished, job);
+}
+
+Array extreme(std::string_view name, const Array& x, const ReduceOptions& options) {
+  const Job job = settle(name, x, options);
+  const Array result = merged(job.row.partial, job.types.operand, x, job.axes);
+  if (is_count_known(x, job.axes)) {
+    if (element_number(x, job.axes) == 0) {
+      throw InvalidArgument(name, fmt::format("no elements along the reduced axes of shape {}; at least one is needed",
+                                              to_string(x.shape())));
+    }
+    return without_axes(result, job);
+  }
+  const Array one = where(x, int64_t{1}, int64_t{1});
+  const Array count = merged(Reduction::sum, DType::int64, one, job.axes);
+  return without_axes(Array({std::make_shared<graph::RequireElementsLayer>(std::string(name), result.port(), count.port()), 0}),
+                      job);
+}
+
+}  // namespace
+
+Array sum(const Array& x, const ReduceOptions& options) {
+  const Job job = settle("sum", x, options);
+  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job).astype(job.types.result);
+}
+
+Array mean(const Array& x, const ReduceOptions& options) {
+  const Job job = settle("mean", x, options);
+  if (!is_count_known(x, job.axes)) return moments(x, job, graph::FinishMomentsLayer::Moment::mean, 0.0);
+  const Array total = without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job);
+  return (total / element_number(x, job.axes)).astype(job.types.result);
+}
+
+Array var(const Array& x, const VarianceOptions& options) {
+  return moments(x, settle("var", x, options), graph::FinishMomentsLayer::Moment::var, options.ddof);
+}
+
+Array std(const Array& x, const VarianceOptions& options) {
+  return moments(x, settle("std", x, options), graph::FinishMomentsLayer::Moment::std, options.ddof);
+}
+
+Array min(const Array& x, const ReduceOptions& options) { return extreme("min", x, options); }
+Array max(const Array& x, const ReduceOptions& options) { return extreme("max", x, options); }
+
+Array any(const Array& x, const ReduceOptions& options) {
+  const Job job = settle("any", x, options);
+  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job);
+}
+
+Array all(const Array& x, const ReduceOptions& options) {
+  const Job job = settle("all", x, options);
+  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job);
+}
+
+TUFF_NAMESPACE_END

@@ -1,0 +1,175 @@
+// The whole flow on one page: build -> optimise -> lower -> run.
+#include "tuff/compute.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "tuff/graph/print.h"
+#include "tuff/schedule/run.h"
+
+TUFF_NAMESPACE_BEGIN
+
+// ---- the flow ------------------------------------------------------------------------------------
+
+struct Plan::State {
+  State(std::vector<graph::Port> optimised, graph::Lowered lowered)
+      : outputs(std::move(optimised)),
+        parameters(std::move(lowered.parameters)),
+        first_parameter_slot(std::move(lowered.first_parameter_slot)),
+        first_output_slot(std::move(lowered.first_output_slot)),
+        runner(std::move(lowered.arrays)) {}
+  std::vector<graph::Port> outputs;
+  std::vector<std::shared_ptr<const graph::ParameterLayer>> parameters;
+  std::vector<size_t> first_parameter_slot;
+  std::vector<size_t> first_output_slot;
+  Runner runner;
+};
+
+Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options) {
+  if (outputs.empty()) throw InvalidArgument("compile", "no outputs; at least one array is needed");
+  std::vector<graph::Port> optimised = optimize::optimize_layers(outputs, options.passes);
+  graph::Lowered lowered = optimize::lower(optimised, options.passes);
+  return Plan(std::make_shared<const Plan::State>(std::move(optimised), std::move(lowered)));
+}
+
+std::vector<Result> compute(const std::vector<graph::Port>& outputs, const RunOptions& options) {
+  return compile(outputs).run({}, options);
+}
+
+// ---- parameters in, results out ------------------------------------------------------------------
+
+namespace {
+
+/// Chunks as the run found them: symbols take the extents of the blocks.
+Chunks settled_chunks(const graph::LayerOutput& output, const std::vector<Block>& blocks) {
+  Chunks chunks = output.chunks;
+  const Dims grid = grid_of(chunks);
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (chunks[a]->is_known()) continue;
+    std::vector<int64_t> sizes;
+    Dims index(grid.size(), 0);
+    for (index[a] = 0; index[a] < grid[a]; ++index[a]) {
+      sizes.push_back(blocks[linear_index(index, grid)].shape()[a]);
+    }
+    chunks[a] = AxisChunks::of(sizes);
+  }
+  return chunks;
+}
+
+void check_binding(const graph::ParameterLayer& parameter, const Result& value) {
+  const graph::LayerOutput& wanted = parameter.outputs()[0];
+  const std::string name = "parameter " + parameter.label();
+  if (value.dtype() != wanted.dtype) {
+    throw InvalidArgument(name, fmt::format("bound to {}; {} is needed", name_of(value.dtype()), name_of(wanted.dtype)));
+  }
+  if (!(shape_of(value.chunks()) == shape_of(wanted.chunks))) {
+    throw InvalidArgument(name, fmt::format("bound to shape {}; {} is needed", tuff::to_string(value.shape()),
+                                            tuff::to_string(shape_of(wanted.chunks))));
+  }
+}
+
+/// The blocks of `value`, cut as the parameter is.
+std::vector<Block> cut_for(const graph::ParameterLayer& parameter, Result value) {
+  const Chunks& wanted = parameter.outputs()[0].chunks;
+  bool same = true;
+  for (size_t a = 0; a < wanted.size(); ++a) same = same && same_chunks(wanted[a], value.chunks()[a]);
+  if (same) return std::move(value.blocks());
+  const Block whole = value.gather();
+  std::vector<Block> blocks;
+  const Dims grid = grid_of(wanted);
+  for (size_t b = 0; b < block_count(wanted); ++b) {
+    const Dims index = grid_index(b, grid);
+    int64_t offset = 0;
+    Dims shape;
+    for (size_t a = 0; a < wanted.size(); ++a) {
+      offset += wanted[a]->offset(static_cast<size_t>(index[a])) * whole.strides()[a];
+      shape.push_back(wanted[a]->size(static_cast<size_t>(index[a])));
+    }
+    blocks.push_back(whole.strided_view(offset, shape, whole.strides()));
+  }
+  return blocks;
+}
+
+}  // namespace
+
+std::vector<Result> Plan::run(std::vector<Binding> bindings, const RunOptions& options) const {
+  std::vector<Value> parameters(state_->runner.arrays().parameter_slots.size());
+  std::vector<bool> bound(state_->parameters.size(), false);
+  for (Binding& binding : bindings) {
+    const auto* layer = dynamic_cast<const graph::ParameterLayer*>(binding.parameter.layer.get());
+    if (layer == nullptr) throw InvalidArgument("run", "a binding must name a Parameter");
+    size_t p = 0;
+    while (p < bound.size() && state_->parameters[p].get() != layer) ++p;
+    if (p == bound.size()) {
+      throw InvalidArgument("run", fmt::format("no output of this plan depends on parameter '{}'", layer->label()));
+    }
+    if (bound[p]) throw InvalidArgument("run", fmt::format("parameter '{}' is bound twice", layer->label()));
+    bound[p] = true;
+    check_binding(*layer, binding.value);
+    std::vector<Block> blocks = cut_for(*layer, std::move(binding.value));
+    for (size_t b = 0; b < blocks.size(); ++b) {
+      parameters[state_->first_parameter_slot[p] + b] = Value(std::move(blocks[b]));
+    }
+  }
+  for (size_t p = 0; p < bound.size(); ++p) {
+    if (!bound[p]) throw InvalidArgument("run", fmt::format("parameter '{}' is not bound", state_->parameters[p]->label()));
+  }
+  std::vector<Value> values = state_->runner.run(std::move(parameters), options);
+  std::vector<Result> results;
+  results.reserve(state_->outputs.size());
+  for (size_t o = 0; o < state_->outputs.size(); ++o) {
+    const graph::LayerOutput& output = graph::output_of(state_->outputs[o]);
+    const size_t first = state_->first_output_slot[o];
+    const size_t count = block_count(output.chunks);
+    std::vector<Block> blocks;
+    blocks.reserve(count);
+    for (size_t b = 0; b < count; ++b) blocks.push_back(std::move(values[first + b].get<Block>()));
+    Chunks chunks = settled_chunks(output, blocks);
+    results.emplace_back(output.dtype, std::move(chunks), std::move(blocks));
+  }
+  return results;
+}
+
+size_t Plan::task_count() const { return state_->runner.arrays().task_count(); }
+const std::vector<graph::Port>& Plan::outputs() const { return state_->outputs; }
+const PlanArrays& Plan::arrays() const { return state_->runner.arrays(); }
+std::string Plan::describe() const { return graph::to_text(state_->outputs); }
+std::string describe(const std::vector<graph::Port>& outputs) { return graph::to_text(outputs); }
+std::string to_dot(const std::vector<graph::Port>& outputs) { return graph::to_dot(outputs); }
+
+// ---- Result --------------------------------------------------------------------------------------
+
+Result::Result(DType dtype, Chunks chunks, std::vector<Block> blocks)
+    : dtype_(dtype), chunks_(std::move(chunks)), blocks_(std::move(blocks)) {}
+
+Result::Result(Block block) : dtype_(block.dtype()) {
+  for (int64_t extent : block.shape()) chunks_.push_back(AxisChunks::whole(extent));
+  blocks_.push_back(std::move(block));
+}
+
+Result::Result(const std::vector<double>& values)
+    : Result(Block::copy_of<double>(values, Dims{static_cast<int64_t>(values.size())})) {}
+
+Dims Result::shape() const {
+  Dims shape;
+  for (const AxisChunksPtr& axis : chunks_) shape.push_back(axis->extent().value());
+  return shape;
+}
+
+Block Result::gather() const {
+  if (blocks_.size() == 1) return blocks_[0].contiguous();
+  Block whole = Block::allocate(dtype_, shape());
+  const Dims grid = grid_of(chunks_);
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    const Dims index = grid_index(b, grid);
+    int64_t offset = 0;
+    for (size_t a = 0; a < grid.size(); ++a) {
+      offset += chunks_[a]->offset(static_cast<size_t>(index[a])) * whole.strides()[a];
+    }
+    copy_elements(blocks_[b], whole.strided_view(offset, blocks_[b].shape(), whole.strides()));
+  }
+  return whole;
+}
+
+TUFF_NAMESPACE_END

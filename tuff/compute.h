@@ -1,0 +1,100 @@
+// From arrays to answers: build -> optimise -> lower -> run.
+//
+// compute.cpp shows the whole flow on one page. A Plan is made once and run many times, from several
+// threads at once; parameters are filled anew for each run.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tuff/base/block.h"
+#include "tuff/base/bytes.h"
+#include "tuff/base/context.h"
+#include "tuff/graph/layer.h"
+#include "tuff/optimize/optimize.h"
+
+TUFF_NAMESPACE_BEGIN
+
+/// A computed array: its blocks, as the run left them.
+class TUFF_API Result {
+ public:
+  Result() = default;
+  Result(DType dtype, Chunks chunks, std::vector<Block> blocks);
+  /// One block.
+  Result(Block block);  // NOLINT(google-explicit-constructor): a block is an array
+  /// A 1-d array of these values.
+  Result(const std::vector<double>& values);  // NOLINT(google-explicit-constructor)
+
+  DType dtype() const { return dtype_; }
+  /// How the array is cut; extents that were symbols are known now.
+  const Chunks& chunks() const { return chunks_; }
+  Dims shape() const;
+  const std::vector<Block>& blocks() const { return blocks_; }
+  std::vector<Block>& blocks() { return blocks_; }
+  /// The whole array as one row-major block. Copies unless it is one already.
+  Block gather() const;
+  /// The only element. Throws InvalidArgument unless there is exactly one, of type T.
+  template <Element T>
+  T item() const {
+    return gather().item<T>();
+  }
+  /// All elements in row-major order. Throws InvalidArgument unless the dtype is T.
+  template <Element T>
+  std::vector<T> to_vector() const {
+    return gather().to_vector<T>();
+  }
+
+ private:
+  DType dtype_ = DType::float64;
+  Chunks chunks_;
+  std::vector<Block> blocks_;
+};
+
+/// A parameter and what it stands for in one run. Moving a Result in lets the run free or reuse its
+/// blocks ("donate" them); an output of one run can so be the parameter of the next without a copy.
+struct Binding {
+  graph::Port parameter;
+  Result value;
+};
+
+struct CompileOptions {
+  optimize::Passes passes;
+};
+
+/// An optimised, lowered graph. Copies share one plan; all members are thread-safe.
+class TUFF_API Plan {
+ public:
+  /// Computes all outputs, in the order given to compile(). Throws InvalidArgument when a parameter is
+  /// missing, unknown, bound twice, or bound to another dtype or shape; TaskError or Cancelled as the
+  /// run goes.
+  std::vector<Result> run(std::vector<Binding> bindings = {}, const RunOptions& options = {}) const;
+  /// Tasks per run.
+  size_t task_count() const;
+  /// Layers after optimisation, one per line: what is fused with what, how many tasks, which inputs.
+  std::string describe() const;
+  /// The optimised graph.
+  const std::vector<graph::Port>& outputs() const;
+  /// The tasks, for those who look inside.
+  const PlanArrays& arrays() const;
+
+ private:
+  struct State;
+  friend TUFF_API Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options);
+  explicit Plan(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+/// Optimises and lowers the graph of these outputs. Throws InvalidArgument for an empty list.
+TUFF_API Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options = {});
+
+/// Computes several arrays in one run, sharing all common work.
+TUFF_API std::vector<Result> compute(const std::vector<graph::Port>& outputs, const RunOptions& options = {});
+
+/// The layers of a graph as text, one per line, inputs before users.
+TUFF_API std::string describe(const std::vector<graph::Port>& outputs);
+/// The layers of a graph in Graphviz's dot language.
+TUFF_API std::string to_dot(const std::vector<graph::Port>& outputs);
+
+TUFF_NAMESPACE_END

@@ -1,0 +1,40 @@
+// The untyped half of delayed; see delayed.h.
+#include "tuff/delayed.h"
+
+#include <fmt/format.h>
+
+#include "tuff/graph/movement.h"
+#include "tuff/optimize/optimize.h"
+#include "tuff/schedule/run.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace detail {
+
+graph::Port single_block(const graph::Port& array) {
+  const Chunks& chunks = graph::output_of(array).chunks;
+  if (block_count(chunks) == 1) return array;
+  if (!is_known(chunks)) {
+    throw InvalidArgument("delayed", fmt::format("an array argument of shape {} has unknown extents; call "
+                                                 "compute_chunk_sizes() first",
+                                                 to_string(shape_of(chunks))));
+  }
+  Chunks whole;
+  for (const AxisChunksPtr& axis : chunks) whole.push_back(AxisChunks::whole(axis->extent().value()));
+  return {std::make_shared<graph::RechunkLayer>(array, std::move(whole)), 0};
+}
+
+std::vector<Value> run_ports(const std::vector<graph::Port>& ports, const RunOptions& options) {
+  graph::Lowered lowered = optimize::lower(optimize::optimize_layers(ports));
+  if (!lowered.parameters.empty()) {
+    throw InvalidArgument("compute", "parameter '" + lowered.parameters[0]->label() +
+                                         "' is not bound; compile() a plan and run it with bindings");
+  }
+  return Runner(std::move(lowered.arrays)).run({}, options);
+}
+
+Value run_single(const graph::Port& port, const RunOptions& options) {
+  return std::move(run_ports({port}, options)[0]);
+}
+
+}  // namespace detail
+TUFF_NAMESPACE_END

@@ -1,0 +1,149 @@
+// The message format; see serialize.h:
+//   magic "TUFF", version, axis chunks (a table), layers (name, inputs, parameters), outputs, ranges.
+#include "tuff/graph/serialize.h"
+
+#include <fmt/format.h>
+
+#include "tuff/graph/blockwise.h"
+#include "tuff/graph/combine.h"
+#include "tuff/graph/fused.h"
+#include "tuff/graph/movement.h"
+#include "tuff/graph/sources.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+constexpr uint32_t kMagic = 0x46465554;  // "TUFF", least significant byte first
+
+using Read = LayerPtr (*)(LayerReader&, std::vector<Port>, std::string_view);
+
+/// The reader of each kind of layer. Element-wise operations are found by the operation table.
+const std::unordered_map<std::string_view, Read>& readers() {
+  static const auto* table = [] {
+    auto* map = new std::unordered_map<std::string_view, Read>{
+        {"astype", CastLayer::read},
+        {"full", FullLayer::read},
+        {"index", IndexLayer::read},
+        {"uniform", RandomLayer::read},
+        {"normal", RandomLayer::read},
+        {"relabel", RelabelLayer::read},
+        {"sum", ReduceLayer::read},
+        {"min", ReduceLayer::read},
+        {"max", ReduceLayer::read},
+        {"any", ReduceLayer::read},
+        {"all", ReduceLayer::read},
+        {"moments", ReduceLayer::read},
+        {"matmul", MatmulLayer::read},
+        {"combine", CombineLayer::read},
+        {"finish_moments", FinishMomentsLayer::read},
+        {"require_elements", RequireElementsLayer::read},
+        {"fused", FusedLayer::read},
+        {"memory", MemoryLayer::read},
+        {"parameter", ParameterLayer::read},
+        {"from_function", FunctionLayer::read},
+        {"slice", SliceLayer::read},
+        {"rechunk", RechunkLayer::read},
+        {"mask", MaskLayer::read},
+        {"assume_chunks", AssumeChunksLayer::read},
+    };
+    for (const ops::Operation& op : ops::operations()) map->emplace(op.name, ElementwiseLayer::read);
+    return map;
+  }();
+  return *table;
+}
+
+}  // namespace
+
+Bytes serialize(const Message& message) {
+  const std::vector<LayerPtr> layers = layers_in_order(message.outputs);
+  std::unordered_map<const Layer*, uint32_t> numbers;
+  LayerWriter body;
+  body.put(static_cast<uint64_t>(layers.size()));
+  for (const LayerPtr& layer : layers) {
+    numbers[layer.get()] = static_cast<uint32_t>(numbers.size());
+    body.put(layer->name());
+    body.put(static_cast<uint64_t>(layer->inputs().size()));
+    for (const Port& input : layer->inputs()) {
+      body.put(numbers.at(input.layer.get()));
+      body.put(input.output);
+    }
+    layer->write(body);
+  }
+  body.put(static_cast<uint64_t>(message.outputs.size()));
+  for (const Port& output : message.outputs) {
+    body.put(numbers.at(output.layer.get()));
+    body.put(output.output);
+  }
+  body.put(static_cast<uint64_t>(message.wanted.size()));
+  for (const BlockRange& range : message.wanted) {
+    const size_t blocks = range.output < message.outputs.size()
+                              ? block_count(output_of(message.outputs[range.output]).chunks)
+                              : 0;
+    if (range.first > range.last || range.last > blocks) {
+      throw InvalidArgument("serialize", fmt::format("blocks {} to {} of output {}, which has {}", range.first, range.last,
+                                                     range.output, blocks));
+    }
+    body.put(range.output);
+    body.put(range.first);
+    body.put(range.last);
+  }
+  ByteWriter writer;
+  writer.put(kMagic);
+  writer.put(kFormatVersion);
+  writer.put(static_cast<uint64_t>(body.table().size()));
+  for (const AxisChunksPtr& axis : body.table()) writer.put(*axis);
+  writer.raw(body.bytes().data(), body.bytes().size());
+  return writer.take();
+}
+
+Message deserialize(std::span<const std::byte> bytes) {
+  ByteReader head(bytes);
+  if (head.get<uint32_t>() != kMagic) head.fail("not a graph: the first bytes are not 'TUFF'");
+  const auto version = head.get<uint32_t>();
+  if (version != kFormatVersion) {
+    head.fail(fmt::format("format version {}; this build reads version {}", version, kFormatVersion));
+  }
+  std::vector<AxisChunksPtr> table(head.count(16));
+  for (AxisChunksPtr& axis : table) axis = head.axis_chunks();
+
+  LayerReader reader(bytes.subspan(bytes.size() - head.remaining()), table);
+  std::vector<LayerPtr> layers;
+  const auto get_port = [&]() -> Port {
+    const auto number = reader.get<uint32_t>();
+    const auto output = reader.get<uint32_t>();
+    if (number >= layers.size() || output >= layers[number]->outputs().size()) reader.fail("an input that does not exist");
+    return {layers[number], output};
+  };
+  const size_t layer_count = reader.count(16);
+  for (size_t l = 0; l < layer_count; ++l) {
+    const std::string name = reader.text();
+    std::vector<Port> inputs;
+    const size_t input_count = reader.count(8);
+    for (size_t k = 0; k < input_count; ++k) inputs.push_back(get_port());
+    const auto read = readers().find(name);
+    if (read == readers().end()) reader.fail(fmt::format("an unknown layer '{}'", name));
+    layers.push_back(read->second(reader, std::move(inputs), name));
+  }
+  Message message;
+  const size_t output_count = reader.count(8);
+  for (size_t o = 0; o < output_count; ++o) message.outputs.push_back(get_port());
+  const size_t range_count = reader.count(12);
+  for (size_t r = 0; r < range_count; ++r) {
+    BlockRange range;
+    range.output = reader.get<uint32_t>();
+    range.first = reader.get<uint32_t>();
+    range.last = reader.get<uint32_t>();
+    if (range.output >= message.outputs.size() || range.first > range.last ||
+        range.last > block_count(output_of(message.outputs[range.output]).chunks)) {
+      reader.fail("a range of blocks that do not exist");
+    }
+    message.wanted.push_back(range);
+  }
+  if (reader.remaining() != 0) reader.fail("bytes after the end");
+  return message;
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END
