@@ -2,6 +2,7 @@
 #include "tuff/compute.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -40,6 +41,9 @@ std::vector<Result> compute(const std::vector<graph::Port>& outputs, const RunOp
 // ---- parameters in, results out ------------------------------------------------------------------
 
 namespace {
+
+/// Below this the copy (about 0.1 ms) is not worth waking another thread.
+constexpr size_t kParallelGatherBytes = size_t{1} << 20;
 
 /// Chunks as the run found them: symbols take the extents of the blocks.
 Chunks settled_chunks(const graph::LayerOutput& output, const std::vector<Block>& blocks) {
@@ -161,14 +165,25 @@ Block Result::gather() const {
   if (blocks_.size() == 1) return blocks_[0].contiguous();
   Block whole = Block::allocate(dtype_, shape());
   const Dims grid = grid_of(chunks_);
-  for (size_t b = 0; b < blocks_.size(); ++b) {
+  const auto place = [&](size_t b) {
     const Dims index = grid_index(b, grid);
     int64_t offset = 0;
     for (size_t a = 0; a < grid.size(); ++a) {
       offset += chunks_[a]->offset(static_cast<size_t>(index[a])) * whole.strides()[a];
     }
     copy_elements(blocks_[b], whole.strided_view(offset, blocks_[b].shape(), whole.strides()));
+  };
+  if (whole.bytes() < kParallelGatherBytes) {
+    for (size_t b = 0; b < blocks_.size(); ++b) place(b);
+    return whole;
   }
+  // One task per block; what the tasks yield does not matter.
+  const auto copy = [&](const BlockInfo& info) {
+    place(static_cast<size_t>(info.start[0]));
+    return Block::copy_of<bool>(std::array{true}, Dims{1});
+  };
+  const Chunks one_each = {AxisChunks::regular(static_cast<int64_t>(blocks_.size()), 1)};
+  compute({{std::make_shared<graph::FunctionLayer>(copy, "", DType::bool_, one_each), 0}});
   return whole;
 }
 

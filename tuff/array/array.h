@@ -99,7 +99,7 @@ class TUFF_API Array {
 
   /// The same elements as another type, cast as C++ does (float to integer truncates; to bool: not zero).
   Array astype(DType dtype) const;
-  /// The same elements in other blocks. Along an axis of unknown extent blocks must stay as they are.
+  /// The same elements in other blocks. Throws InvalidArgument while an extent is a symbol.
   Array rechunk(const ChunkSpec& chunks) const;
   /// Axes in reverse order.
   Array transpose() const;

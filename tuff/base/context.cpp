@@ -79,7 +79,9 @@ Context::Context(ContextOptions options) {
   const std::optional<size_t> recycle = options.recycle_bytes
                                             ? options.recycle_bytes
                                             : from_environment<size_t>("TUFF_RECYCLE_BYTES");
-  set_recycle_limit(recycle.value_or(usable_memory() / 4));
+  // Recycled memory is the process's, so only a setting that somebody made changes it later.
+  [[maybe_unused]] static const bool once = (set_recycle_limit(usable_memory() / 4), true);
+  if (recycle) set_recycle_limit(*recycle);
 }
 
 Context::~Context() {

@@ -40,8 +40,8 @@ struct RunOptions {
 struct ContextOptions {
   /// Environment TUFF_THREADS; default: the CPUs this process may use (affinity, cgroup quota).
   std::optional<int> threads = {};
-  /// Freed memory kept for reuse. Environment TUFF_RECYCLE_BYTES; default: a quarter of the memory
-  /// that this process may use (cgroup limit, else physical).
+  /// Freed memory kept for reuse, over the whole process. Environment TUFF_RECYCLE_BYTES; default: a
+  /// quarter of the memory that this process may use (cgroup limit, else physical).
   std::optional<size_t> recycle_bytes = {};
 };
 
