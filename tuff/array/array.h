@@ -40,8 +40,8 @@ inline constexpr int64_t kAutoBlockBytes = int64_t{8} << 20;
 
 /// A Python-like slice start:stop:step; absent bounds mean the ends.
 struct Slice {
-  std::optional<int64_t> start;
-  std::optional<int64_t> stop;
+  std::optional<int64_t> start = {};
+  std::optional<int64_t> stop = {};
   int64_t step = 1;
 };
 

@@ -12,7 +12,7 @@ TUFF_NAMESPACE_BEGIN
 
 struct CreateOptions {
   DType dtype = DType::float64;
-  ChunkSpec chunks;
+  ChunkSpec chunks = {};
 };
 
 /// Zeros, ones, or one value everywhere. `full` of a value that the dtype cannot hold throws
@@ -23,8 +23,8 @@ TUFF_API Array full(const Dims& shape, const Operand& value, const CreateOptions
 
 struct RangeOptions {
   /// Absent: int64 when all of start, stop and step are integers, else float64.
-  std::optional<DType> dtype;
-  ChunkSpec chunks;
+  std::optional<DType> dtype = {};
+  ChunkSpec chunks = {};
 };
 
 /// start, start + step, ... below stop (above it when step < 0): ceil((stop - start) / step) values, each
@@ -36,16 +36,16 @@ TUFF_API Array arange(const Operand& stop);
 
 struct LinspaceOptions {
   bool endpoint = true;  ///< whether `stop` is the last value, exactly
-  ChunkSpec chunks;
+  ChunkSpec chunks = {};
 };
 
 /// `count` evenly spaced float64 values from start to stop.
 TUFF_API Array linspace(double start, double stop, int64_t count, const LinspaceOptions& options = {});
 
 struct MemoryOptions {
-  ChunkSpec chunks;
+  ChunkSpec chunks = {};
   /// In elements, one per axis; empty means row-major.
-  std::optional<Dims> strides;
+  std::optional<Dims> strides = {};
   /// Copies the memory now. Otherwise it is used in place: it must outlive every array and result made
   /// from it, and changing it is undefined.
   bool copy = false;

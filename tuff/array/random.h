@@ -10,8 +10,8 @@ namespace random {
 struct UniformOptions {
   double low = 0.0;
   double high = 1.0;
-  ChunkSpec chunks;
-  std::optional<uint64_t> seed;  ///< absent: a new one from the system
+  ChunkSpec chunks = {};
+  std::optional<uint64_t> seed = {};  ///< absent: a new one from the system
   uint64_t stream = 0;           ///< arrays of one seed and different streams are independent
   DType dtype = DType::float64;
 };
@@ -23,8 +23,8 @@ TUFF_API Array uniform(const Dims& shape, const UniformOptions& options = {});
 struct NormalOptions {
   double loc = 0.0;    ///< mean
   double scale = 1.0;  ///< standard deviation
-  ChunkSpec chunks;
-  std::optional<uint64_t> seed;
+  ChunkSpec chunks = {};
+  std::optional<uint64_t> seed = {};
   uint64_t stream = 0;
   DType dtype = DType::float64;
 };

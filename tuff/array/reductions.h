@@ -24,7 +24,7 @@ class AxisList {
 };
 
 struct ReduceOptions {
-  AxisList axes;
+  AxisList axes = {};
   bool keepdims = false;  ///< keep reduced axes with extent 1
 };
 
@@ -34,7 +34,7 @@ TUFF_API Array sum(const Array& x, const ReduceOptions& options = {});
 TUFF_API Array mean(const Array& x, const ReduceOptions& options = {});
 
 struct VarianceOptions {
-  AxisList axes;
+  AxisList axes = {};
   bool keepdims = false;
   double ddof = 0.0;  ///< subtracted from the count in the divisor
 };
