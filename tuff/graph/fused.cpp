@@ -119,10 +119,10 @@ class FusedLayer::Task final : public TaskFunction {
 
   void run(TaskArguments& arguments) const override {
     const kernels::Program& program = core_->runner.program();
-    std::array<uint32_t, kernels::kMaxLabels> grid_index{};
+    std::array<uint32_t, kernels::kMaxLabels> grid_index;
     core_->index_of(arguments.block, grid_index);
-    std::array<int64_t, kernels::kMaxLabels> extents{};
-    std::array<int64_t, kernels::kMaxLabels> starts{};
+    std::array<int64_t, kernels::kMaxLabels> extents;
+    std::array<int64_t, kernels::kMaxLabels> starts;
     std::array<uint32_t, kernels::kMaxLabels> block_of_label{};
     for (size_t g = 0; g < core_->grid.labels.size(); ++g) {
       block_of_label[core_->grid.labels[g]] = grid_index[g];
@@ -147,10 +147,12 @@ class FusedLayer::Task final : public TaskFunction {
     const kernels::ProgramCall call{std::span(operands, arguments.inputs.size()),
                                     std::span(extents.data(), program.label_count),
                                     std::span(starts.data(), program.label_count), streaming_};
-    constexpr size_t kOutputs = 32;  // the width of the streaming mask
-    std::array<Block, kOutputs> outputs;
+    constexpr size_t kFewOutputs = 4;
+    std::array<Block, kFewOutputs> few_outputs;
+    std::vector<Block> many_outputs(program.outputs.size() > kFewOutputs ? program.outputs.size() : 0);
+    Block* outputs = many_outputs.empty() ? few_outputs.data() : many_outputs.data();
     core_->runner.run(call, [&](size_t bytes) { return arguments.scratch->get(bytes); },
-                      std::span(outputs.data(), program.outputs.size()));
+                      std::span(outputs, program.outputs.size()));
     for (size_t o = 0; o < program.outputs.size(); ++o) {
       arguments.outputs[o].emplace<Block>(std::move(outputs[o]));
     }

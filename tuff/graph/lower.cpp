@@ -86,7 +86,8 @@ class Lowering {
 
   uint32_t new_constant(Value value) {
     const uint32_t slot = new_preset();
-    constant_at_[slot] = result_.arrays.constants.size();
+    constant_at_.resize(presets_);
+    constant_at_.back() = static_cast<uint32_t>(result_.arrays.constants.size());
     result_.arrays.constants.emplace_back(slot, std::move(value));
     return slot;
   }
@@ -96,6 +97,7 @@ class Lowering {
     constant_layers_[&memory] = true;
     const auto blocks = static_cast<uint32_t>(memory.task_count());
     place.slots.assign(blocks, kNone);
+    result_.arrays.constants.reserve(result_.arrays.constants.size() + blocks);
     for (uint32_t b = 0; b < blocks; ++b) {
       if (!is_needed(place, b)) continue;
       place.slots[b] = new_constant(Value(memory.block(b)));
@@ -131,7 +133,7 @@ class Lowering {
       std::vector<Value*> inputs;
       for (const InputBlock& read : reads) {
         const uint32_t slot = slot_of(layer.inputs()[read.input], read.block);
-        inputs.push_back(&result_.arrays.constants[constant_at_.at(slot)].second);
+        inputs.push_back(&result_.arrays.constants[constant_at_[slot & ~kPreset]].second);
       }
       const std::vector<char> last_use(inputs.size(), 0);
       Value output;
@@ -157,6 +159,11 @@ class Lowering {
     place.first_task = static_cast<uint32_t>(plan.task_count());
     if (place.needed != nullptr) place.rank.assign(tasks, kNone);
     uint32_t rank = 0;
+    if (place.needed == nullptr) {
+      for (auto* list : {&plan.function, &plan.block, &plan.inputs.first, &plan.first_output}) {
+        list->reserve(list->size() + tasks);
+      }
+    }
     for (uint32_t t = 0; t < tasks; ++t) {
       if (!is_needed(place, t)) continue;
       if (place.needed != nullptr) place.rank[t] = rank;
@@ -275,7 +282,7 @@ class Lowering {
   Lowered result_;
   std::unordered_map<const Layer*, Place> places_;
   std::unordered_map<const Layer*, bool> constant_layers_;
-  std::unordered_map<uint32_t, size_t> constant_at_;  // preset slot to index in arrays.constants
+  std::vector<uint32_t> constant_at_;  // by preset slot: index in arrays.constants
   uint32_t presets_ = 0;
   std::unordered_map<std::pair<const Layer*, uint32_t>, uint32_t, PortHash> readers_;
   std::vector<InputBlock> reads_;

@@ -47,8 +47,11 @@ class Interpreter {
   Interpreter(const Program& program, const Bound& bound, const ProgramCall& call,
               std::byte* scratch, std::span<Block> outputs)
       : program_(program), bound_(bound), call_(call), scratch_(scratch), outputs_(outputs) {
-    registers_.reserve(bound.registers.size());
-    for (const Register& r : bound.registers) registers_.push_back(scratch + r.offset);
+    // One interpreter runs at a time on a thread, so they may share this memory.
+    thread_local std::vector<std::byte*> registers;
+    registers.clear();
+    for (const Register& r : bound.registers) registers.push_back(scratch + r.offset);
+    registers_ = registers.data();
   }
 
   void run() {
@@ -401,7 +404,7 @@ class Interpreter {
   const ProgramCall& call_;
   std::byte* scratch_;
   std::span<Block> outputs_;
-  std::vector<std::byte*> registers_;
+  std::byte** registers_ = nullptr;
   std::vector<std::byte> finished_;
   Dims outer_;
   int64_t piece_start_ = 0;
@@ -410,7 +413,7 @@ class Interpreter {
   int64_t rows_ = 1;
 };
 
-/// One binding and what it was made for.
+/// One binding and what it was made for: extents, then the strides of each operand.
 struct CachedBinding {
   uint64_t program = 0;
   std::vector<int64_t> geometry;
@@ -421,19 +424,39 @@ struct CachedBinding {
 /// Blocks of one layer mostly share one geometry, or two at the ragged edge of each axis.
 constexpr size_t kCachedBindings = 32;
 
+/// Calls f for each number of the geometry.
+template <class F>
+void for_each_number(const ProgramCall& call, F&& f) {
+  for (int64_t extent : call.extents) f(extent);
+  for (const Block* block : call.operands) {
+    for (int64_t stride : block->strides()) f(stride);
+  }
+}
+
+bool matches(const CachedBinding& slot, uint64_t id, const ProgramCall& call) {
+  if (slot.program != id || slot.streaming != call.streaming) return false;
+  // One program always has the same operands of the same ranks, so the lengths agree.
+  const int64_t* known = slot.geometry.data();
+  int64_t differs = 0;
+  for_each_number(call, [&](int64_t number) { differs |= number ^ *known++; });
+  return differs == 0;
+}
+
 const Bound& cached_binding(const Program& program, uint64_t id, const ProgramCall& call,
-                            std::span<const Dims> strides, std::span<const Dims> output_strides) {
+                            std::span<const Block> outputs) {
   thread_local std::array<CachedBinding, kCachedBindings> cache;
-  thread_local std::vector<int64_t> geometry;
-  geometry.assign(call.extents.begin(), call.extents.end());
-  for (const Dims& s : strides) geometry.insert(geometry.end(), s.begin(), s.end());
   uint64_t hash = id * 0x9E3779B97F4A7C15ULL;
-  for (int64_t g : geometry) hash = (hash ^ static_cast<uint64_t>(g)) * 0x100000001B3ULL;
-  CachedBinding& slot = cache[(hash >> 32) % kCachedBindings];
-  if (slot.program != id || slot.streaming != call.streaming || slot.geometry != geometry) {
-    slot.program = 0;
-    slot.bound = std::make_unique<Bound>(bind(program, call.extents, strides, output_strides, call.streaming));
-    slot.geometry = geometry;
+  for_each_number(call, [&](int64_t number) { hash = (hash ^ static_cast<uint64_t>(number)) * 0x9E3779B97F4A7C15ULL; });
+  CachedBinding& slot = cache[(hash >> 40) % kCachedBindings];
+  if (!matches(slot, id, call)) {
+    slot.program = 0;  // so that a failing bind leaves no half-made entry
+    std::vector<Dims> strides;
+    std::vector<Dims> output_strides;
+    for (const Block* block : call.operands) strides.push_back(block->strides());
+    for (const Block& block : outputs) output_strides.push_back(block.strides());
+    slot.bound = std::make_unique<Bound>(kernels::bind(program, call.extents, strides, output_strides, call.streaming));
+    slot.geometry.clear();
+    for_each_number(call, [&](int64_t number) { slot.geometry.push_back(number); });
     slot.streaming = call.streaming;
     slot.program = id;
   }
@@ -449,11 +472,6 @@ ProgramRunner::ProgramRunner(Program program) : program_(std::move(program)) {
 
 void ProgramRunner::run_with(const ProgramCall& call, std::byte* (*scratch)(void*, size_t),
                              void* closure, std::span<Block> outputs) const {
-  thread_local std::vector<Dims> strides;
-  thread_local std::vector<Dims> output_strides;
-  strides.clear();
-  output_strides.clear();
-  for (const Block* block : call.operands) strides.push_back(block->strides());
   for (size_t o = 0; o < program_.outputs.size(); ++o) {
     const ProgramOutput& output = program_.outputs[o];
     Dims shape;
@@ -463,9 +481,8 @@ void ProgramRunner::run_with(const ProgramCall& call, std::byte* (*scratch)(void
     }
     if (output.moments) shape.push_back(3);
     outputs[o] = Block::allocate(output.dtype, shape);
-    output_strides.push_back(outputs[o].strides());
   }
-  const Bound& bound = cached_binding(program_, id_, call, strides, output_strides);
+  const Bound& bound = cached_binding(program_, id_, call, outputs);
   Interpreter(program_, bound, call, scratch(closure, bound.scratch_bytes), outputs).run();
 }
 
