@@ -30,7 +30,7 @@ void run(int64_t elements, int threads) {
   const tuff::RunOptions here{.context = &context};
 
   // Build: every line appends a layer to a graph. Nothing is computed yet, whatever the size of x.
-  const tuff::Array x = tuff::random::normal({elements}, {.chunks = {}, .seed = 1});
+  const tuff::Array x = tuff::random::normal({elements}, {.seed = 1});
   const tuff::Array y = tuff::exp(x) - 1.0 / x;
 
   // Optimise: what reads the same blocks is welded together. A plan can run any number of times.

@@ -63,16 +63,14 @@ class Cases {
 
   Array vector() const {
     const int64_t n = quick_ ? 10'000'000 : 100'000'000;
-    return tuff::from_memory(bench_input(static_cast<size_t>(n), 0), {n},
-                             {.chunks = kChunk, .strides = {}});
+    return tuff::from_memory(bench_input(static_cast<size_t>(n), 0), {n}, {.chunks = kChunk});
   }
 
   int64_t rows() const { return quick_ ? 100'000 : 1'000'000; }
 
   Array matrix() const {
     const double* elements = bench_input(static_cast<size_t>(rows() * kColumns), 0);
-    return tuff::from_memory(elements, {rows(), kColumns},
-                             {.chunks = {kRowChunk, kColumns}, .strides = {}});
+    return tuff::from_memory(elements, {rows(), kColumns}, {.chunks = {kRowChunk, kColumns}});
   }
 
   static Array sum_of_exp_minus_reciprocal(const Array& x, const tuff::ReduceOptions& options) {
@@ -138,7 +136,7 @@ class Cases {
     for (int64_t i = 0; i < rows(); ++i) {
       labels[i] = bench_uniform(static_cast<uint64_t>(rows() * kColumns + i)) < 1 ? 1 : 0;
     }
-    const Array y = tuff::from_memory(labels, {rows()}, {.chunks = kRowChunk, .strides = {}});
+    const Array y = tuff::from_memory(labels, {rows()}, {.chunks = kRowChunk});
     std::vector<double> coefficients;
     for (size_t j = 0; j < kColumns; ++j) coefficients.push_back(bench_coefficient(j));
 

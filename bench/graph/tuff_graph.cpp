@@ -23,7 +23,7 @@ constexpr int64_t kBlock = 10;  // rows and columns of a block
 Array source(bool quick) {
   const int64_t side = quick ? 200 : 1000;
   const double* elements = bench_input(static_cast<size_t>(side * side), 0);
-  return tuff::from_memory(elements, {side, side}, {.chunks = kBlock, .strides = {}});
+  return tuff::from_memory(elements, {side, side}, {.chunks = kBlock});
 }
 
 // 25 times (y + 1) * 2.
