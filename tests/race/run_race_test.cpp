@@ -1,0 +1,351 @@
+// Random graphs under many threads: equal bits at any thread count, no leaks after any kind of end, and
+// runs that overlap in every way (many clients, nested, short-lived contexts and plans).
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tuff/base/block.h"
+#include "tuff/base/error.h"
+#include "tuff/schedule/run.h"
+
+#include "tests/schedule/plan_builder.h"
+
+namespace {
+
+using tuff::Block;
+using tuff::Cancelled;
+using tuff::Context;
+using tuff::Dims;
+using tuff::DType;
+using tuff::Runner;
+using tuff::RunOptions;
+using tuff::TaskArguments;
+using tuff::TaskError;
+using tuff::Value;
+using tuff_test::PlanBuilder;
+
+constexpr int64_t kElements = 16;
+
+/// What a random task may be told to do, for the drills.
+struct Trouble {
+  enum class Kind { none, fail, stop, slow };
+  Kind kind = Kind::none;
+  uint32_t task = 0;
+  std::stop_source stop;
+};
+
+/// Mixes its inputs (blocks) in an order-dependent way; writes into an input that it may consume. Some
+/// tasks sleep, so that threads take turns in the middle of a run even on one processor, and so that runs
+/// last long enough (20 us) for helpers to be asked.
+void mix(TaskArguments& arguments) {
+  if (arguments.task % 16 == 5) std::this_thread::sleep_for(std::chrono::microseconds(1));
+  Block result;
+  size_t reused = arguments.inputs.size();
+  for (size_t i = 0; i < arguments.inputs.size() && !result; ++i) {
+    if (!arguments.last_use[i] || !arguments.inputs[i]->get<Block>().is_unique()) continue;
+    result = std::move(arguments.inputs[i]->get<Block>());
+    reused = i;
+  }
+  double sums[kElements] = {};
+  for (size_t i = 0; i < arguments.inputs.size(); ++i) {
+    const double* values =
+        (i == reused ? result : arguments.inputs[i]->get<Block>()).data<double>();
+    for (int64_t k = 0; k < kElements; ++k) sums[k] = sums[k] * 0.7 + values[k];
+  }
+  if (!result) result = Block::allocate(DType::float64, Dims{kElements});
+  for (int64_t k = 0; k < kElements; ++k) {
+    result.data<double>()[k] = sums[k] / 3 + static_cast<double>(arguments.block + k);
+  }
+  for (size_t i = 1; i < arguments.outputs.size(); ++i) {
+    Block copy = Block::allocate(DType::float64, Dims{kElements});
+    copy_elements(result, copy);
+    copy.data<double>()[0] += static_cast<double>(i);
+    arguments.outputs[i].emplace<Block>(std::move(copy));
+  }
+  arguments.outputs[0].emplace<Block>(std::move(result));
+}
+
+/// A random graph: how far back tasks reach, how many inputs they have and how many start anew differ
+/// from graph to graph, so that chains, trees, forests and dense graphs all come up.
+tuff::PlanArrays random_plan(unsigned seed, std::shared_ptr<Trouble> trouble = nullptr) {
+  std::mt19937 random(seed);
+  PlanBuilder builder;
+  std::vector<uint32_t> slots;
+  for (unsigned i = random() % 3; i > 0; --i) {
+    Block block = Block::allocate(DType::float64, Dims{kElements});
+    std::fill_n(block.data<double>(), kElements, static_cast<double>(i));
+    slots.push_back(builder.constant(Value(std::move(block))));
+  }
+  slots.push_back(builder.parameter());
+  const uint32_t f = builder.function("mix", [trouble](TaskArguments& arguments) {
+    if (trouble != nullptr && arguments.task == trouble->task) {
+      switch (trouble->kind) {
+        case Trouble::Kind::none: break;
+        case Trouble::Kind::fail: throw std::runtime_error("drill");
+        case Trouble::Kind::stop: trouble->stop.request_stop(); break;
+        case Trouble::Kind::slow:
+          while (!arguments.stop.stop_requested()) std::this_thread::yield();
+          throw Cancelled(Cancelled::Reason::stop_requested, 0, 0);
+      }
+    }
+    mix(arguments);
+  });
+  const unsigned tasks = 1 + random() % 400;
+  const unsigned reach = 1 + random() % (random() % 2 == 0 ? 4 : 100);
+  const unsigned most_inputs = 1 + random() % (random() % 4 == 0 ? 30 : 4);
+  const unsigned roots_in = 2 + random() % 20;
+  for (unsigned t = 0; t < tasks; ++t) {
+    std::vector<uint32_t> inputs;
+    const unsigned count = random() % roots_in == 0 ? 0 : 1 + random() % most_inputs;
+    for (unsigned i = 0; i < count; ++i) {
+      const size_t back = 1 + random() % std::min<size_t>(reach, slots.size());
+      inputs.push_back(slots[slots.size() - back]);
+    }
+    const unsigned outputs = random() % 8 == 0 ? 2 + random() % 3 : 1;
+    const uint32_t first = builder.task(f, inputs, outputs);
+    for (unsigned i = 0; i < outputs; ++i) slots.push_back(first + i);
+  }
+  for (unsigned i = 0; i < 5; ++i) builder.output(slots[random() % slots.size()]);
+  builder.output(slots.back());
+  return builder.build();
+}
+
+std::vector<Value> parameters() {
+  std::vector<Value> values;
+  Block block = Block::allocate(DType::float64, Dims{kElements});
+  for (int64_t k = 0; k < kElements; ++k) block.data<double>()[k] = 0.1 * static_cast<double>(k);
+  values.emplace_back(std::move(block));
+  return values;
+}
+
+/// The outputs' bits.
+std::string bits_of(const std::vector<Value>& outputs) {
+  std::string bits;
+  for (const Value& value : outputs) {
+    const Block& block = value.get<Block>();
+    bits.append(reinterpret_cast<const char*>(block.bytes_data()), block.bytes());
+  }
+  return bits;
+}
+
+RunOptions with(Context& context) {
+  RunOptions options;
+  options.context = &context;
+  return options;
+}
+
+Context& context_of(int threads) {
+  static Context one({.threads = 1});
+  static Context two({.threads = 2});
+  static Context three({.threads = 3});
+  static Context seven({.threads = 7});
+  switch (threads) {
+    case 1: return one;
+    case 2: return two;
+    case 3: return three;
+    default: return seven;
+  }
+}
+
+class RunRace : public testing::Test {
+ protected:
+  ~RunRace() override { EXPECT_EQ(tuff::buffer_statistics().live_buffers, live_buffers_); }
+
+ private:
+  size_t live_buffers_ = tuff::buffer_statistics().live_buffers;
+};
+
+TEST_F(RunRace, RandomGraphsGiveEqualBitsAtAnyThreadCount) {
+  for (unsigned seed = 0; seed < 150; ++seed) {
+    const Runner runner(random_plan(seed));
+    const std::string expected = bits_of(runner.run(parameters(), with(context_of(1))));
+    for (int threads : {2, 3, 7, 2, 1}) {
+      ASSERT_EQ(bits_of(runner.run(parameters(), with(context_of(threads)))), expected)
+          << "seed " << seed << ", " << threads << " threads";
+    }
+  }
+}
+
+TEST_F(RunRace, HelpersDoTakePart) {
+  // Else the other tests here would show nothing.
+  struct Sink : tuff::TraceSink {
+    void on_run(const tuff::TraceRun& run) override {
+      for (const tuff::TraceEvent& event : run.events) shared = shared || event.thread > 0;
+    }
+    bool shared = false;
+  } sink;
+  RunOptions options = with(context_of(3));
+  options.trace = &sink;
+  for (unsigned seed = 0; seed < 50; ++seed) {
+    static_cast<void>(Runner(random_plan(seed)).run(parameters(), options));
+  }
+  EXPECT_TRUE(sink.shared);
+}
+
+TEST_F(RunRace, ManyClientsRunOnePlanAtOnce) {
+  for (unsigned seed = 1000; seed < 1010; ++seed) {
+    const Runner runner(random_plan(seed));
+    const std::string expected = bits_of(runner.run(parameters(), with(context_of(1))));
+    std::vector<std::thread> clients;
+    for (int client = 0; client < 4; ++client) {
+      clients.emplace_back([&] {
+        for (int i = 0; i < 20; ++i) {
+          ASSERT_EQ(bits_of(runner.run(parameters(), with(context_of(3)))), expected);
+        }
+      });
+    }
+    for (std::thread& client : clients) client.join();
+  }
+}
+
+TEST_F(RunRace, PlansAndContextsMayEndRightAfterTheirRuns) {
+  for (unsigned seed = 2000; seed < 2060; ++seed) {
+    Context context({.threads = 3});
+    std::string first;
+    for (int i = 0; i < 3; ++i) {
+      const std::string bits = bits_of(Runner(random_plan(seed)).run(parameters(), with(context)));
+      if (i == 0) first = bits;
+      ASSERT_EQ(bits, first);
+    }
+  }
+}
+
+TEST_F(RunRace, NestedRunsOfManyClientsGiveEqualBits) {
+  // Leaves, then two levels of plans whose tasks run the plan below in the same context.
+  const Runner leaf(random_plan(3001));
+  const auto level = [](const Runner& below, Context& context, unsigned seed) {
+    std::mt19937 random(seed);
+    PlanBuilder builder;
+    const uint32_t f = builder.function("nest", [&below, &context](TaskArguments& arguments) {
+      mix(arguments);
+      std::vector<Value> in;
+      in.push_back(std::move(arguments.outputs[0]));
+      arguments.outputs[0] = std::move(below.run(std::move(in), with(context)).back());
+    });
+    std::vector<uint32_t> slots = {builder.parameter()};
+    for (int t = 0; t < 6; ++t) {
+      slots.push_back(builder.task(f, {slots[random() % slots.size()], slots.back()}));
+    }
+    builder.output(slots.back());
+    return builder.build();
+  };
+  std::vector<std::string> results;
+  for (int threads : {1, 2, 3, 7}) {
+    Context& context = context_of(threads);
+    const Runner middle(level(leaf, context, 1));
+    const Runner outer(level(middle, context, 2));
+    results.push_back(bits_of(outer.run(parameters(), with(context))));
+    std::vector<std::thread> clients;
+    for (int client = 0; client < 3; ++client) {
+      clients.emplace_back(
+          [&] { ASSERT_EQ(bits_of(outer.run(parameters(), with(context))), results.front()); });
+    }
+    for (std::thread& client : clients) client.join();
+  }
+  for (const std::string& bits : results) EXPECT_EQ(bits, results.front());
+}
+
+/// One run with trouble; checks that the right error comes out, then that the runner works.
+void drill(unsigned seed, Context& context) {
+  std::mt19937 random(seed);
+  const auto trouble = std::make_shared<Trouble>();
+  const Runner runner(random_plan(seed, trouble));
+  const std::string expected = bits_of(runner.run(parameters(), with(context)));
+  const size_t live = tuff::buffer_statistics().live_buffers;
+  trouble->task = random() % static_cast<uint32_t>(runner.arrays().task_count());
+  RunOptions options = with(context);
+  options.stop = trouble->stop.get_token();
+  const unsigned kind = random() % 4;
+  try {
+    switch (kind) {
+      case 0: trouble->kind = Trouble::Kind::fail; break;
+      case 1: trouble->kind = Trouble::Kind::stop; break;
+      case 2:
+        trouble->kind = Trouble::Kind::slow;
+        options.deadline = std::chrono::microseconds(random() % 2000);
+        break;
+      default: trouble->kind = Trouble::Kind::slow; break;
+    }
+    std::thread stopper;
+    if (kind == 3) {
+      stopper = std::thread([trouble, pause = random() % 500] {
+        std::this_thread::sleep_for(std::chrono::microseconds(pause));
+        trouble->stop.request_stop();
+      });
+    }
+    struct Join {
+      std::thread& thread;
+      ~Join() {
+        if (thread.joinable()) thread.join();
+      }
+    } join{stopper};
+    static_cast<void>(runner.run(parameters(), options));
+    FAIL() << "seed " << seed << " ended well";
+  } catch (const TaskError& error) {
+    EXPECT_EQ(kind, 0u);
+    ASSERT_EQ(error.failures().size(), 1u);
+    EXPECT_EQ(error.failures()[0].task, trouble->task);
+    EXPECT_EQ(tuff::describe(error.failures()[0].cause), "drill");
+  } catch (const Cancelled& error) {
+    EXPECT_EQ(error.reason(),
+              kind == 2 ? Cancelled::Reason::deadline : Cancelled::Reason::stop_requested);
+    EXPECT_NE(kind, 0u);
+  }
+  EXPECT_EQ(tuff::buffer_statistics().live_buffers, live) << "seed " << seed;
+  trouble->kind = Trouble::Kind::none;
+  EXPECT_EQ(bits_of(runner.run(parameters(), with(context))), expected);
+}
+
+TEST_F(RunRace, NoKindOfTroubleLeaksOrHangsOrChangesTheNextRun) {
+  for (unsigned seed = 4000; seed < 4300; ++seed) {
+    drill(seed, context_of(seed % 4 == 0 ? 1 : seed % 4 == 1 ? 2 : seed % 4 == 2 ? 3 : 7));
+    if (HasFailure()) return;
+  }
+}
+
+TEST_F(RunRace, ClientsInTroubleDoNotDisturbOthers) {
+  const Runner calm(random_plan(5000));
+  const std::string expected = bits_of(calm.run(parameters(), with(context_of(3))));
+  const auto trouble = std::make_shared<Trouble>();
+  trouble->kind = Trouble::Kind::fail;
+  const Runner failing(random_plan(5001, trouble));
+  std::atomic<bool> over{false};
+  std::thread troubled([&] {
+    while (!over.load()) {
+      EXPECT_THROW(static_cast<void>(failing.run(parameters(), with(context_of(3)))), TaskError);
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(bits_of(calm.run(parameters(), with(context_of(3)))), expected);
+  }
+  over = true;
+  troubled.join();
+}
+
+TEST_F(RunRace, NestedFailuresEndEveryLevel) {
+  const auto trouble = std::make_shared<Trouble>();
+  trouble->kind = Trouble::Kind::fail;
+  const Runner leaf(random_plan(6000, trouble));
+  for (int threads : {1, 2, 7}) {
+    Context& context = context_of(threads);
+    PlanBuilder builder;
+    const uint32_t f = builder.function("nest", [&leaf, &context](TaskArguments& arguments) {
+      arguments.outputs[0] = std::move(leaf.run(parameters(), with(context)).back());
+    });
+    for (int t = 0; t < 20; ++t) builder.output(builder.task(f, {}));
+    const Runner outer(builder.build());
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_THROW(static_cast<void>(outer.run({}, with(context))), TaskError);
+    }
+  }
+}
+
+}  // namespace
