@@ -529,9 +529,12 @@ ReduceLayer::ReduceLayer(ops::Reduction reduction, DType element, Port input, Ax
 std::string_view ReduceLayer::name() const { return kPartialNames[static_cast<size_t>(reduction_)]; }
 
 uint32_t ReduceLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const {
+  const uint32_t value = emitter.cast(args[0], element_);
+  // Over no axes there is nothing to reduce, and the result may be used again in the same program.
+  if (axes_.empty() && reduction_ != ops::Reduction::moments) return value;
   LabelSet over = 0;
   for (int64_t axis : axes_) over |= bit(labels[static_cast<size_t>(axis)]);
-  return emitter.reduce(reduction_, emitter.cast(args[0], element_), set_of(labels), over);
+  return emitter.reduce(reduction_, value, set_of(labels), over);
 }
 
 LayerPtr ReduceLayer::with_inputs(std::vector<Port> inputs) const {

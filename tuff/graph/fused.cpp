@@ -203,7 +203,7 @@ const kernels::Program& FusedLayer::program() const { return core_->runner.progr
 std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember>& members,
                                                    std::vector<AxisChunksPtr> label_chunks, bool panel,
                                                    const std::vector<size_t>& kept,
-                                                   const Replacements& replaced) {
+                                                   const Replacements& replaced, bool each_input) {
   Emitter emitter;
   emitter.program.panel = panel;
   emitter.program.label_count = static_cast<uint8_t>(label_chunks.size());
@@ -224,6 +224,12 @@ std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember
       LabelMap axes;
       for (int8_t axis : alignment.inputs[k]) {
         axes.push_back(axis == kNoLabel ? kNoLabel : member.labels[static_cast<size_t>(axis)]);
+      }
+      if (each_input) {
+        emitter.program.operands.push_back({output_of(input).dtype, axes});
+        ports.push_back(replaced(input));
+        args.push_back(emitter.load(static_cast<uint32_t>(ports.size()) - 1));
+        continue;
       }
       const std::string map(reinterpret_cast<const char*>(axes.data()), axes.size());
       const auto [at, added] = load_of.try_emplace({input.layer.get(), input.output, map}, 0);
@@ -328,7 +334,7 @@ std::shared_ptr<const FusedLayer> weld_single(const BlockwiseLayer& layer) {
   member.layer = std::shared_ptr<const BlockwiseLayer>(std::shared_ptr<void>(), &layer);
   std::vector<AxisChunksPtr> chunks(layer.alignment().space.begin(), layer.alignment().space.end());
   for (size_t a = 0; a < chunks.size(); ++a) member.labels.push_back(static_cast<int8_t>(a));
-  return FusedLayer::weld({member}, std::move(chunks), false, {0}, {});
+  return FusedLayer::weld({member}, std::move(chunks), false, {0}, {}, /*each_input=*/true);
 }
 
 }  // namespace graph

@@ -20,11 +20,12 @@ class TUFF_API FusedLayer final : public Layer {
  public:
   /// `members`: inputs before users. `kept`: members whose result is an output, in that order.
   /// `panel`: label 0 is the row axis of a panel program. Inputs from outside are taken through
-  /// `replaced`; sources that cost less than memory are computed inside.
+  /// `replaced`; sources that cost less than memory are computed inside. With `each_input`, every
+  /// input of the one member is an operand of its own instead, as its inputs_of() says.
   static std::shared_ptr<const FusedLayer> weld(const std::vector<FusedMember>& members,
                                                 std::vector<AxisChunksPtr> label_chunks, bool panel,
                                                 const std::vector<size_t>& kept,
-                                                const Replacements& replaced);
+                                                const Replacements& replaced, bool each_input = false);
 
   std::string_view name() const override { return "fused"; }
   const kernels::Program& program() const;
