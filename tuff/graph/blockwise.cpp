@@ -531,9 +531,11 @@ std::string_view ReduceLayer::name() const { return kPartialNames[static_cast<si
 uint32_t ReduceLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const {
   const uint32_t value = emitter.cast(args[0], element_);
   // Over no axes there is nothing to reduce, and the result may be used again in the same program.
-  if (axes_.empty() && reduction_ != ops::Reduction::moments) return value;
   LabelSet over = 0;
-  for (int64_t axis : axes_) over |= bit(labels[static_cast<size_t>(axis)]);
+  for (int64_t axis : axes_) {
+    if (labels[static_cast<size_t>(axis)] != kNoLabel) over |= bit(labels[static_cast<size_t>(axis)]);
+  }
+  if (over == 0 && reduction_ != ops::Reduction::moments) return value;
   return emitter.reduce(reduction_, value, set_of(labels), over);
 }
 
@@ -615,6 +617,8 @@ MatmulLayer::MatmulLayer(Port a, Port b)
 
 std::optional<MatmulLayer::Form> MatmulLayer::panel_form(size_t row) const {
   if (kernels::find_panel(outputs()[0].dtype) == nullptr) return std::nullopt;
+  // The product of two vectors ends in a sum, which is float64's alone.
+  if (!has_i_ && !has_j_ && outputs()[0].dtype != DType::float64) return std::nullopt;
   return static_cast<int>(row) == axis_k() ? Form::sums : Form::times;
 }
 
@@ -625,7 +629,8 @@ int MatmulLayer::matrix_input(size_t row) const {
 }
 
 uint32_t MatmulLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const {
-  const LabelSet k = bit(labels[static_cast<size_t>(axis_k())]);
+  const int8_t inner = labels[static_cast<size_t>(axis_k())];
+  const LabelSet k = inner == kNoLabel ? LabelSet{0} : bit(inner);
   const uint32_t a = args[0];
   const uint32_t b = args[1];
   if (k == 1) {  // the rows of the panel are summed over

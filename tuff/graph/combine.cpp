@@ -47,6 +47,7 @@ class CombineTask final : public TaskFunction {
   void merge_plain(const TaskArguments& arguments, const Block& result) const {
     const kernels::ReductionKernels& kernels = *kernels::find_reduction(reduction_, dtype_);
     const auto columns = static_cast<size_t>(result.size());
+    if (columns == 0) return;
     std::vector<uint64_t> state((kernels.state_bytes(columns) + 7) / 8);
     kernels.start(state.data(), columns);
     for (Value* input : arguments.inputs) {

@@ -43,6 +43,8 @@ AxisChunksPtr unit_axis() {
   return unit;
 }
 
+bool is_unit(const AxisChunks& axis) { return axis.is_known() && axis.count() == 1 && axis.largest() == 1; }
+
 std::vector<LayerOutput> outputs_of(const kernels::Program& program,
                                     const std::vector<AxisChunksPtr>& label_chunks) {
   std::vector<LayerOutput> outputs;
@@ -204,6 +206,14 @@ std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember
                                                    std::vector<AxisChunksPtr> label_chunks, bool panel,
                                                    const std::vector<size_t>& kept,
                                                    const Replacements& replaced, bool each_input) {
+  // A value of a panel has at most one label beside the row, so axes of extent 1 must not take its place.
+  const auto labels_of = [&](const FusedMember& member) {
+    LabelMap labels = member.labels;
+    for (int8_t& label : labels) {
+      if (panel && label > 0 && is_unit(*label_chunks[static_cast<size_t>(label)])) label = kNoLabel;
+    }
+    return labels;
+  };
   Emitter emitter;
   emitter.program.panel = panel;
   emitter.program.label_count = static_cast<uint8_t>(label_chunks.size());
@@ -213,6 +223,7 @@ std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember
   std::vector<uint32_t> results;
   for (const FusedMember& member : members) {
     const Alignment& alignment = member.layer->alignment();
+    const LabelMap labels = labels_of(member);
     std::vector<uint32_t> args;
     for (size_t k = 0; k < member.layer->inputs().size(); ++k) {
       const Port& input = member.layer->inputs()[k];
@@ -223,7 +234,7 @@ std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember
       }
       LabelMap axes;
       for (int8_t axis : alignment.inputs[k]) {
-        axes.push_back(axis == kNoLabel ? kNoLabel : member.labels[static_cast<size_t>(axis)]);
+        axes.push_back(axis == kNoLabel ? kNoLabel : labels[static_cast<size_t>(axis)]);
       }
       if (each_input) {
         emitter.program.operands.push_back({output_of(input).dtype, axes});
@@ -243,17 +254,18 @@ std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember
       }
       args.push_back(at->second);
     }
-    const uint32_t value = member.layer->emit(emitter, args, member.labels);
+    const uint32_t value = member.layer->emit(emitter, args, labels);
     value_of[member.layer.get()] = value;
     results.push_back(value);
   }
   for (size_t o = 0; o < kept.size(); ++o) {
     const FusedMember& member = members[kept[o]];
     const Alignment& alignment = member.layer->alignment();
+    const LabelMap labels = labels_of(member);
     kernels::ProgramOutput output;
     output.dtype = member.layer->outputs()[0].dtype;
     for (int8_t axis : alignment.output) {
-      output.axes.push_back(axis == kNoLabel ? kNoLabel : member.labels[static_cast<size_t>(axis)]);
+      output.axes.push_back(axis == kNoLabel ? kNoLabel : labels[static_cast<size_t>(axis)]);
     }
     output.collapsed = alignment.collapsed;
     output.moments = member.layer->yields_moments();
