@@ -1,0 +1,135 @@
+// The list of passes, their switches, and graphs that are very long.
+#include "tuff/optimize/optimize.h"
+
+#include <set>
+
+#include "tests/optimize/plans.h"
+
+namespace tuff::optimize_test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Not;
+
+TEST(PassList, NamesAreUniqueAndEveryPassSaysWhatItIsFor) {
+  std::set<std::string_view> names;
+  for (const optimize::LayerPass& pass : optimize::layer_passes()) {
+    EXPECT_TRUE(names.insert(pass.name).second) << pass.name;
+    EXPECT_FALSE(pass.purpose.empty());
+    EXPECT_NE(pass.run, nullptr);
+  }
+  EXPECT_THAT(names, ElementsAre("cse", "fuse"));
+  EXPECT_EQ(optimize::layer_passes()[0].name, "cse");  // equal layers merge before they are welded
+}
+
+TEST(PassList, EverySwitchSwitchesItsPass) {
+  const Array x = in_memory({40}, 10);
+  const Ports outputs = {(exp(x * 0.1) + exp(x * 0.1))[{Slice{0, 10}}]};
+  const auto layers = [&](const Passes& passes) { return titles(optimize::optimize_layers(outputs, passes)).size(); };
+  EXPECT_EQ(layers(none()), 6u);
+  EXPECT_EQ(layers({.cse = true, .fuse = false, .cull = false, .order = false}), 4u);
+  EXPECT_EQ(layers({.cse = false, .fuse = true, .cull = false, .order = false}), 2u);
+  const auto tasks = [&](const Passes& passes) { return compiled(outputs, passes).task_count(); };
+  EXPECT_EQ(tasks({.cse = true, .fuse = true, .cull = false, .order = true}), 5u);
+  EXPECT_EQ(tasks({.cse = true, .fuse = true, .cull = true, .order = true}), 2u);
+  // Without order tasks come layer by layer.
+  const Ports line = {sum(exp(x).rechunk(5))};
+  const Plan plan = compiled(line, {.cse = true, .fuse = true, .cull = true, .order = false});
+  EXPECT_TRUE(std::is_sorted(plan.arrays().function.begin(), plan.arrays().function.end()));
+  const Plan ordered = compiled(line);
+  EXPECT_FALSE(std::is_sorted(ordered.arrays().function.begin(), ordered.arrays().function.end()));
+}
+
+TEST(PassList, NoPassChangesALayer) {
+  const Array x = in_memory({40}, 10);
+  const Ports outputs = {sum(exp(x) + exp(x)), x[{Slice{3, 9}}]};
+  const std::string before = describe(outputs);
+  (void)compiled(outputs);
+  EXPECT_EQ(describe(outputs), before);
+}
+
+TEST(PassList, EveryCombinationGivesTheSameResults) {
+  const Array x = in_memory({12, 10}, {4, 5});
+  const Array m = in_memory({12}, 4) > 3.0;
+  const Parameter p("p", {10}, DType::float64, 5);
+  const std::vector<std::pair<std::string, Ports>> graphs = {
+      {"line", {exp(x * 0.01) - 1.0 / (x + 1.0), 1.0 - x}},
+      {"numbers on the left", {2.0 / (1.0 - (3.0 - x * 0.001)), where(x > 5.0, 1.0, x)}},
+      {"reductions", {mean(x), var(x, 0), max(x, 1), sum(x + p)}},
+      {"standardise", {(x - mean(x, 0)) / tuff::std(x, 0)}},
+      {"transposes", {x.transpose() * 2.0 + 1.0, matmul(x, x.transpose()), matmul(x.transpose() * 0.01, x)}},
+      {"movement", {x.rechunk(3)[{Slice{1, 11, 2}, Slice{{}, {}, -1}}] * p[{Slice{0, 10}}], x[m], sum(x[m], 0)}},
+      {"sources", {random::normal({12, 10}, {.chunks = {4, 5}, .seed = 3}) + x, arange(12) * 2, ones({3})}},
+      {"panels", {matmul(x.transpose(), sigmoid(matmul(x, p) * 0.01)), matmul(p, p)}},
+      {"the same twice", {x, x, exp(x * 0.01), exp(x * 0.01), p}},
+  };
+  const std::vector<Binding> values = {{p, std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}};
+  for (const auto& [name, outputs] : graphs) {
+    const std::string text = describe(outputs);
+    const std::vector<Binding> bindings = text.find("parameter(p)") != std::string::npos ? values : std::vector<Binding>{};
+    const auto want = run(compiled(outputs, none()), bindings);
+    for (unsigned bits = 1; bits < 16; ++bits) {
+      const Passes passes{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+      SCOPED_TRACE(name + ", passes " + std::to_string(bits));
+      const auto got = run(compiled(outputs, passes), bindings);
+      ASSERT_EQ(got.size(), want.size());
+      for (size_t o = 0; o < got.size(); ++o) {
+        ASSERT_EQ(got[o].size(), want[o].size());
+        for (size_t i = 0; i < got[o].size(); ++i) {
+          ASSERT_NEAR(got[o][i], want[o][i], 1e-12 * (1 + std::abs(want[o][i]))) << "output " << o << " at " << i;
+        }
+      }
+    }
+  }
+}
+
+/// Builds, describes, compiles, runs and destroys a graph of `count` operations.
+void live_and_die(int count, const std::function<Array(const Array&)>& next, double want) {
+  const Array x = in_memory({8}, 4);
+  Array y = x;
+  for (int i = 0; i < count; ++i) y = next(y);
+  const std::string text = describe({y});
+  EXPECT_GE(std::count(text.begin(), text.end(), '\n'), count);
+  const Plan plan = compiled({y});
+  EXPECT_LE(plan.task_count(), 2u * static_cast<size_t>((count + 255) / 256));
+  EXPECT_NEAR(run(plan)[0][3], want, 1e-9 * std::abs(want));
+  EXPECT_NEAR(run(compiled({y}, none()))[0][3], want, 1e-9 * std::abs(want));
+}
+
+TEST(LongGraphs, AThousandOperationsLiveAndDie) {
+  live_and_die(1000, [](const Array& y) { return -y; }, 3.25);
+  live_and_die(1000, [](const Array& y) { return y + 1.0; }, 1003.25);
+}
+
+TEST(LongGraphsSlow, AHundredThousandOperationsNeedNoStack) {
+  live_and_die(100'000, [](const Array& y) { return -y; }, 3.25);
+}
+
+TEST(LongGraphsSlow, ANumberThatEverybodyReadsCostsNoMoreThanOneEach) {
+  live_and_die(100'000, [](const Array& y) { return y + 1.0; }, 100'003.25);
+}
+
+TEST(LongGraphsSlow, AnArrayThatEverybodyReadsCostsNoMoreThanOneEach) {
+  const Array x = in_memory({8}, 4);
+  live_and_die(100'000, [&](const Array& y) { return y + x; }, 100'001 * 3.25);
+}
+
+TEST(LongGraphsSlow, AHundredThousandBranchesAreOneGraph) {
+  const Array x = in_memory({8}, 4);
+  Array total = x;
+  for (int i = 0; i < 50'000; ++i) total = total + x * static_cast<double>(i % 7);
+  EXPECT_NEAR(run(compiled({total}))[0][0], 0.25 * (1.0 + 149'997.0 - 0.0), 10.0);
+}
+
+TEST(LongGraphsSlow, LayersThatDoNotFuseNeedNoStackEither) {
+  Array y = in_memory({8}, 4);
+  for (int i = 0; i < 50'000; ++i) y = y[{Slice{{}, {}, -1}}];
+  EXPECT_EQ(run(compiled({y}))[0][0], 0.25);
+  const auto add_one = delayed([](double v) { return v + 1; });
+  auto value = add_one(0.0);
+  for (int i = 1; i < 100'000; ++i) value = add_one(value);
+  EXPECT_EQ(value.compute(), 100'000.0);
+}
+
+}  // namespace
+}  // namespace tuff::optimize_test

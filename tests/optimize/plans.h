@@ -1,0 +1,91 @@
+// What the tests of passes share: small arrays, plans as lists of layers, and runs to compare.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tuff/tuff.h"
+
+namespace tuff::optimize_test {
+
+using Ports = std::vector<graph::Port>;
+using optimize::Passes;
+
+/// A float64 array in memory: 0.25, 1.25, 2.25, ... in row-major order.
+inline Array in_memory(const Dims& shape, const ChunkSpec& chunks) {
+  Block block = Block::allocate(DType::float64, shape);
+  for (int64_t i = 0; i < block.size(); ++i) block.data<double>()[i] = 0.25 + static_cast<double>(i);
+  return from_block(block, chunks);
+}
+
+inline std::string title_of(const graph::Layer& layer) {
+  const std::string note = layer.note();
+  return note.empty() ? std::string(layer.name()) : std::string(layer.name()) + "(" + note + ")";
+}
+
+/// The layers of a graph, inputs before users, without memory, parameters and constants: what is worked on.
+inline std::vector<std::string> titles(const Ports& outputs) {
+  std::vector<std::string> list;
+  for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
+    if (layer->name() == "memory" || layer->name() == "parameter" || layer->name() == "full") continue;
+    list.push_back(title_of(*layer));
+  }
+  return list;
+}
+
+/// Compiled with these passes, its arrays checked.
+inline Plan compiled(const Ports& outputs, const Passes& passes = {}) {
+  CompileOptions options;
+  options.passes = passes;
+  Plan plan = compile(outputs, options);
+  plan.arrays().verify();
+  return plan;
+}
+
+/// What is worked on after all passes.
+inline std::vector<std::string> plan_of(const Ports& outputs) { return titles(compiled(outputs).outputs()); }
+
+/// The fused layer with the most members inside.
+inline graph::LayerPtr largest_fused(const Ports& outputs) {
+  graph::LayerPtr largest;
+  for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
+    if (layer->name() != "fused") continue;
+    if (!largest || layer->note().size() > largest->note().size()) largest = layer;
+  }
+  return largest;
+}
+
+/// How often the layer reads this array's layer.
+inline size_t reads_of(const graph::Layer& layer, const Array& array) {
+  size_t reads = 0;
+  for (const graph::Port& input : layer.inputs()) reads += input.layer == array.port().layer ? 1 : 0;
+  return reads;
+}
+
+inline Passes none() { return {.cse = false, .fuse = false, .cull = false, .order = false}; }
+
+inline std::vector<std::vector<double>> run(const Plan& plan, const std::vector<Binding>& bindings = {}) {
+  std::vector<std::vector<double>> values;
+  for (const Result& result : plan.run(bindings)) {
+    values.push_back(Array(result).astype(DType::float64).to_vector<double>());
+  }
+  return values;
+}
+
+/// Results with all passes are those without any: to the last bits where sums are cut into tiles anew.
+inline void expect_same_results(const Ports& outputs, const std::vector<Binding>& bindings = {}) {
+  const auto got = run(compiled(outputs), bindings);
+  const auto want = run(compiled(outputs, none()), bindings);
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t o = 0; o < got.size(); ++o) {
+    ASSERT_EQ(got[o].size(), want[o].size()) << "output " << o;
+    for (size_t i = 0; i < got[o].size(); ++i) {
+      EXPECT_NEAR(got[o][i], want[o][i], 1e-12 * (1.0 + std::abs(want[o][i]))) << "output " << o << " at " << i;
+    }
+  }
+}
+
+}  // namespace tuff::optimize_test
