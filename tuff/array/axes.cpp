@@ -65,6 +65,12 @@ bool is_one(const Extent& extent) { return extent.is_known() && extent.value() =
 }  // namespace
 
 Aligned align(std::string_view operation, std::vector<Array> arrays) {
+  // Blocks without elements may cut an axis of extent 1; to stretch, it must be one block.
+  for (Array& x : arrays) {
+    for (size_t axis = 0; axis < x.ndim(); ++axis) {
+      if (is_one(x.chunks()[axis]->extent())) x = recut(x, axis, AxisChunks::whole(1));
+    }
+  }
   Aligned aligned;
   size_t rank = 0;
   for (const Array& x : arrays) rank = std::max(rank, x.ndim());

@@ -52,14 +52,16 @@ Array matmul(const Array& a, const Array& b) {
 Array transpose(const Array& x) { return x.transpose(); }
 Array transpose(const Array& x, const std::vector<int64_t>& axes) { return x.transpose(axes); }
 
-Array broadcast_to(const Array& x, const Dims& shape, const ChunkSpec& chunks) {
-  Chunks cut = chunks.resolve("broadcast_to", shape, x.dtype());
+Array broadcast_to(const Array& given, const Dims& shape, const ChunkSpec& chunks) {
+  Chunks cut = chunks.resolve("broadcast_to", shape, given.dtype());
+  Array x = given;
   bool fits = x.ndim() <= shape.size();
   graph::LabelMap from(shape.size(), graph::kNoLabel);
   for (size_t a = 0; fits && a < x.ndim(); ++a) {
     const size_t axis = shape.size() - x.ndim() + a;
     const Extent extent = x.shape()[a];
     fits = extent.is_known() && (extent.value() == shape[axis] || extent.value() == 1);
+    if (fits && extent.value() == 1) x = detail::recut(x, a, AxisChunks::whole(1));
     if (fits && extent.value() == shape[axis]) cut[axis] = x.chunks()[a];
     from[axis] = static_cast<int8_t>(a);
   }
