@@ -96,11 +96,14 @@ class Cases {
       int64_t before = 0;
       for (const tuff::Block& block : result->blocks()) {
         const double* z = block.data<double>();
-        for (int64_t i = 0; i < block.size(); ++i) figures[0] += squares ? z[i] * z[i] : z[i];
+        const int64_t n = block.size();
+        double sum = 0;
+        for (int64_t i = 0; i < n; ++i) sum += squares ? z[i] * z[i] : z[i];
+        figures[0] += sum;
         if (before == 0) figures[1] = z[0];
-        if (before <= middle && middle < before + block.size()) figures[2] = z[middle - before];
-        before += block.size();
-        figures[3] = z[block.size() - 1];
+        if (before <= middle && middle < before + n) figures[2] = z[middle - before];
+        figures[3] = z[n - 1];
+        before += n;
       }
       *result = {};
       return figures;
