@@ -27,14 +27,14 @@ class Buffers : public testing::Test {
   Buffers() {
     tuff::set_recycle_limit(1024 * kMiB);
     tuff::release_recycled_memory();
-    before_ = buffer_statistics();
+    before = buffer_statistics();
   }
   ~Buffers() override {
-    EXPECT_EQ(buffer_statistics().live_bytes, before_.live_bytes);
-    EXPECT_EQ(buffer_statistics().live_buffers, before_.live_buffers);
+    EXPECT_EQ(buffer_statistics().live_bytes, before.live_bytes);
+    EXPECT_EQ(buffer_statistics().live_buffers, before.live_buffers);
     tuff::release_recycled_memory();
   }
-  BufferStatistics before_;
+  BufferStatistics before;
 };
 
 TEST_F(Buffers, AreAlignedAndHoldWhatWasAskedFor) {
@@ -72,11 +72,11 @@ TEST_F(Buffers, CopiesCountUpAndTheLastOneFrees) {
   EXPECT_EQ(first.use_count(), 2u);
   first.reset();
   EXPECT_EQ(second.use_count(), 1u);
-  EXPECT_EQ(buffer_statistics().live_buffers, before_.live_buffers + 1);
+  EXPECT_EQ(buffer_statistics().live_buffers, before.live_buffers + 1);
   Buffer third = std::move(second);
   EXPECT_EQ(third.use_count(), 1u);
   third = Buffer();
-  EXPECT_EQ(buffer_statistics().live_buffers, before_.live_buffers);
+  EXPECT_EQ(buffer_statistics().live_buffers, before.live_buffers);
   EXPECT_EQ(Buffer().data(), nullptr);
   EXPECT_EQ(Buffer().bytes(), 0u);
   EXPECT_EQ(Buffer().use_count(), 0u);
@@ -106,19 +106,19 @@ TEST_F(Buffers, AreCountedExactly) {
     }
     if (step % 100 == 0) {
       const BufferStatistics now = buffer_statistics();
-      ASSERT_EQ(now.live_bytes, before_.live_bytes + bytes);
-      ASSERT_EQ(now.live_buffers, before_.live_buffers + held.size());
-      ASSERT_EQ(now.peak_live_bytes, before_.live_bytes + peak);
+      ASSERT_EQ(now.live_bytes, before.live_bytes + bytes);
+      ASSERT_EQ(now.live_buffers, before.live_buffers + held.size());
+      ASSERT_EQ(now.peak_live_bytes, before.live_bytes + peak);
     }
   }
 }
 
 TEST_F(Buffers, TheHighWaterMarkRestartsAtThePresent) {
   Buffer::allocate(10 * kMiB).reset();
-  EXPECT_GE(buffer_statistics().peak_live_bytes, before_.live_bytes + 10 * kMiB);
+  EXPECT_GE(buffer_statistics().peak_live_bytes, before.live_bytes + 10 * kMiB);
   const Buffer small = Buffer::allocate(1000);
   tuff::reset_peak_live_bytes();
-  EXPECT_EQ(buffer_statistics().peak_live_bytes, before_.live_bytes + 1000);
+  EXPECT_EQ(buffer_statistics().peak_live_bytes, before.live_bytes + 1000);
 }
 
 TEST_F(Buffers, FreedMemoryIsHandedOutAgain) {
@@ -146,6 +146,7 @@ TEST_F(Buffers, ReleaseGivesEverythingBack) {
 TEST_F(Buffers, NothingIsKeptBeyondTheLimit) {
   tuff::set_recycle_limit(10 * kMiB);
   std::vector<Buffer> held;
+  held.reserve(10);
   for (int i = 0; i < 10; ++i) held.push_back(Buffer::allocate(3 * kMiB));
   held.clear();
   EXPECT_LE(buffer_statistics().recycled_bytes, 10 * kMiB);
@@ -163,6 +164,7 @@ TEST_F(Buffers, SizesOfAnEarlierPhaseMakeRoomForThePresentOnes) {
   tuff::set_recycle_limit(20 * kMiB);
   {
     std::vector<Buffer> phase;
+    phase.reserve(6);
     for (int i = 0; i < 6; ++i) phase.push_back(Buffer::allocate(3 * kMiB));
   }
   Buffer buffer = Buffer::allocate(10 * kMiB);
@@ -174,9 +176,10 @@ TEST_F(Buffers, SizesOfAnEarlierPhaseMakeRoomForThePresentOnes) {
 
 TEST_F(Buffers, MayBeFreedByAnotherThread) {
   std::vector<Buffer> held;
+  held.reserve(10000);
   for (int i = 0; i < 10000; ++i) held.push_back(Buffer::allocate(static_cast<size_t>(i)));
   std::thread([&held] { held.clear(); }).join();
-  EXPECT_EQ(buffer_statistics().live_buffers, before_.live_buffers);
+  EXPECT_EQ(buffer_statistics().live_buffers, before.live_buffers);
 }
 
 TEST_F(Buffers, AnEndingThreadPassesItsCacheOn) {
@@ -208,7 +211,7 @@ TEST_F(Buffers, ManyThreadsPassThemAround) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(buffer_statistics().live_buffers, before_.live_buffers + shared.size());
+  EXPECT_EQ(buffer_statistics().live_buffers, before.live_buffers + shared.size());
 }
 
 TEST_F(Buffers, LentMemoryIsReleasedOnceAndNotCounted) {
@@ -218,7 +221,7 @@ TEST_F(Buffers, LentMemoryIsReleasedOnceAndNotCounted) {
   Buffer copy = lent;
   EXPECT_EQ(copy.data(), reinterpret_cast<std::byte*>(numbers));
   EXPECT_EQ(copy.bytes(), sizeof numbers);
-  EXPECT_EQ(buffer_statistics().live_bytes, before_.live_bytes);
+  EXPECT_EQ(buffer_statistics().live_bytes, before.live_bytes);
   lent.reset();
   EXPECT_EQ(released, 0);
   copy.reset();

@@ -14,7 +14,6 @@
 namespace {
 
 using tuff::Context;
-using tuff::ContextOptions;
 
 /// Sets an environment variable until the end of the scope.
 class Environment {

@@ -18,6 +18,7 @@ Key hash_of(const std::string& text) { return tuff::hash_bytes(std::as_bytes(std
 TEST(Key, FreshKeysDifferAcrossThreads) {
   std::vector<std::vector<Key>> made(4);
   std::vector<std::thread> threads;
+  threads.reserve(made.size());
   for (auto& keys : made) {
     threads.emplace_back([&keys] {
       for (int i = 0; i < 1000; ++i) keys.push_back(tuff::fresh_key());

@@ -112,7 +112,8 @@ TEST(Value, HoldsWhatCannotBeCopied) {
 TEST(Value, CopyingWhatCannotBeCopiedIsAnError) {
   const Value value{std::make_unique<int>(5)};
   try {
-    const Value copy = value;
+    Value copy = value;
+    copy.reset();
     FAIL();
   } catch (const tuff::InternalError& error) {
     const std::string text = error.what();

@@ -75,7 +75,7 @@ void mix(TaskArguments& arguments) {
 
 /// A random graph: how far back tasks reach, how many inputs they have and how many start anew differ
 /// from graph to graph, so that chains, trees, forests and dense graphs all come up.
-tuff::PlanArrays random_plan(unsigned seed, std::shared_ptr<Trouble> trouble = nullptr) {
+tuff::PlanArrays random_plan(unsigned seed, const std::shared_ptr<Trouble>& trouble = nullptr) {
   std::mt19937 random(seed);
   PlanBuilder builder;
   std::vector<uint32_t> slots;
@@ -195,6 +195,7 @@ TEST_F(RunRace, ManyClientsRunOnePlanAtOnce) {
     const Runner runner(random_plan(seed));
     const std::string expected = bits_of(runner.run(parameters(), with(context_of(1))));
     std::vector<std::thread> clients;
+    clients.reserve(4);
     for (int client = 0; client < 4; ++client) {
       clients.emplace_back([&] {
         for (int i = 0; i < 20; ++i) {
@@ -244,6 +245,7 @@ TEST_F(RunRace, NestedRunsOfManyClientsGiveEqualBits) {
     const Runner outer(level(middle, context, 2));
     results.push_back(bits_of(outer.run(parameters(), with(context))));
     std::vector<std::thread> clients;
+    clients.reserve(3);
     for (int client = 0; client < 3; ++client) {
       clients.emplace_back(
           [&] { ASSERT_EQ(bits_of(outer.run(parameters(), with(context))), results.front()); });

@@ -430,6 +430,7 @@ TEST(Runner, CanBeMoved) {
 tuff::PlanArrays failing_plan(tuff_test::LambdaTask::Body fail, std::atomic<int>& later) {
   PlanBuilder builder;
   std::vector<uint32_t> sources;
+  sources.reserve(20);
   const uint32_t source = builder.function("source", [](TaskArguments& a) { yield_block(a); });
   for (int i = 0; i < 20; ++i) sources.push_back(builder.task(source, {}));
   const uint32_t bad = builder.task("bad", std::move(fail), sources);
@@ -720,6 +721,7 @@ tuff::PlanArrays nesting_plan(const Runner& inner, int width, Context& context) 
     a.outputs[0] = std::move(inner.run({}, options)[0]);
   });
   std::vector<uint32_t> all;
+  all.reserve(static_cast<size_t>(width));
   for (int i = 0; i < width; ++i) all.push_back(builder.task(f, {}));
   builder.output(builder.task(
       "sum",
@@ -852,6 +854,7 @@ TEST_P(RunnerTest, TheTraceOfAFailedRunShowsTheFailure) {
 TEST_P(RunnerTest, ProgressCountsEveryTask) {
   PlanBuilder builder;
   std::vector<uint32_t> all;
+  all.reserve(1000);
   for (int i = 0; i < 1000; ++i) all.push_back(builder.task("f", add_up, {}));
   builder.output(builder.task("f", add_up, all));
   const Runner runner(builder.build());

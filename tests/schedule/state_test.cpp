@@ -93,6 +93,7 @@ TEST(RunState, EveryOrderOfAForkAndJoinAgrees) {
   const uint32_t f = builder.function("f", add_up);
   const uint32_t source = builder.task(f, {});
   std::vector<uint32_t> middle;
+  middle.reserve(4);
   for (int i = 0; i < 4; ++i) middle.push_back(builder.task(f, {source}));
   builder.output(builder.task(f, middle));
   EXPECT_EQ(walk_all_orders(builder.build()), 24u);

@@ -6,6 +6,7 @@
 #include "tuff/base/block.h"
 
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -113,29 +114,77 @@ void copy_row(const std::byte* from, int64_t from_stride, std::byte* to, int64_t
   }
 }
 
+using Lane = uint8_t __attribute__((vector_size(16)));
+
+/// Elements of a, b, a, b, ... from the lower (`kUpper` 0) or upper half of both.
+template <class T, int kUpper, size_t... kByte>
+Lane interleave(Lane a, Lane b, std::index_sequence<kByte...>) {
+  constexpr size_t kSize = sizeof(T);
+  return __builtin_shufflevector(
+      a, b,
+      ((kByte / kSize % 2) * 16 + kUpper * 8 + kByte / (2 * kSize) * kSize + kByte % kSize)...);
+}
+
+/// Transposes a square of 16 bytes by 16 bytes (2x2 of 8 bytes, ... 16x16 of one byte): each round of
+/// perfect shuffles halves the distance between elements of one column.
+template <class T>
+void transpose_square(const std::byte* from, size_t from_pitch, std::byte* to, size_t to_pitch) {
+  constexpr size_t kSide = 16 / sizeof(T);
+  constexpr auto kBytes = std::make_index_sequence<16>();
+  Lane rows[kSide];
+  for (size_t i = 0; i < kSide; ++i) std::memcpy(&rows[i], from + i * from_pitch, 16);
+  for (size_t round = 1; round < kSide; round *= 2) {
+    Lane shuffled[kSide];
+    for (size_t i = 0; i < kSide / 2; ++i) {
+      shuffled[2 * i] = interleave<T, 0>(rows[i], rows[i + kSide / 2], kBytes);
+      shuffled[2 * i + 1] = interleave<T, 1>(rows[i], rows[i + kSide / 2], kBytes);
+    }
+    std::memcpy(rows, shuffled, sizeof rows);
+  }
+  for (size_t i = 0; i < kSide; ++i) std::memcpy(to + i * to_pitch, &rows[i], 16);
+}
+
 /// Transposes (rows, columns): the source runs along `rows`, the target along `columns`.
 ///
 /// Both sides are touched in pieces of 128 bytes (two lines, which the adjacent-line prefetcher brings
-/// together) and each line once; the turn itself happens in a tile that stays in L1 (at most 16 KiB), so
-/// power-of-two strides cannot make lines evict each other.
+/// together) and each line once; the turn itself happens between two tiles that stay in L1 (at most
+/// 32 KiB), so power-of-two strides cannot make lines evict each other. The lines of the target and of
+/// the next source tile are asked for ahead: steps of one row are too wide for the hardware to foresee.
 template <class T>
 void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows,
                const CopyAxis& columns) {
-  constexpr int64_t kTile = 128 / static_cast<int64_t>(sizeof(T));
-  alignas(64) T tile[kTile * kTile];
+  constexpr int64_t kTileBytes = 128;
+  constexpr int64_t kTile = kTileBytes / static_cast<int64_t>(sizeof(T));
+  constexpr int64_t kSide = 16 / static_cast<int64_t>(sizeof(T));
+  constexpr auto kBytes = static_cast<int64_t>(sizeof(T));
+  // Cleared once, since the squares at ragged edges read more of it than was filled.
+  alignas(64) std::byte source[kTile * kTileBytes] = {};
+  alignas(64) std::byte turned[kTile * kTileBytes];
   for (int64_t c0 = 0; c0 < columns.extent; c0 += kTile) {
     const int64_t width = std::min(kTile, columns.extent - c0);
     for (int64_t r0 = 0; r0 < rows.extent; r0 += kTile) {
       const int64_t height = std::min(kTile, rows.extent - r0);
+      const std::byte* in = from + c0 * columns.from + r0 * kBytes;
+      std::byte* out = to + r0 * rows.to + c0 * kBytes;
+      for (int64_t r = 0; r < height; ++r) {
+        __builtin_prefetch(out + r * rows.to, 1);
+        __builtin_prefetch(out + r * rows.to + kTileBytes / 2, 1);
+      }
       for (int64_t c = 0; c < width; ++c) {
-        std::memcpy(tile + c * kTile, from + (c0 + c) * columns.from + r0 * rows.from,
-                    static_cast<size_t>(height) * sizeof(T));
+        const std::byte* row = in + c * columns.from;
+        std::memcpy(source + c * kTileBytes, row, static_cast<size_t>(height * kBytes));
+        __builtin_prefetch(row + kTileBytes);
+        __builtin_prefetch(row + kTileBytes * 3 / 2);
+      }
+      for (int64_t c = 0; c < width; c += kSide) {
+        for (int64_t r = 0; r < height; r += kSide) {
+          transpose_square<T>(source + c * kTileBytes + r * kBytes, kTileBytes,
+                              turned + r * kTileBytes + c * kBytes, kTileBytes);
+        }
       }
       for (int64_t r = 0; r < height; ++r) {
-        std::byte* out = to + (r0 + r) * rows.to + c0 * columns.to;
-        for (int64_t c = 0; c < width; ++c) {
-          store(out + c * static_cast<int64_t>(sizeof(T)), tile[c * kTile + r]);
-        }
+        std::memcpy(out + r * rows.to, turned + r * kTileBytes,
+                    static_cast<size_t>(width * kBytes));
       }
     }
   }
