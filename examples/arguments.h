@@ -46,9 +46,10 @@ inline void read_arguments(int argc, char** argv, const std::vector<Argument>& a
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool is_number = error == std::errc() && end == text.data() + text.size();
     if (!is_number || value != std::floor(value) || value < 1 || value > argument->largest) {
-      char range[64];
-      std::snprintf(range, sizeof range, "a whole number from 1 to %g", argument->largest);
-      refuse(name + " is '" + text + "'; it must be " + range);
+      char message[256];
+      std::snprintf(message, sizeof message, "%s is '%s'; it must be a whole number from 1 to %g",
+                    name.c_str(), text.c_str(), argument->largest);
+      refuse(message);
     }
     *argument->value = static_cast<int64_t>(value);
   }

@@ -55,9 +55,8 @@ void run(int64_t elements, int threads) {
 
   const double gigabytes = 8e-9 * static_cast<double>(elements);
   const double kept_gigabytes = 8e-9 * static_cast<double>(kept_elements);
-  std::printf(
-      "\n  x: %g normal numbers, %.3g GB that are used as they are made and never stored\n\n",
-      static_cast<double>(elements), gigabytes);
+  std::printf("\n  x: %g normal numbers (%.3g GB), used as they are made and never stored\n\n",
+              static_cast<double>(elements), gigabytes);
   std::printf("  sum of exp(x) - 1/x  %18.6f\n", results[0].item<double>());
   std::printf("  mean of x            %18.6f\n", results[1].item<double>());
   std::printf("  variance of x        %18.6f\n\n", results[2].item<double>());
@@ -67,9 +66,9 @@ void run(int64_t elements, int threads) {
               read_seconds, kept_gigabytes / read_seconds, kept_gigabytes);
 
   // One line per layer. Left out is what follows the arrow: dtype, shape and blocks of its results.
-  std::puts(
-      "The plan. L0 does the work: each task makes a block of x, a few KB at a time, and puts it");
-  std::puts("through all the operations named. The other layers add up what the blocks gave.\n");
+  std::puts("The plan. L0 does the work: each task makes a block of x, a few KB at a time,");
+  std::puts("and puts it through all the operations named. The other layers add up what");
+  std::puts("the blocks gave.\n");
   std::istringstream lines(plan.describe());
   for (std::string line; std::getline(lines, line);) {
     std::printf("  %s\n", line.substr(0, line.find("  ->  ")).c_str());
