@@ -62,7 +62,7 @@ void run(int64_t elements, int threads) {
   std::printf("  variance of x        %18.6f\n\n", results[2].item<double>());
   std::printf("  all three, one pass  %8.4f s  %7.2f GB/s of x (tasks: %zu, threads: %d)\n",
               seconds, gigabytes / seconds, plan.task_count(), context.threads());
-  std::printf("  a plain read of x    %8.4f s  %7.2f GB/s (the sum of %.3g GB kept in memory)\n\n",
+  std::printf("  a plain read of x    %8.4f s  %7.2f GB/s (summing %.3g GB kept in memory)\n\n",
               read_seconds, kept_gigabytes / read_seconds, kept_gigabytes);
 
   // One line per layer. Left out is what follows the arrow: dtype, shape and blocks of its results.
