@@ -72,7 +72,8 @@ class RandomGraph {
   const std::vector<Node>& nodes() const { return nodes_; }
   /// One line per node.
   std::string text() const;
-  /// Bounds on the difference of two evaluations, by node; `values`: one evaluation of all nodes.
+  /// Bounds on the difference of two evaluations, by node; negative: none is allowed. `values`: one
+  /// evaluation of all nodes.
   std::vector<double> bounds(const std::vector<Dense>& values) const;
 
  private:
@@ -81,7 +82,7 @@ class RandomGraph {
   std::vector<size_t> outputs_;
 };
 
-/// Equal bits, or a difference within `bound` where it is positive.
+/// A difference within `bound`; equal bits where it is negative.
 ::testing::AssertionResult close(const Dense& got, const Dense& want, double bound);
 
 }  // namespace tuff::flow

@@ -628,11 +628,37 @@ int MatmulLayer::matrix_input(size_t row) const {
   return -1;
 }
 
+namespace {
+
+/// The same values, with all of `labels`: a factor that was stretched (a constant, say) lacks some, and
+/// contractions take their extents from the labels of their factors.
+uint32_t spread(Emitter& emitter, uint32_t value, LabelSet labels) {
+  const DType dtype = emitter.dtype_of_value(value);
+  for (int label = 0; label < static_cast<int>(kernels::kMaxLabels); ++label) {
+    if ((labels & static_cast<LabelSet>(~emitter.labels_of(value)) & bit(label)) == 0) continue;
+    const std::array<std::byte, 8> yes{std::byte{1}};
+    const uint32_t choice[3] = {emitter.constant(DType::bool_, yes), value,
+                                emitter.cast(emitter.index(static_cast<uint32_t>(label)), dtype)};
+    value = emitter.elementwise(ops::Elementwise::where, dtype, dtype, choice);
+  }
+  return value;
+}
+
+}  // namespace
+
 uint32_t MatmulLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const {
   const int8_t inner = labels[static_cast<size_t>(axis_k())];
   const LabelSet k = inner == kNoLabel ? LabelSet{0} : bit(inner);
-  const uint32_t a = args[0];
-  const uint32_t b = args[1];
+  const auto factor = [&](size_t input) {
+    LabelSet wanted = 0;
+    for (int8_t axis : alignment_.inputs[input]) {
+      const int8_t label = labels[static_cast<size_t>(axis)];
+      if (label != kNoLabel) wanted |= bit(label);
+    }
+    return spread(emitter, args[input], wanted);
+  };
+  const uint32_t a = factor(0);
+  const uint32_t b = factor(1);
   if (k == 1) {  // the rows of the panel are summed over
     if (has_i_ && has_j_) return emitter.contract(Code::gram, a, b, k);
     if (has_i_) return emitter.contract(Code::row_sums, a, b, k);
@@ -641,10 +667,16 @@ uint32_t MatmulLayer::emit(Emitter& emitter, std::span<const uint32_t> args, con
     const DType t = emitter.dtype_of_value(a);
     return emitter.reduce(ops::Reduction::sum, emitter.elementwise(ops::Elementwise::multiply, t, t, pair), k, k);
   }
-  if (has_i_ && labels[static_cast<size_t>(axis_i())] == 0) {
-    return emitter.contract(has_j_ ? Code::times_matrix : Code::times_vector, a, b, k);
+  if (k == 0) {  // an inner extent of 1: nothing to sum
+    const uint32_t pair[2] = {a, b};
+    return emitter.elementwise(ops::Elementwise::multiply, outputs()[0].dtype, outputs()[0].dtype, pair);
   }
-  return emitter.contract(has_i_ ? Code::times_matrix : Code::times_vector, b, a, k);
+  // A matrix of one column (or one row, from the left) is read as a vector.
+  const auto is_matrix = [&](bool has, int axis) { return has && labels[static_cast<size_t>(axis)] != kNoLabel; };
+  if (has_i_ && labels[static_cast<size_t>(axis_i())] == 0) {
+    return emitter.contract(is_matrix(has_j_, axis_j()) ? Code::times_matrix : Code::times_vector, a, b, k);
+  }
+  return emitter.contract(is_matrix(has_i_, axis_i()) ? Code::times_matrix : Code::times_vector, b, a, k);
 }
 
 LayerPtr MatmulLayer::with_inputs(std::vector<Port> inputs) const {

@@ -56,7 +56,8 @@ class TUFF_API BlockwiseLayer : public Layer {
   /// Whether making a block twice costs less than keeping it: sources computed from nothing.
   virtual bool is_cheap_source() const { return false; }
   /// Whether the result exists only after all rows of the block were seen (given the row label).
-  bool is_reduction() const { return alignment_.reduced != 0; }
+  /// Moments of rank 0 reduce no axis, and yet count the steps of the walk.
+  bool is_reduction() const { return alignment_.reduced != 0 || yields_moments(); }
   /// Whether the output has a trailing axis n, mean, m2 that no iteration axis stands for.
   virtual bool yields_moments() const { return false; }
 
