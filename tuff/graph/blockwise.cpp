@@ -26,8 +26,9 @@ LabelSet set_of(const LabelMap& map) {
   return labels;
 }
 
+/// One block of one element: an axis that may stretch. (Blocks without elements may cut an extent of 1.)
 bool is_one(const AxisChunksPtr& axis) {
-  return axis->is_known() && axis->extent().value() == 1;
+  return axis->is_known() && axis->count() == 1 && axis->extent().value() == 1;
 }
 
 LabelMap counting(size_t rank) {
