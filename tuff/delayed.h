@@ -19,17 +19,17 @@ class Delayed;
 namespace detail {
 
 template <class T>
-struct is_delayed : std::false_type {};
+struct is_delayed : std::false_type {};  // NOLINT(readability-identifier-naming): a type trait
 template <class T>
-struct is_delayed<Delayed<T>> : std::true_type {};
+struct is_delayed<Delayed<T>> : std::true_type {};  // NOLINT(readability-identifier-naming)
 
 /// What the callable is called with for an argument of type A.
 template <class A, class = void>
-struct delayed_argument {
+struct delayed_argument {  // NOLINT(readability-identifier-naming): a type trait
   using type = const A&;
 };
 template <class T>
-struct delayed_argument<Delayed<T>> {
+struct delayed_argument<Delayed<T>> {  // NOLINT(readability-identifier-naming)
   using type = const T&;
 };
 /// Arrays, seen from below: what converts to a port and is not a Delayed.
@@ -37,7 +37,7 @@ template <class A>
 concept ArrayLike = std::is_convertible_v<const A&, const graph::Port&> && !is_delayed<A>::value;
 
 template <class A>
-struct delayed_argument<A, std::enable_if_t<ArrayLike<A>>> {
+struct delayed_argument<A, std::enable_if_t<ArrayLike<A>>> {  // NOLINT(readability-identifier-naming)
   using type = const Block&;
 };
 

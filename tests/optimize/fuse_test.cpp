@@ -20,18 +20,18 @@ TEST(Fuse, ALineOfOperationsAndItsSumIsOneReadOfX) {
   EXPECT_EQ(describe(built),
             "L0  memory  0 tasks  ->  float64 (100,) in (4,) blocks\n"
             "L1  exp  4 tasks  reads L0  ->  float64 (100,) in (4,) blocks\n"
-            "L2  full  1 tasks  ->  float64 () in () blocks\n"
+            "L2  full  1 task  ->  float64 () in () blocks\n"
             "L3  divide  4 tasks  reads L2, L0  ->  float64 (100,) in (4,) blocks\n"
             "L4  subtract  4 tasks  reads L1, L3  ->  float64 (100,) in (4,) blocks\n"
             "L5  sum(axes (0,))  4 tasks  reads L4  ->  float64 (4,) in (4,) blocks\n"
-            "L6  combine(axes (0,))  1 tasks  reads L5  ->  float64 (1,) in (1,) blocks\n"
-            "L7  relabel(axes ())  1 tasks  reads L6  ->  float64 () in () blocks\n");
+            "L6  combine(axes (0,))  1 task  reads L5  ->  float64 (1,) in (1,) blocks\n"
+            "L7  relabel(axes ())  1 task  reads L6  ->  float64 () in () blocks\n");
   const Plan plan = compiled(built);
   EXPECT_EQ(plan.describe(),
             "L0  memory  0 tasks  ->  float64 (100,) in (4,) blocks\n"
             "L1  fused(exp, divide, subtract, sum)  4 tasks  reads L0  ->  float64 (4,) in (4,) blocks\n"
-            "L2  combine(axes (0,))  1 tasks  reads L1  ->  float64 (1,) in (1,) blocks\n"
-            "L3  relabel(axes ())  1 tasks  reads L2  ->  float64 () in () blocks\n");
+            "L2  combine(axes (0,))  1 task  reads L1  ->  float64 (1,) in (1,) blocks\n"
+            "L3  relabel(axes ())  1 task  reads L2  ->  float64 () in () blocks\n");
   EXPECT_EQ(plan.task_count(), 6u);
   EXPECT_EQ(compiled(built, none()).task_count(), 4u + 1 + 4 + 4 + 4 + 1 + 1);  // the number is a task, too
   expect_same_results(built);
@@ -55,8 +55,8 @@ TEST(Fuse, SeveralOutputsComeFromOneRead) {
             "L0  memory  0 tasks  ->  float64 (100,) in (4,) blocks\n"
             "L1  fused(multiply, exp, add, sum)  4 tasks  reads L0  ->  float64 (100,) in (4,) blocks and "
             "float64 (100,) in (4,) blocks and float64 (4,) in (4,) blocks\n"
-            "L2  combine(axes (0,))  1 tasks  reads L1.2  ->  float64 (1,) in (1,) blocks\n"
-            "L3  relabel(axes ())  1 tasks  reads L2  ->  float64 () in () blocks\n");
+            "L2  combine(axes (0,))  1 task  reads L1.2  ->  float64 (1,) in (1,) blocks\n"
+            "L3  relabel(axes ())  1 task  reads L2  ->  float64 () in () blocks\n");
   expect_same_results(outputs);
 }
 
@@ -205,7 +205,7 @@ TEST(Fuse, NoLayerWaitsForItself) {
   EXPECT_EQ(compiled({y}).describe(),
             "L0  memory  0 tasks  ->  float64 (100,) in (4,) blocks\n"
             "L1  fused(multiply, exp)  4 tasks  reads L0  ->  float64 (100,) in (4,) blocks\n"
-            "L2  rechunk(((100,),))  1 tasks  reads L1  ->  float64 (100,) in (1,) blocks\n"
+            "L2  rechunk(((100,),))  1 task  reads L1  ->  float64 (100,) in (1,) blocks\n"
             "L3  rechunk(((25, 25, 25, 25),))  4 tasks  reads L2  ->  float64 (100,) in (4,) blocks\n"
             "L4  fused(add)  4 tasks  reads L1, L3  ->  float64 (100,) in (4,) blocks\n");
   expect_same_results({y});

@@ -64,6 +64,9 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
       chunks.push_back(one_size(a, per_axis_[a]));
       continue;
     }
+    for (int64_t size : explicit_[a]) {
+      if (size < 0) throw InvalidArgument(operation, fmt::format("block size {} on axis {}; accepted are 0, 1, ...", size, a));
+    }
     chunks.push_back(AxisChunks::of(explicit_[a]));
     if (chunks.back()->extent().value() != shape[a]) {
       throw InvalidArgument(operation, fmt::format("blocks of axis {} add up to {}; its extent is {}", a,
@@ -77,6 +80,18 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
 
 Array::Array(const Result& result)
     : port_{std::make_shared<graph::MemoryLayer>(result.dtype(), result.chunks(), result.blocks()), 0} {}
+
+int64_t Array::size() const {
+  int64_t n = 1;
+  for (const Extent& extent : shape()) {
+    if (!extent.is_known()) {
+      throw InvalidArgument("size", fmt::format("shape {} has unknown extents; call compute_chunk_sizes() first",
+                                                tuff::to_string(shape())));
+    }
+    n *= extent.value();
+  }
+  return n;
+}
 
 std::string Array::describe() const {
   return fmt::format("{} {} in {} blocks", name_of(dtype()), tuff::to_string(shape()),
@@ -268,7 +283,7 @@ Array Array::operator[](const Array& mask) const {
   const bool along_first = mask.ndim() == 1 && ndim() >= 1;
   bool fits = along_first ? mask.shape()[0] == shape()[0] : mask.ndim() > 0 && mask.shape() == shape();
   if (!fits) {
-    throw InvalidArgument("mask", fmt::format("a mask of shape {} on an array of shape {}; accepted are ({},) and {}",
+    throw InvalidArgument("mask", fmt::format("a mask of shape {} on an array of shape {}; accepted are {} and {}",
                                               tuff::to_string(mask.shape()), tuff::to_string(shape()),
                                               ndim() > 0 ? tuff::to_string(Shape{shape()[0]}) : "", tuff::to_string(shape())));
   }

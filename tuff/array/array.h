@@ -47,12 +47,12 @@ struct Slice {
 
 /// In an index: a new axis of extent 1.
 struct NewAxis {};
-inline constexpr NewAxis newaxis{};
+inline constexpr NewAxis newaxis{};  // NOLINT(readability-identifier-naming)
 /// In an index: as many whole axes as are missing.
 struct Ellipsis {};
-inline constexpr Ellipsis ellipsis{};
+inline constexpr Ellipsis ellipsis{};  // NOLINT(readability-identifier-naming)
 /// In an index: the whole axis.
-inline constexpr Slice whole{};
+inline constexpr Slice whole{};  // NOLINT(readability-identifier-naming)
 
 using Index = std::variant<int64_t, Slice, NewAxis, Ellipsis>;
 
@@ -66,6 +66,8 @@ class TUFF_API Array {
   size_t ndim() const { return output().chunks.size(); }
   /// Extents; those that only a run can tell are symbols.
   Shape shape() const { return shape_of(output().chunks); }
+  /// Number of elements. Throws InvalidArgument while an extent is a symbol.
+  int64_t size() const;
   /// How the array is cut.
   const Chunks& chunks() const { return output().chunks; }
   size_t block_count() const { return tuff::block_count(output().chunks); }

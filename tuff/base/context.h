@@ -22,7 +22,8 @@ class Context;
 
 /// Settings of one run. What is not set comes from the context.
 struct RunOptions {
-  /// Threads that work on this run, the caller included; at least 1.
+  /// Threads that work on this run, the caller included; at least 1, and never more than the context's
+  /// (give a Context of your own to use more than the machine's).
   std::optional<int> threads = {};
   /// Ends the run early when stop is requested: what has not started is dropped, Cancelled is thrown.
   std::stop_token stop = {};

@@ -24,6 +24,8 @@ std::string task_error_text(const std::vector<TaskFailure>& failures) {
 
 void append_nested(const std::exception& error, std::string& text) {
   text += error.what();
+  // A TaskError's own text tells its causes already.
+  if (dynamic_cast<const TaskError*>(&error) != nullptr) return;
   try {
     std::rethrow_if_nested(error);
   } catch (const std::exception& nested) {

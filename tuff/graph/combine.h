@@ -11,7 +11,7 @@
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
-/// Blocks merged by one task: wide enough that 10,000 blocks need four levels (667 tasks), narrow
+/// Blocks merged by one task: wide enough that 10,000 blocks need four levels (669 tasks), narrow
 /// enough that a task holds few blocks at once.
 inline constexpr int64_t kFanIn = 16;
 

@@ -43,7 +43,8 @@ std::string to_text(const std::vector<Port>& outputs) {
   std::string text;
   for (size_t l = 0; l < layers.size(); ++l) {
     const Layer& layer = *layers[l];
-    text += fmt::format("L{}  {}  {} tasks", l, title(layer), layer.lower({}) ? layer.task_count() : 0);
+    const size_t tasks = layer.lower({}) ? layer.task_count() : 0;
+    text += fmt::format("L{}  {}  {} task{}", l, title(layer), tasks, tasks == 1 ? "" : "s");
     for (size_t k = 0; k < layer.inputs().size(); ++k) {
       text += fmt::format("{}L{}", k == 0 ? "  reads " : ", ", numbers.at(layer.inputs()[k].layer.get()));
       if (layer.inputs()[k].output > 0) text += fmt::format(".{}", layer.inputs()[k].output);
