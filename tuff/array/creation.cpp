@@ -2,6 +2,7 @@
 #include "tuff/array/creation.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include <fmt/format.h>
@@ -12,26 +13,37 @@
 
 TUFF_NAMESPACE_BEGIN
 
-Array zeros(const Dims& shape, const CreateOptions& options) { return full(shape, 0, options); }
-Array ones(const Dims& shape, const CreateOptions& options) { return full(shape, 1, options); }
+namespace {
+
+Array filled(std::string_view operation, const Dims& shape, const Operand& value, const CreateOptions& options) {
+  Chunks chunks = options.chunks.resolve(operation, shape, options.dtype);
+  return Array({std::make_shared<graph::FullLayer>(options.dtype, std::move(chunks),
+                                                   detail::element_bytes(operation, value, options.dtype)),
+                0});
+}
+
+}  // namespace
+
+Array zeros(const Dims& shape, const CreateOptions& options) { return filled("zeros", shape, 0, options); }
+Array ones(const Dims& shape, const CreateOptions& options) { return filled("ones", shape, 1, options); }
 
 Array full(const Dims& shape, const Operand& value, const CreateOptions& options) {
   if (value.is_array()) throw InvalidArgument("full", "an array as the value; use broadcast_to");
-  Chunks chunks = options.chunks.resolve("full", shape, options.dtype);
-  return Array({std::make_shared<graph::FullLayer>(options.dtype, std::move(chunks),
-                                                   detail::element_bytes("full", value, options.dtype)),
-                0});
+  return filled("full", shape, value, options);
 }
 
 namespace {
 
-Array positions(int64_t count, const ChunkSpec& chunks) {
-  const Chunks cut = chunks.resolve("arange", Dims{count}, DType::int64);
+Array positions(std::string_view operation, int64_t count, const ChunkSpec& chunks) {
+  const Chunks cut = chunks.resolve(operation, Dims{count}, DType::int64);
   return Array({std::make_shared<graph::IndexLayer>(cut[0]), 0});
 }
 
 int64_t whole_number(const Operand& x) {
-  return std::visit([](auto value) { return static_cast<int64_t>(value); }, x.number());
+  int64_t value = 0;
+  const auto bytes = detail::element_bytes("arange", x, DType::int64);  // throws beyond int64
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
 }
 
 /// Number of steps from start until stop is reached or passed.
@@ -58,14 +70,14 @@ Array arange(const Operand& start, const Operand& stop, const Operand& step, con
   const DType dtype = options.dtype.value_or(integers ? DType::int64 : DType::float64);
   if (integers) {
     const int64_t count = count_between(whole_number(start), whole_number(stop), whole_number(step));
-    Array x = positions(count, options.chunks);
+    Array x = positions("arange", count, options.chunks);
     if (whole_number(step) != 1) x = x * whole_number(step);
     if (whole_number(start) != 0) x = x + whole_number(start);
     return x.astype(dtype);
   }
   const double steps = std::ceil((last - first) / by);
   if (steps >= 9e18) throw InvalidArgument("arange", fmt::format("{} values are too many", steps));
-  const Array i = positions(std::max<int64_t>(0, static_cast<int64_t>(steps)), options.chunks);
+  const Array i = positions("arange", std::max<int64_t>(0, static_cast<int64_t>(steps)), options.chunks);
   return (first + i.astype(DType::float64) * by).astype(dtype);
 }
 
@@ -77,7 +89,7 @@ Array linspace(double start, double stop, int64_t count, const LinspaceOptions& 
     throw InvalidArgument("linspace", fmt::format("from {} to {}; both must be finite", start, stop));
   }
   const int64_t intervals = options.endpoint ? count - 1 : count;
-  const Array i = positions(count, options.chunks);
+  const Array i = positions("linspace", count, options.chunks);
   const double step = intervals > 0 ? (stop - start) / static_cast<double>(intervals) : 0.0;
   const Array values = start + i.astype(DType::float64) * step;
   if (!options.endpoint || count < 2) return values;

@@ -1,6 +1,7 @@
 // Arrays from nothing, from memory, and from a function.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <span>
 
@@ -82,7 +83,8 @@ template <Element T>
 Array from_vector(const std::vector<T>& values, std::optional<Dims> shape, const ChunkSpec& chunks) {
   const auto count = static_cast<int64_t>(values.size());
   const Dims dims = shape.value_or(Dims{count});
-  if (element_count(dims) != count) {
+  const bool negative = std::any_of(dims.begin(), dims.end(), [](int64_t extent) { return extent < 0; });
+  if (negative || element_count(dims) != count) {
     throw InvalidArgument("from_vector", std::to_string(count) + " values do not fill shape " + to_string(dims));
   }
   Block block = Block::allocate(dtype_of<T>, dims);
