@@ -65,6 +65,21 @@ TEST(Error, DescribeFollowsNestedCauses) {
   EXPECT_EQ(tuff::describe(nested), "[read] cannot open a.npy: no such file");
 }
 
+TEST(Error, DescribeTellsTheCauseOfATaskErrorOnce) {
+  std::exception_ptr nested;
+  try {
+    try {
+      throw std::runtime_error("disk full");
+    } catch (...) {
+      std::throw_with_nested(
+          tuff::TaskError({TaskFailure{"exp", 7, "(3, 0)", std::current_exception()}}));
+    }
+  } catch (...) {
+    nested = std::current_exception();
+  }
+  EXPECT_EQ(tuff::describe(nested), "[run] task 7 (exp) on block (3, 0) failed: disk full");
+}
+
 TEST(Error, DescribeCopesWithWhatIsNoException) {
   EXPECT_EQ(tuff::describe(std::make_exception_ptr(42)),
             "an exception that is not a std::exception");

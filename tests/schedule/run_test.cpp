@@ -760,7 +760,7 @@ TEST_P(RunnerTest, AFailureInANestedRunIsNestedInTheError) {
     EXPECT_STREQ(
         error.what(),
         "[run] task 0 (nest) on block (0,) failed: [run] task 0 (deep) on block (0,) failed: "
-        "disk full: disk full");
+        "disk full");
   }
 }
 
