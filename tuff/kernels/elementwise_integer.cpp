@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "tuff/kernels/elementwise_integer.cpp"
 #include "hwy/foreach_target.h"
 
+#include <bit>
 #include <type_traits>
 
 #include "hwy/highway.h"
@@ -51,7 +52,7 @@ TUFF_OP1_(Absolute, SameType, T, a < T(0) ? Negative::apply(a) : a)
 TUFF_OP1_(Identity, SameType, T, a)
 TUFF_OP1_(Sign, SameType, T, static_cast<int>(a > T(0)) - static_cast<int>(a < T(0)))
 TUFF_OP1_(Square, SameType, T, static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(a))
-TUFF_OP1_(Not, SameType, bool, !a)
+TUFF_OP1_(Not, SameType, T, a ^ T(1))
 TUFF_OP2_(Add, SameType, T, static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b))
 TUFF_OP2_(Subtract, SameType, T, static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b))
 TUFF_OP2_(Multiply, SameType, T, static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b))
@@ -117,10 +118,14 @@ struct Clip : SameType {
     return Minimum::apply(Maximum::apply(x, low), high);
   }
 };
+// By masks, and a condition read as a number: GCC 12 vectorises neither a choice between two loads nor bool.
 struct Where : SameType {
   template <class T>
-  static HWY_INLINE T apply(bool condition, T a, T b) {
-    return condition ? a : b;
+  static HWY_INLINE T apply(uint8_t condition, T a, T b) {
+    using Bits = typename hwy::MakeUnsigned<T>;
+    const auto mask = static_cast<Bits>(Bits(0) - static_cast<Bits>(condition));
+    const auto chosen = std::bit_cast<Bits>(b) ^ (mask & (std::bit_cast<Bits>(a) ^ std::bit_cast<Bits>(b)));
+    return std::bit_cast<T>(static_cast<Bits>(chosen));
   }
 };
 
@@ -255,7 +260,7 @@ template <>
 ElementwiseKernel find_integer_of<bool>(Elementwise op, unsigned scalars) {
   switch (op) {
     case Elementwise::absolute: return unary<Identity, bool>(scalars);
-    case Elementwise::logical_not: return unary<Not, bool>(scalars);
+    case Elementwise::logical_not: return unary<Not, uint8_t>(scalars);
     case Elementwise::add:
     case Elementwise::maximum:
     case Elementwise::logical_or: return binary<Or, bool>(scalars);
@@ -275,13 +280,13 @@ ElementwiseKernel find_integer_of<bool>(Elementwise op, unsigned scalars) {
 }
 
 ElementwiseKernel find_where(DType dtype, unsigned scalars) {
-  if (dtype == DType::float32) return ternary<Where, bool, float>(scalars);
-  if (dtype == DType::float64) return ternary<Where, bool, double>(scalars);
+  if (dtype == DType::float32) return ternary<Where, uint8_t, float>(scalars);
+  if (dtype == DType::float64) return ternary<Where, uint8_t, double>(scalars);
   switch (size_of(dtype)) {
-    case 1: return ternary<Where, bool, uint8_t>(scalars);
-    case 2: return ternary<Where, bool, uint16_t>(scalars);
-    case 4: return ternary<Where, bool, uint32_t>(scalars);
-    default: return ternary<Where, bool, uint64_t>(scalars);
+    case 1: return ternary<Where, uint8_t, uint8_t>(scalars);
+    case 2: return ternary<Where, uint8_t, uint16_t>(scalars);
+    case 4: return ternary<Where, uint8_t, uint32_t>(scalars);
+    default: return ternary<Where, uint8_t, uint64_t>(scalars);
   }
 }
 

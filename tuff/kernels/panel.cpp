@@ -11,6 +11,7 @@
 #include "hwy/foreach_target.h"
 
 #include "hwy/highway.h"
+#include "tuff/kernels/across-inl.h"
 #include "tuff/kernels/panel.h"
 #include "tuff/kernels/unroll-inl.h"
 
@@ -20,49 +21,6 @@ namespace kernels {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <class T>
-inline constexpr size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
-template <class T>
-using Vector = hn::Vec<hn::ScalableTag<T>>;
-
-// ---- sums across lanes, of several vectors at once
-
-// With groups of kGroup lanes counted along a vector: the even groups of the result are the sums of
-// neighbouring groups of `a`, the odd ones those of `b`.
-template <size_t kGroup, class T>
-HWY_INLINE Vector<T> add_neighbours(Vector<T> a, Vector<T> b) {
-#if HWY_TARGET == HWY_SCALAR
-  static_cast<void>(b);
-  return a;
-#else
-  const hn::ScalableTag<T> d;
-  constexpr size_t kBytes = kGroup * sizeof(T);
-  if constexpr (kBytes == 4) {
-    return hn::Add(hn::OddEven(b, a), hn::Shuffle2301(hn::OddEven(a, b)));
-  } else if constexpr (kBytes == 8) {
-    const hn::ScalableTag<double> w;
-    const auto x = hn::BitCast(w, a), y = hn::BitCast(w, b);
-    return hn::Add(hn::BitCast(d, hn::OddEven(y, x)), hn::BitCast(d, hn::Shuffle01(hn::OddEven(x, y))));
-  } else if constexpr (kBytes == 16) {
-    return hn::Add(hn::OddEvenBlocks(b, a), hn::SwapAdjacentBlocks(hn::OddEvenBlocks(a, b)));
-  } else {
-    return hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
-  }
-#endif
-}
-
-// Halves the number of vectors and of lanes per row until one vector is left. From kLanes vectors with one
-// row each, lane r is the sum of vector r; see lane_of_row() for several rows per vector.
-template <size_t kCount, size_t kGroup, class T>
-HWY_INLINE Vector<T> add_across(Vector<T>* v) {
-  if constexpr (kCount == 1) {
-    return v[0];
-  } else {
-    for (size_t i = 0; i < kCount / 2; ++i) v[i] = add_neighbours<kGroup, T>(v[i], v[i + kCount / 2]);
-    return add_across<kCount / 2, kGroup / 2, T>(v);
-  }
-}
 
 // ---- x b
 
@@ -86,14 +44,14 @@ void times_vector_wide(const T* x, size_t rows, size_t cols, size_t stride, cons
       const auto factor = hn::LoadU(d, b + c);
       for (size_t i = 0; i < kRows; ++i) sum[i] = hn::MulAdd(factor, hn::LoadU(d, row[i] + c), sum[i]);
     }
-    const Vector<T> sums = add_across<kRows, kRows / 2, T>(sum);
+    const Vector<T> sums = combine_across<Sum, kRows, kRows / 2, T>(sum);
     hn::BlendedStore(sums, hn::FirstN(d, count), d, out + r);
   }
 }
 
 #if HWY_TARGET != HWY_SCALAR
 // kCols dense columns, kCols a power of two below kLanes: a vector holds several rows, and kCols vectors
-// hold kLanes of them. Row i of vector v ends up where v's bits, in add_across(), and i say.
+// hold kLanes of them. Row i of vector v ends up where v's bits, in combine_across(), and i say.
 template <size_t kCols, class T>
 void times_vector_narrow(const T* x, size_t rows, const T* b, T* out) {
   const hn::ScalableTag<T> d;
@@ -117,7 +75,7 @@ void times_vector_narrow(const T* x, size_t rows, const T* b, T* out) {
       const auto there = hn::FirstN(d, end > first ? end - first : 0);
       part[v] = hn::Mul(factor, count == kRows ? hn::LoadU(d, x + first) : hn::MaskedLoad(there, d, x + first));
     }
-    const Vector<T> sums = hn::TableLookupLanes(add_across<kCols, kCols / 2, T>(part), order);
+    const Vector<T> sums = hn::TableLookupLanes(combine_across<Sum, kCols, kCols / 2, T>(part), order);
     hn::BlendedStore(sums, hn::FirstN(d, count), d, out + r);
   }
 }

@@ -1,4 +1,4 @@
-// The two sources behind find_reduction(), and the arithmetic that merges states.
+// The sources behind find_reduction(), and the arithmetic that merges states.
 #pragma once
 
 #include <cmath>
@@ -8,8 +8,10 @@
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
-// float64 sums and moments, float32 and float64 minima and maxima.
+// float64 sums, float32 and float64 minima and maxima.
 const ReductionKernels* find_reduction_float(Reduction reduction, DType element);
+// float64 moments.
+const ReductionKernels* find_moments();
 // (u)int64 sums, integer and bool minima and maxima, any, all.
 const ReductionKernels* find_reduction_integer(Reduction reduction, DType element);
 
