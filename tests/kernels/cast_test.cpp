@@ -1,7 +1,7 @@
 // Every pair of element types, at special values and odd places.
+#include "testing.h"
 #include <gtest/gtest.h>
 
-#include "testing.h"
 #include "tuff/kernels/elementwise.h"
 
 namespace tuff::kernel_test {
@@ -30,8 +30,8 @@ std::vector<T> values_around_limits() {
   if constexpr (std::is_floating_point_v<T>) {
     for (int exponent = -2; exponent <= 66; ++exponent) {
       const T power = std::ldexp(T(1), exponent);
-      for (T x : {power, std::nextafter(power, T(0)), std::nextafter(power, 4 * power), power - T(0.5),
-                  power + T(0.5), power - T(1), power + T(1)}) {
+      for (T x : {power, std::nextafter(power, T(0)), std::nextafter(power, 4 * power),
+                  power - T(0.5), power + T(0.5), power - T(1), power + T(1)}) {
         values.push_back(x);
         values.push_back(-x);
       }
@@ -51,8 +51,9 @@ void check_pair() {
     kernel(in.data(), out.data(), n);
     for (size_t i = 0; i < n; ++i) {
       const To want = naive_cast<To>(in[i]);
-      ASSERT_TRUE(same_bits(out[i], want)) << name_of(dtype_of<From>) << " to " << name_of(dtype_of<To>)
-                                           << ": " << +in[i] << " gives " << +out[i] << ", not " << +want;
+      ASSERT_TRUE(same_bits(out[i], want))
+          << name_of(dtype_of<From>) << " to " << name_of(dtype_of<To>) << ": " << +in[i]
+          << " gives " << +out[i] << ", not " << +want;
     }
     ASSERT_TRUE(out.canaries_are_alive());
   }

@@ -2,9 +2,9 @@
 // the dumbest possible loop. exp and its kin, which may be an ulp off, are in math_test.cpp.
 #include "tuff/kernels/elementwise.h"
 
+#include "testing.h"
 #include <gtest/gtest.h>
 
-#include "testing.h"
 #include "tuff/base/error.h"
 
 namespace tuff::kernel_test {
@@ -21,20 +21,32 @@ constexpr Elementwise kOps[] = {
 
 bool is_inexact(Elementwise op) {
   switch (op) {
-    case Elementwise::exp: case Elementwise::expm1: case Elementwise::log: case Elementwise::log1p:
-    case Elementwise::sin: case Elementwise::cos: case Elementwise::tanh: case Elementwise::sigmoid:
-      return true;
+    case Elementwise::exp:
+    case Elementwise::expm1:
+    case Elementwise::log:
+    case Elementwise::log1p:
+    case Elementwise::sin:
+    case Elementwise::cos:
+    case Elementwise::tanh:
+    case Elementwise::sigmoid: return true;
     default: return false;
   }
 }
 
 bool is_predicate(Elementwise op) {
   switch (op) {
-    case Elementwise::isnan: case Elementwise::isfinite: case Elementwise::logical_not:
-    case Elementwise::equal: case Elementwise::not_equal: case Elementwise::less:
-    case Elementwise::less_equal: case Elementwise::greater: case Elementwise::greater_equal:
-    case Elementwise::logical_and: case Elementwise::logical_or: case Elementwise::logical_xor:
-      return true;
+    case Elementwise::isnan:
+    case Elementwise::isfinite:
+    case Elementwise::logical_not:
+    case Elementwise::equal:
+    case Elementwise::not_equal:
+    case Elementwise::less:
+    case Elementwise::less_equal:
+    case Elementwise::greater:
+    case Elementwise::greater_equal:
+    case Elementwise::logical_and:
+    case Elementwise::logical_or:
+    case Elementwise::logical_xor: return true;
     default: return false;
   }
 }
@@ -43,15 +55,24 @@ bool is_supported(Elementwise op, DType dtype) {
   const bool floating = is_floating(dtype), boolean = is_bool(dtype);
   if (is_inexact(op)) return floating;
   switch (op) {
-    case Elementwise::reciprocal: case Elementwise::sqrt: case Elementwise::floor: case Elementwise::ceil:
-    case Elementwise::isnan: case Elementwise::isfinite: case Elementwise::divide:
-      return floating;
-    case Elementwise::logical_not: case Elementwise::logical_and: case Elementwise::logical_or:
-    case Elementwise::logical_xor:
-      return boolean;
-    case Elementwise::negative: case Elementwise::sign: case Elementwise::square: case Elementwise::subtract:
-    case Elementwise::floor_divide: case Elementwise::remainder: case Elementwise::power:
-      return !boolean;
+    case Elementwise::reciprocal:
+    case Elementwise::sqrt:
+    case Elementwise::floor:
+    case Elementwise::ceil:
+    case Elementwise::isnan:
+    case Elementwise::isfinite:
+    case Elementwise::divide: return floating;
+    case Elementwise::logical_not:
+    case Elementwise::logical_and:
+    case Elementwise::logical_or:
+    case Elementwise::logical_xor: return boolean;
+    case Elementwise::negative:
+    case Elementwise::sign:
+    case Elementwise::square:
+    case Elementwise::subtract:
+    case Elementwise::floor_divide:
+    case Elementwise::remainder:
+    case Elementwise::power: return !boolean;
     default: return true;
   }
 }
@@ -192,8 +213,12 @@ struct Case {
   std::vector<uint8_t> condition;
 
   Case(Elementwise o, unsigned s, size_t n, uint64_t seed)
-      : op(o), scalars(s), a(mixed_values<T>(n, seed)), b(mixed_values<T>(n, seed + 1)),
-        c(mixed_values<T>(n, seed + 2)), condition(n) {
+      : op(o),
+        scalars(s),
+        a(mixed_values<T>(n, seed)),
+        b(mixed_values<T>(n, seed + 1)),
+        c(mixed_values<T>(n, seed + 2)),
+        condition(n) {
     for (size_t i = 0; i < n; ++i) condition[i] = (seed * 7 + i * i) % 5 < 2;
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
       if (op == Elementwise::power) {
@@ -206,7 +231,8 @@ struct Case {
   size_t at(unsigned operand, size_t i) const { return (scalars >> operand & 1U) != 0 ? 0 : i; }
   T value(size_t i) const {
     const bool is_where = op == Elementwise::where;
-    return naive_value<T>(op, a[at(0, i)], b[at(1, i)], c[at(2, i)], is_where && condition[at(0, i)] != 0);
+    return naive_value<T>(op, a[at(0, i)], b[at(1, i)], c[at(2, i)],
+                          is_where && condition[at(0, i)] != 0);
   }
   bool predicate(size_t i) const { return naive_predicate<T>(op, a[at(0, i)], b[at(1, i)]); }
 };
@@ -221,10 +247,10 @@ void expect_naive(const Case<T>& test, const R* out, size_t n) {
       want = static_cast<R>(test.predicate(i));
     }
     ASSERT_TRUE(same_bits(out[i], want))
-        << kernels::name_of(test.op) << " of " << name_of(dtype_of<T>) << ", scalars " << test.scalars
-        << ", n " << n << ", element " << i << ": " << +test.a[test.at(0, i)] << ", "
-        << +test.b[test.at(1, i)] << ", " << +test.c[test.at(2, i)] << " gives " << +out[i] << ", not "
-        << +want;
+        << kernels::name_of(test.op) << " of " << name_of(dtype_of<T>) << ", scalars "
+        << test.scalars << ", n " << n << ", element " << i << ": " << +test.a[test.at(0, i)]
+        << ", " << +test.b[test.at(1, i)] << ", " << +test.c[test.at(2, i)] << " gives " << +out[i]
+        << ", not " << +want;
   }
 }
 
@@ -256,7 +282,8 @@ void sweep(Elementwise op, size_t n, size_t offset) {
   const unsigned all = (1U << kernels::arity_of(op)) - 1;
   for (unsigned scalars = 0; scalars < all; ++scalars) {
     const auto kernel = find_elementwise(op, dtype_of<T>, scalars);
-    ASSERT_NE(kernel, nullptr) << kernels::name_of(op) << " " << name_of(dtype_of<T>) << " " << scalars;
+    ASSERT_NE(kernel, nullptr) << kernels::name_of(op) << " " << name_of(dtype_of<T>) << " "
+                               << scalars;
     const Case<T> test(op, scalars, n, n * 11 + scalars);
     if (is_predicate(op)) {
       run<T, bool>(kernel, test, n, offset);
@@ -320,7 +347,8 @@ TEST_P(ElementwiseKernels, FloatRemainderOfNearMultiplesIsExact) {
   std::mt19937_64 random(5);
   std::vector<double> a(20000), b(20000), out(20000);
   for (size_t i = 0; i < a.size(); ++i) {
-    b[i] = std::ldexp(static_cast<double>(random() >> 11) * 0x1p-53 + 0.5, static_cast<int>(random() % 20));
+    b[i] = std::ldexp(static_cast<double>(random() >> 11) * 0x1p-53 + 0.5,
+                      static_cast<int>(random() % 20));
     const double factor = static_cast<double>(random() >> (random() % 60 + 4));
     a[i] = std::nextafter(factor * b[i], (random() & 1) != 0 ? INFINITY : -INFINITY);
     if ((random() & 1) != 0) a[i] = -a[i];
@@ -345,7 +373,8 @@ TEST_P(ElementwiseKernels, IntegerToANegativePowerIsAnError) {
     find_elementwise(Elementwise::power, DType::int64, 0)(operands, out, 3);
     FAIL() << "no error";
   } catch (const InvalidArgument& error) {
-    EXPECT_NE(std::string(error.what()).find("2 ** -3: an integer to a negative power"), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("2 ** -3: an integer to a negative power"),
+              std::string::npos)
         << error.what();
   }
 }

@@ -1,8 +1,8 @@
-// exp and its kin: error bounds against long double over sweeps, special values against the C library,
-// and values that depend on nothing but the operand.
+// exp and its kin: error bounds against long double over sweeps, special values against the C
+// library, and values that depend on nothing but the operand.
+#include "testing.h"
 #include <gtest/gtest.h>
 
-#include "testing.h"
 #include "tuff/kernels/elementwise.h"
 
 namespace tuff::kernel_test {
@@ -41,11 +41,14 @@ std::vector<T> sweep_values(const Function& function, size_t n, uint64_t seed) {
     const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
     const double sign = (random() & 1) != 0 ? 1 : -1;
     switch (i % 4) {
-      case 0: values[i] = static_cast<T>(function.low + (function.high - function.low) * unit); break;
+      case 0:
+        values[i] = static_cast<T>(function.low + (function.high - function.low) * unit);
+        break;
       case 1: values[i] = static_cast<T>(sign * unit); break;
       case 2: values[i] = static_cast<T>(1 + sign * unit * 0.5); break;
       default:
-        values[i] = static_cast<T>(sign * std::ldexp(0.5 + unit, static_cast<int>(random() % 2100) - 1075));
+        values[i] =
+            static_cast<T>(sign * std::ldexp(0.5 + unit, static_cast<int>(random() % 2100) - 1075));
     }
   }
   return values;
@@ -96,7 +99,8 @@ class MathKernels : public OnEveryTarget {
         EXPECT_LE(ulps(out[i], function.exact(x[i])), kMaxUlps)
             << kernels::name_of(function.op) << "(" << x[i] << ") = " << out[i] << ", not " << want;
         if (want == 0 && out[i] == 0) {
-          EXPECT_EQ(std::signbit(out[i]), std::signbit(want)) << kernels::name_of(function.op) << "(" << x[i] << ")";
+          EXPECT_EQ(std::signbit(out[i]), std::signbit(want))
+              << kernels::name_of(function.op) << "(" << x[i] << ")";
         }
       }
     }
@@ -110,17 +114,20 @@ class MathKernels : public OnEveryTarget {
       const std::vector<T> all = evaluate(function.op, x);
       for (size_t i = 0; i < x.size(); ++i) {
         const std::vector<T> alone = evaluate(function.op, std::vector<T>{x[i]});
-        ASSERT_TRUE(same_bits(alone[0], all[i])) << kernels::name_of(function.op) << "(" << x[i] << ")";
+        ASSERT_TRUE(same_bits(alone[0], all[i]))
+            << kernels::name_of(function.op) << "(" << x[i] << ")";
       }
       for (size_t split = 0; split <= 40; ++split) {
-        const std::vector<T> rest = evaluate(function.op, std::vector<T>(x.begin() + static_cast<int64_t>(split), x.end()));
+        const std::vector<T> rest =
+            evaluate(function.op, std::vector<T>(x.begin() + static_cast<int64_t>(split), x.end()));
         for (size_t i = 0; i < rest.size(); ++i) ASSERT_TRUE(same_bits(rest[i], all[split + i]));
       }
     }
     const std::vector<T> y = mixed_values<T>(x.size(), 18);
     const std::vector<T> all = evaluate(Elementwise::power, x, y);
     for (size_t i = 0; i < x.size(); ++i) {
-      const std::vector<T> alone = evaluate(Elementwise::power, std::vector<T>{x[i]}, std::vector<T>{y[i]});
+      const std::vector<T> alone =
+          evaluate(Elementwise::power, std::vector<T>{x[i]}, std::vector<T>{y[i]});
       ASSERT_TRUE(same_bits(alone[0], all[i])) << x[i] << " ** " << y[i];
     }
   }
@@ -140,7 +147,8 @@ class MathKernels : public OnEveryTarget {
         operands[0] = over.data();
         kernel(operands, over.data(), n);
         for (size_t i = 0; i < n; ++i) {
-          ASSERT_LE(ulps(out[i], function.exact(x[i])), kMaxUlps) << kernels::name_of(function.op) << " " << x[i];
+          ASSERT_LE(ulps(out[i], function.exact(x[i])), kMaxUlps)
+              << kernels::name_of(function.op) << " " << x[i];
           ASSERT_TRUE(same_bits(over[i], out[i]));
         }
       }
@@ -157,22 +165,26 @@ TEST_P(MathKernels, Float32ValuesDoNotDependOnPosition) { compare_positions<floa
 TEST_P(MathKernels, Float64WorksAtAnySizeAndPlace) { compare_sizes_and_places<double>(); }
 TEST_P(MathKernels, Float32WorksAtAnySizeAndPlace) { compare_sizes_and_places<float>(); }
 
-// A ramp through every power of two that exp can return, subnormal results and both limits included.
+// A ramp through every power of two that exp can return, subnormal results and both limits
+// included.
 TEST_P(MathKernels, ExpIsRightAtItsLimits) {
   std::vector<double> x;
-  for (double limit : {709.782712893384, 710.0, -708.3964185322641, -745.1332191019411, -745.1332191019412,
-                       -746.0, 88.72283905206835, -103.97208, 1e4, -1e4, 1e300, -1e300}) {
+  for (double limit :
+       {709.782712893384, 710.0, -708.3964185322641, -745.1332191019411, -745.1332191019412, -746.0,
+        88.72283905206835, -103.97208, 1e4, -1e4, 1e300, -1e300}) {
     for (int step = -200; step <= 200; ++step) x.push_back(limit + step * 1e-13 * std::fabs(limit));
   }
   for (int k = -1080; k <= 1030; ++k) x.push_back(k * 0.6931471805599453);
   const std::vector<double> out = evaluate(Elementwise::exp, x);
   for (size_t i = 0; i < x.size(); ++i) {
-    ASSERT_LE(ulps(out[i], std::exp(static_cast<long double>(x[i]))), kMaxUlps) << x[i] << " gives " << out[i];
+    ASSERT_LE(ulps(out[i], std::exp(static_cast<long double>(x[i]))), kMaxUlps)
+        << x[i] << " gives " << out[i];
   }
 }
 
 TEST_P(MathKernels, SigmoidIsFiniteFarOutAndSymmetric) {
-  const std::vector<double> x = {-1e308, -1e4, -746, -745, -710, -40, -1, 0, 1, 40, 710, 1e4, 1e308};
+  const std::vector<double> x = {-1e308, -1e4, -746, -745, -710, -40,  -1,
+                                 0,      1,    40,   710,  1e4,  1e308};
   const std::vector<double> out = evaluate(Elementwise::sigmoid, x);
   for (size_t i = 0; i < x.size(); ++i) {
     EXPECT_GE(out[i], 0) << x[i];
@@ -191,8 +203,10 @@ TEST_P(MathKernels, LargeAnglesAreReducedExactly) {
     }
   }
   for (int k = 1; k < 5000; ++k) x.push_back(k * 1.5707963267948966);
-  x.push_back(6381956970095103.0 * std::ldexp(1.0, 797));  // the double nearest to a multiple of pi / 2
-  const std::vector<double> sine = evaluate(Elementwise::sin, x), cosine = evaluate(Elementwise::cos, x);
+  x.push_back(6381956970095103.0 *
+              std::ldexp(1.0, 797));  // the double nearest to a multiple of pi / 2
+  const std::vector<double> sine = evaluate(Elementwise::sin, x),
+                            cosine = evaluate(Elementwise::cos, x);
   for (size_t i = 0; i < x.size(); ++i) {
     ASSERT_LE(ulps(sine[i], std::sin(static_cast<long double>(x[i]))), kMaxUlps) << x[i];
     ASSERT_LE(ulps(cosine[i], std::cos(static_cast<long double>(x[i]))), kMaxUlps) << x[i];
@@ -203,9 +217,11 @@ template <class T>
 void expect_power(const std::vector<T>& x, const std::vector<T>& y) {
   const std::vector<T> out = evaluate(Elementwise::power, x, y);
   for (size_t i = 0; i < x.size(); ++i) {
-    const long double exact = std::pow(static_cast<long double>(x[i]), static_cast<long double>(y[i]));
+    const long double exact =
+        std::pow(static_cast<long double>(x[i]), static_cast<long double>(y[i]));
     const T library = std::pow(x[i], y[i]);
-    ASSERT_LE(ulps(out[i], exact), kMaxUlps) << x[i] << " ** " << y[i] << " = " << out[i] << ", not " << library;
+    ASSERT_LE(ulps(out[i], exact), kMaxUlps)
+        << x[i] << " ** " << y[i] << " = " << out[i] << ", not " << library;
     if (library == 0 && out[i] == 0) {
       ASSERT_EQ(std::signbit(out[i]), std::signbit(library)) << x[i] << " ** " << y[i];
     }
@@ -230,8 +246,10 @@ TEST_P(MathKernels, PowerIsWithinTwoUlps) {
   std::vector<double> x(50000), y(50000);
   for (size_t i = 0; i < x.size(); ++i) {
     const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
-    x[i] = i % 3 == 0 ? std::ldexp(1 + unit, static_cast<int>(random() % 400) - 200) : unit * 4 + 1e-9;
-    y[i] = i % 3 == 2 ? static_cast<double>(random() % 21) - 10 : (static_cast<double>(random() >> 11) * 0x1p-53 - 0.5) * 10;
+    x[i] =
+        i % 3 == 0 ? std::ldexp(1 + unit, static_cast<int>(random() % 400) - 200) : unit * 4 + 1e-9;
+    y[i] = i % 3 == 2 ? static_cast<double>(random() % 21) - 10
+                      : (static_cast<double>(random() >> 11) * 0x1p-53 - 0.5) * 10;
     if (i % 6 == 5) x[i] = -x[i];
   }
   expect_power(x, y);

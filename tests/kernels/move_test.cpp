@@ -1,7 +1,7 @@
 // Strided copies and streaming copies: every size and misalignment around a cache line.
+#include "testing.h"
 #include <gtest/gtest.h>
 
-#include "testing.h"
 #include "tuff/kernels/elementwise.h"
 
 namespace tuff::kernel_test {
@@ -17,7 +17,8 @@ void check_strides() {
       Tile<T> out(n, (n * 3) % 8);
       kernels::gather(first, stride, sizeof(T), out.data(), n);
       for (size_t i = 0; i < n; ++i) {
-        ASSERT_TRUE(same_bits(out[i], first[static_cast<int64_t>(i) * stride])) << "stride " << stride;
+        ASSERT_TRUE(same_bits(out[i], first[static_cast<int64_t>(i) * stride]))
+            << "stride " << stride;
       }
       ASSERT_TRUE(out.canaries_are_alive());
       if (stride == 0) continue;
@@ -25,7 +26,8 @@ void check_strides() {
       T* target = scattered.data() + 2000;
       kernels::scatter(first, target, stride, sizeof(T), n);
       std::vector<T> want(4000);
-      for (size_t i = 0; i < n; ++i) want[static_cast<size_t>(2000 + static_cast<int64_t>(i) * stride)] = first[i];
+      for (size_t i = 0; i < n; ++i)
+        want[static_cast<size_t>(2000 + static_cast<int64_t>(i) * stride)] = first[i];
       for (size_t i = 0; i < want.size(); ++i) ASSERT_TRUE(same_bits(scattered[i], want[i])) << i;
       ASSERT_TRUE(scattered.canaries_are_alive());
     }
@@ -48,7 +50,8 @@ TEST_P(StreamingCopy, CopiesEveryByteAtAnyAlignment) {
         const Tile<uint8_t> in(mixed_values<uint8_t>(bytes, bytes), from);
         Tile<uint8_t> out(bytes, to);
         kernels::copy_streaming(in.data(), out.data(), bytes);
-        ASSERT_EQ(bytes == 0 ? 0 : std::memcmp(in.data(), out.data(), bytes), 0) << bytes << " at " << from << ", " << to;
+        ASSERT_EQ(bytes == 0 ? 0 : std::memcmp(in.data(), out.data(), bytes), 0)
+            << bytes << " at " << from << ", " << to;
         ASSERT_TRUE(out.canaries_are_alive());
       }
     }

@@ -1,9 +1,9 @@
-// Products of panels against triple loops in long double, at every small shape, with gaps between rows.
+// Products of panels against triple loops in long double, at every small shape, with gaps between
+// rows.
 #include "tuff/kernels/panel.h"
 
-#include <gtest/gtest.h>
-
 #include "testing.h"
+#include <gtest/gtest.h>
 
 namespace tuff::kernel_test {
 namespace {
@@ -27,11 +27,13 @@ std::vector<T> random_values(size_t n, uint64_t seed) {
 // Rounding: one per product and one per addition of n terms, of the sum of magnitudes.
 template <class T>
 double bound(long double magnitude, size_t n) {
-  return static_cast<double>(magnitude) * static_cast<double>(n + 2) * static_cast<double>(std::numeric_limits<T>::epsilon());
+  return static_cast<double>(magnitude) * static_cast<double>(n + 2) *
+         static_cast<double>(std::numeric_limits<T>::epsilon());
 }
 
 constexpr size_t kRows[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 40, 67};
-constexpr size_t kCols[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 17, 23, 31, 32, 33, 64, 65, 100, 127, 129, 513};
+constexpr size_t kCols[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,   10,  12,  15,
+                            16, 17, 23, 31, 32, 33, 64, 65, 100, 127, 129, 513};
 
 class PanelKernels : public OnEveryTarget {
  protected:
@@ -46,16 +48,19 @@ class PanelKernels : public OnEveryTarget {
           for (size_t i = 0; i < values.size(); ++i) {
             if (i % stride >= cols) values[i] = std::numeric_limits<T>::quiet_NaN();
           }
-          const Tile<T> x(values, cols % 5), b(random_values<T>(cols, 1), 3), w(random_values<T>(rows, 2), 1);
+          const Tile<T> x(values, cols % 5), b(random_values<T>(cols, 1), 3),
+              w(random_values<T>(rows, 2), 1);
           Tile<T> out(rows, 2), again(rows, 2);
           panel->times_vector(x.data(), rows, cols, stride, b.data(), out.data());
           panel->times_vector(x.data(), rows, cols, stride, b.data(), again.data());
           long double magnitude;
           for (size_t r = 0; r < rows; ++r) {
             std::vector<long double> products;
-            for (size_t c = 0; c < cols; ++c) products.push_back(static_cast<long double>(x[r * stride + c]) * b[c]);
+            for (size_t c = 0; c < cols; ++c)
+              products.push_back(static_cast<long double>(x[r * stride + c]) * b[c]);
             const T want = wanted_sum<T>(products, &magnitude);
-            ASSERT_NEAR(out[r], want, bound<T>(magnitude, cols)) << rows << "x" << cols << " row " << r;
+            ASSERT_NEAR(out[r], want, bound<T>(magnitude, cols))
+                << rows << "x" << cols << " row " << r;
             ASSERT_TRUE(same_bits(out[r], again[r]));
           }
           ASSERT_TRUE(out.canaries_are_alive());
@@ -64,9 +69,11 @@ class PanelKernels : public OnEveryTarget {
           panel->transposed_times_vector(x.data(), rows, cols, stride, w.data(), sums.data());
           for (size_t c = 0; c < cols; ++c) {
             std::vector<long double> products = {before[c]};
-            for (size_t r = 0; r < rows; ++r) products.push_back(static_cast<long double>(x[r * stride + c]) * w[r]);
+            for (size_t r = 0; r < rows; ++r)
+              products.push_back(static_cast<long double>(x[r * stride + c]) * w[r]);
             const T want = wanted_sum<T>(products, &magnitude);
-            ASSERT_NEAR(sums[c], want, bound<T>(magnitude, rows)) << rows << "x" << cols << " column " << c;
+            ASSERT_NEAR(sums[c], want, bound<T>(magnitude, rows))
+                << rows << "x" << cols << " column " << c;
           }
           ASSERT_TRUE(sums.canaries_are_alive());
         }
@@ -78,10 +85,13 @@ class PanelKernels : public OnEveryTarget {
   void check_matrices() {
     const kernels::PanelKernels* panel = kernels::find_panel(dtype_of<T>);
     for (size_t rows : {size_t{0}, size_t{1}, size_t{3}, size_t{8}, size_t{40}}) {
-      for (size_t p : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{7}, size_t{16}, size_t{33}, size_t{100}}) {
-        for (size_t q : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{5}, size_t{8}, size_t{17}, size_t{64}, size_t{100}}) {
+      for (size_t p : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{7}, size_t{16},
+                       size_t{33}, size_t{100}}) {
+        for (size_t q : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{5}, size_t{8},
+                         size_t{17}, size_t{64}, size_t{100}}) {
           const size_t stride = p + rows % 3, z_stride = q + p % 2;
-          const Tile<T> x(random_values<T>(rows * stride + 1, rows + p), 3), b(random_values<T>(p * q, q), 1);
+          const Tile<T> x(random_values<T>(rows * stride + 1, rows + p), 3),
+              b(random_values<T>(p * q, q), 1);
           const Tile<T> z(random_values<T>(rows * z_stride + 1, q + 9), 2);
           Tile<T> out(rows * q, 3);
           panel->times_matrix(x.data(), rows, p, stride, b.data(), q, out.data());
@@ -89,7 +99,8 @@ class PanelKernels : public OnEveryTarget {
           for (size_t r = 0; r < rows; ++r) {
             for (size_t c = 0; c < q; ++c) {
               std::vector<long double> products;
-              for (size_t k = 0; k < p; ++k) products.push_back(static_cast<long double>(x[r * stride + k]) * b[k * q + c]);
+              for (size_t k = 0; k < p; ++k)
+                products.push_back(static_cast<long double>(x[r * stride + k]) * b[k * q + c]);
               const T want = wanted_sum<T>(products, &magnitude);
               ASSERT_NEAR(out[r * q + c], want, bound<T>(magnitude, p));
             }
@@ -107,8 +118,8 @@ class PanelKernels : public OnEveryTarget {
   }
 
   template <class T>
-  void check_gram(const kernels::PanelKernels* panel, const Tile<T>& x, size_t p, size_t stride, const Tile<T>& z,
-                  size_t q, size_t z_stride, size_t rows) {
+  void check_gram(const kernels::PanelKernels* panel, const Tile<T>& x, size_t p, size_t stride,
+                  const Tile<T>& z, size_t q, size_t z_stride, size_t rows) {
     Tile<T> gram(random_values<T>(p * q, 77), 1);
     const bool symmetric = x.data() == z.data();
     if (symmetric) {
@@ -120,9 +131,11 @@ class PanelKernels : public OnEveryTarget {
     for (size_t i = 0; i < p; ++i) {
       for (size_t j = 0; j < q; ++j) {
         std::vector<long double> products = {before[i * q + j]};
-        for (size_t r = 0; r < rows; ++r) products.push_back(static_cast<long double>(x[r * stride + i]) * z[r * z_stride + j]);
+        for (size_t r = 0; r < rows; ++r)
+          products.push_back(static_cast<long double>(x[r * stride + i]) * z[r * z_stride + j]);
         const T want = wanted_sum<T>(products, &magnitude);
-        ASSERT_NEAR(gram[i * q + j], want, bound<T>(magnitude, rows)) << p << "x" << q << " (" << i << ", " << j << ")";
+        ASSERT_NEAR(gram[i * q + j], want, bound<T>(magnitude, rows))
+            << p << "x" << q << " (" << i << ", " << j << ")";
         ASSERT_TRUE(!symmetric || same_bits(gram[i * q + j], gram[j * q + i])) << i << ", " << j;
       }
     }
@@ -136,7 +149,8 @@ TEST_P(PanelKernels, Float64MatrixProductsMatchANaiveLoop) { check_matrices<doub
 TEST_P(PanelKernels, Float32MatrixProductsMatchANaiveLoop) { check_matrices<float>(); }
 
 TEST(Panel, ExistsForFloatsOnly) {
-  for (DType dtype : kEveryDType) EXPECT_EQ(kernels::find_panel(dtype) != nullptr, is_floating(dtype));
+  for (DType dtype : kEveryDType)
+    EXPECT_EQ(kernels::find_panel(dtype) != nullptr, is_floating(dtype));
 }
 
 TUFF_ON_EVERY_TARGET(PanelKernels);
@@ -144,8 +158,8 @@ TUFF_ON_EVERY_TARGET(PanelKernels);
 // ---- matrix_multiply
 
 struct Layout {
-  int64_t row, col;   // strides
-  size_t origin;      // element (0, 0) in memory of `size` elements
+  int64_t row, col;  // strides
+  size_t origin;     // element (0, 0) in memory of `size` elements
   size_t size;
 };
 
@@ -166,37 +180,47 @@ void check_product(size_t m, size_t n, size_t k) {
   std::vector<T> some = mixed_values<T>(64, 5);
   for (const Layout& la : layouts(m, k)) {
     for (const Layout& lb : layouts(k, n)) {
-      std::vector<T> a_values = mixed_values<T>(la.size + 1, m + k), b_values = mixed_values<T>(lb.size + 1, n + k);
+      std::vector<T> a_values = mixed_values<T>(la.size + 1, m + k),
+                     b_values = mixed_values<T>(lb.size + 1, n + k);
       if constexpr (std::is_floating_point_v<T>) {
-        a_values = random_values<T>(la.size + 1, m + k), b_values = random_values<T>(lb.size + 1, n + k);
+        a_values = random_values<T>(la.size + 1, m + k),
+        b_values = random_values<T>(lb.size + 1, n + k);
       }
       const Tile<T> a(a_values, 1), b(b_values, 2);
       const T* first_a = a.data() + la.origin;
       const T* first_b = b.data() + lb.origin;
       const size_t stride = n + m % 3;
       Tile<T> c(std::vector<T>(m * stride, T(1)), 3);
-      kernels::matrix_multiply(dtype_of<T>, m, n, k, first_a, la.row, la.col, first_b, lb.row, lb.col, c.data(), stride);
+      kernels::matrix_multiply(dtype_of<T>, m, n, k, first_a, la.row, la.col, first_b, lb.row,
+                               lb.col, c.data(), stride);
       for (size_t i = 0; i < m; ++i) {
         for (size_t j = 0; j < stride; ++j) {
           if (j >= n) {
             ASSERT_EQ(c[i * stride + j], T(1)) << "gap written";
             continue;
           }
-          const auto x = [&](size_t l) { return first_a[static_cast<int64_t>(i) * la.row + static_cast<int64_t>(l) * la.col]; };
-          const auto y = [&](size_t l) { return first_b[static_cast<int64_t>(l) * lb.row + static_cast<int64_t>(j) * lb.col]; };
+          const auto x = [&](size_t l) {
+            return first_a[static_cast<int64_t>(i) * la.row + static_cast<int64_t>(l) * la.col];
+          };
+          const auto y = [&](size_t l) {
+            return first_b[static_cast<int64_t>(l) * lb.row + static_cast<int64_t>(j) * lb.col];
+          };
           if constexpr (std::is_floating_point_v<T>) {
             std::vector<long double> products;
-            for (size_t l = 0; l < k; ++l) products.push_back(static_cast<long double>(x(l)) * y(l));
+            for (size_t l = 0; l < k; ++l)
+              products.push_back(static_cast<long double>(x(l)) * y(l));
             long double magnitude;
             const T want = wanted_sum<T>(products, &magnitude);
-            ASSERT_NEAR(c[i * stride + j], want, bound<T>(magnitude, k)) << m << " " << n << " " << k;
+            ASSERT_NEAR(c[i * stride + j], want, bound<T>(magnitude, k))
+                << m << " " << n << " " << k;
           } else if constexpr (std::is_same_v<T, bool>) {
             bool want = false;
             for (size_t l = 0; l < k; ++l) want = want || (x(l) && y(l));
             ASSERT_EQ(c[i * stride + j], want);
           } else {
             uint64_t want = 0;
-            for (size_t l = 0; l < k; ++l) want += static_cast<uint64_t>(x(l)) * static_cast<uint64_t>(y(l));
+            for (size_t l = 0; l < k; ++l)
+              want += static_cast<uint64_t>(x(l)) * static_cast<uint64_t>(y(l));
             ASSERT_EQ(c[i * stride + j], static_cast<T>(want)) << m << " " << n << " " << k;
           }
         }
@@ -210,8 +234,9 @@ TEST(MatrixMultiply, MatchesANaiveLoopForEveryTypeAndLayout) {
   for (DType dtype : kEveryDType) {
     visit_dtype(dtype, [](auto zero) {
       using T = decltype(zero);
-      constexpr size_t kExtents[][3] = {{1, 1, 1}, {1, 5, 3}, {5, 1, 3}, {5, 3, 1}, {2, 3, 0}, {0, 3, 2}, {3, 0, 2},
-                                        {4, 4, 4}, {7, 9, 5}, {1, 1, 20}, {20, 17, 33}};
+      constexpr size_t kExtents[][3] = {{1, 1, 1}, {1, 5, 3},  {5, 1, 3},   {5, 3, 1},
+                                        {2, 3, 0}, {0, 3, 2},  {3, 0, 2},   {4, 4, 4},
+                                        {7, 9, 5}, {1, 1, 20}, {20, 17, 33}};
       for (const auto& e : kExtents) {
         check_product<T>(e[0], e[1], e[2]);
         if (::testing::Test::HasFatalFailure()) return;

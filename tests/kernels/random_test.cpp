@@ -1,9 +1,9 @@
-// Known answers of the generator, elements against scalar formulas, and the statistics of what comes out.
+// Known answers of the generator, elements against scalar formulas, and the statistics of what
+// comes out.
 #include "tuff/kernels/random.h"
 
-#include <gtest/gtest.h>
-
 #include "testing.h"
+#include <gtest/gtest.h>
 
 namespace tuff::kernel_test {
 namespace {
@@ -53,22 +53,26 @@ TEST(Threefry, GivesTheKnownAnswers) {
   }
 }
 
-constexpr RandomKey kKeys[] = {{0, 0}, {1, 0}, {0, 1}, {~0ULL, ~0ULL}, {0xa4093822299f31d0, 0x082efa98ec4e6c89}};
-constexpr uint64_t kStarts[] = {0, 1, 2, 7, 64, 1000001, (1ULL << 33) - 3, (1ULL << 62) + 5, 0xFFFFFFFFFFFFFE00ULL};
+constexpr RandomKey kKeys[] = {
+    {0, 0}, {1, 0}, {0, 1}, {~0ULL, ~0ULL}, {0xa4093822299f31d0, 0x082efa98ec4e6c89}};
+constexpr uint64_t kStarts[] = {
+    0, 1, 2, 7, 64, 1000001, (1ULL << 33) - 3, (1ULL << 62) + 5, 0xFFFFFFFFFFFFFE00ULL};
 
 class RandomKernels : public OnEveryTarget {};
 
 TEST_P(RandomKernels, UniformsAreThoseOfTheScalarGenerator) {
   for (const RandomKey& key : kKeys) {
     for (uint64_t first : kStarts) {
-      for (size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{3}, size_t{31}, size_t{64}, size_t{65}, size_t{130}, size_t{300}}) {
+      for (size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{3}, size_t{31}, size_t{64},
+                       size_t{65}, size_t{130}, size_t{300}}) {
         Tile<double> wide(n, n % 7);
         Tile<float> narrow(n, n % 5);
         kernels::fill_uniform(key, first, wide.data(), n);
         kernels::fill_uniform(key, first, narrow.data(), n);
         for (size_t i = 0; i < n; ++i) {
           ASSERT_EQ(wide[i], naive_uniform(key, first + i)) << first << " + " << i;
-          ASSERT_EQ(narrow[i], static_cast<float>(std::floor(naive_uniform(key, first + i) * 0x1p24) * 0x1p-24));
+          ASSERT_EQ(narrow[i], static_cast<float>(
+                                   std::floor(naive_uniform(key, first + i) * 0x1p24) * 0x1p-24));
         }
         ASSERT_TRUE(wide.canaries_are_alive() && narrow.canaries_are_alive());
       }
@@ -101,10 +105,12 @@ void expect_any_split_to_be_equal(void (*fill)(RandomKey, uint64_t, T*, size_t))
   std::vector<T> whole(kCount);
   fill(key, 1000, whole.data(), kCount);
   for (size_t offset = 0; offset < 140; ++offset) {
-    for (size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{5}, size_t{63}, size_t{64}, size_t{67}, kCount - offset}) {
+    for (size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{5}, size_t{63}, size_t{64}, size_t{67},
+                     kCount - offset}) {
       Tile<T> piece(n, offset % 8);
       fill(key, 1000 + offset, piece.data(), n);
-      for (size_t i = 0; i < n; ++i) ASSERT_TRUE(same_bits(piece[i], whole[offset + i])) << offset << " + " << i;
+      for (size_t i = 0; i < n; ++i)
+        ASSERT_TRUE(same_bits(piece[i], whole[offset + i])) << offset << " + " << i;
       ASSERT_TRUE(piece.canaries_are_alive());
     }
   }
@@ -132,7 +138,8 @@ double chi_square(const std::vector<size_t>& counts, const std::vector<double>& 
 
 double correlation(const double* x, const double* y, size_t n) {
   double sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0;
-  for (size_t i = 0; i < n; ++i) sx += x[i], sy += y[i], sxx += x[i] * x[i], syy += y[i] * y[i], sxy += x[i] * y[i];
+  for (size_t i = 0; i < n; ++i)
+    sx += x[i], sy += y[i], sxx += x[i] * x[i], syy += y[i] * y[i], sxy += x[i] * y[i];
   const double m = static_cast<double>(n);
   return (sxy - sx * sy / m) / std::sqrt((sxx - sx * sx / m) * (syy - sy * sy / m));
 }
@@ -141,10 +148,12 @@ void expect_no_correlation(void (*fill)(RandomKey, uint64_t, double*, size_t)) {
   const double limit = 4.5 / std::sqrt(static_cast<double>(kSample));
   std::vector<double> x(kSample), y(kSample);
   fill({7, 0}, 0, x.data(), kSample);
-  for (size_t lag : {1, 2, 3, 16, 1000}) EXPECT_LT(std::fabs(correlation(x.data(), x.data() + lag, kSample - lag)), limit) << lag;
+  for (size_t lag : {1, 2, 3, 16, 1000})
+    EXPECT_LT(std::fabs(correlation(x.data(), x.data() + lag, kSample - lag)), limit) << lag;
   for (RandomKey other : {RandomKey{7, 1}, RandomKey{8, 0}, RandomKey{0, 7}}) {
     fill(other, 0, y.data(), kSample);
-    EXPECT_LT(std::fabs(correlation(x.data(), y.data(), kSample)), limit) << other.seed << ", " << other.stream;
+    EXPECT_LT(std::fabs(correlation(x.data(), y.data(), kSample)), limit)
+        << other.seed << ", " << other.stream;
   }
 }
 
@@ -164,7 +173,8 @@ TEST_P(RandomKernels, UniformsAreUniformAndUncorrelated) {
   const double n = static_cast<double>(kSample);
   EXPECT_NEAR(sum / n, 0.5, 4.5 * std::sqrt(1.0 / 12 / n));
   EXPECT_NEAR(squares / n, 1.0 / 12, 4.5 * std::sqrt(1.0 / 180 / n));
-  EXPECT_NEAR(chi_square(counts, std::vector<double>(kBins, n / kBins)), kBins - 1, 4.5 * std::sqrt(2.0 * kBins));
+  EXPECT_NEAR(chi_square(counts, std::vector<double>(kBins, n / kBins)), kBins - 1,
+              4.5 * std::sqrt(2.0 * kBins));
   expect_no_correlation(&kernels::fill_uniform);
 }
 

@@ -1,12 +1,11 @@
-// Every reduction against the dumbest loop: exactly for integers, min, max, any and all; within a bound
-// on rounding for sums and moments of float64.
+// Every reduction against the dumbest loop: exactly for integers, min, max, any and all; within a
+// bound on rounding for sums and moments of float64.
 #include "tuff/kernels/reduce.h"
-
-#include <gtest/gtest.h>
 
 #include <functional>
 
 #include "testing.h"
+#include <gtest/gtest.h>
 
 namespace tuff::kernel_test {
 namespace {
@@ -15,14 +14,16 @@ using kernels::find_reduction;
 using kernels::Reduction;
 using kernels::ReductionKernels;
 
-constexpr size_t kShapes[][2] = {{0, 1},  {0, 5},   {1, 1},   {1, 7},    {2, 3},    {3, 1},     {5, 2},   {7, 4},
-                                 {10, 10}, {16, 16}, {33, 8},  {40, 100}, {63, 63},  {100, 1},   {129, 5}, {200, 3},
-                                 {3, 511}, {2, 512}, {2, 513}, {4, 999},  {1, 2000}, {1500, 2},  {70, 65}, {9000, 1},
-                                 {2500, 4}, {17, 31}, {64, 33}, {1100, 17}};
+constexpr size_t kShapes[][2] = {{0, 1},    {0, 5},   {1, 1},    {1, 7},    {2, 3},   {3, 1},
+                                 {5, 2},    {7, 4},   {10, 10},  {16, 16},  {33, 8},  {40, 100},
+                                 {63, 63},  {100, 1}, {129, 5},  {200, 3},  {3, 511}, {2, 512},
+                                 {2, 513},  {4, 999}, {1, 2000}, {1500, 2}, {70, 65}, {9000, 1},
+                                 {2500, 4}, {17, 31}, {64, 33},  {1100, 17}};
 
 // The result of `kernels` over the columns of x, through state, a second state and merge.
 template <class T, class R>
-std::vector<R> reduce_columns(const ReductionKernels* kernels, const T* x, size_t rows, size_t cols, size_t per) {
+std::vector<R> reduce_columns(const ReductionKernels* kernels, const T* x, size_t rows, size_t cols,
+                              size_t per) {
   std::vector<double> state(kernels->state_bytes(cols) / 8 + 2), other(state.size());
   kernels->start(state.data(), cols);
   kernels->start(other.data(), cols);
@@ -59,7 +60,8 @@ void check_exact(Reduction reduction, R identity, R (*combine)(R, T)) {
   ASSERT_NE(kernels, nullptr);
   for (const auto& [rows, cols] : kShapes) {
     for (int variant = 0; variant < 3; ++variant) {
-      std::vector<T> values = mixed_values<T>(rows * cols, rows * 31 + cols + static_cast<size_t>(variant));
+      std::vector<T> values =
+          mixed_values<T>(rows * cols, rows * 31 + cols + static_cast<size_t>(variant));
       if (variant == 2) {
         for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(i % 90 + 20);
       }
@@ -83,15 +85,17 @@ void check_exact(Reduction reduction, R identity, R (*combine)(R, T)) {
         }
       }
       const auto label = [&, r = rows, c = cols] {
-        return std::string(name_of(dtype_of<T>)) + " " + std::to_string(r) + "x" + std::to_string(c) + " #" +
-               std::to_string(variant);
+        return std::string(name_of(dtype_of<T>)) + " " + std::to_string(r) + "x" +
+               std::to_string(c) + " #" + std::to_string(variant);
       };
       ASSERT_TRUE(same_value(reduce_flat<T, R>(kernels, x.data(), rows * cols), flat)) << label();
       const std::vector<R> columns = reduce_columns<T, R>(kernels, x.data(), rows, cols, 1);
-      for (size_t c = 0; c < cols; ++c) ASSERT_TRUE(same_value<R>(columns[c], by_column[c])) << label() << " column " << c;
+      for (size_t c = 0; c < cols; ++c)
+        ASSERT_TRUE(same_value<R>(columns[c], by_column[c])) << label() << " column " << c;
       Tile<R> out(rows, 1);
       kernels->rows(x.data(), rows, cols, out.data());
-      for (size_t r = 0; r < rows; ++r) ASSERT_TRUE(same_value<R>(out[r], by_row[r])) << label() << " row " << r;
+      for (size_t r = 0; r < rows; ++r)
+        ASSERT_TRUE(same_value<R>(out[r], by_row[r])) << label() << " row " << r;
       ASSERT_TRUE(out.canaries_are_alive());
     }
   }
@@ -119,7 +123,8 @@ class ReduceKernels : public OnEveryTarget {
     using Limits = std::numeric_limits<T>;
     constexpr bool kInfinite = Limits::has_infinity;
     check_exact<T, T>(Reduction::min, kInfinite ? Limits::infinity() : Limits::max(), &lesser<T>);
-    check_exact<T, T>(Reduction::max, kInfinite ? static_cast<T>(-Limits::infinity()) : Limits::min(), &larger<T>);
+    check_exact<T, T>(Reduction::max,
+                      kInfinite ? static_cast<T>(-Limits::infinity()) : Limits::min(), &larger<T>);
   }
 };
 
@@ -174,19 +179,23 @@ TEST_P(ReduceKernels, FloatSumsMatchLongDouble) {
     for (double& v : values) v = (static_cast<double>(random() >> 11) * 0x1p-53 - 0.3) * 1e3;
     const Tile<double> x(values, cols % 7);
     const Exact all = exact_of([&](size_t i) { return x[i]; }, rows * cols);
-    ASSERT_NEAR(static_cast<double>(reduce_flat<double, double>(sum, x.data(), rows * cols) - all.sum), 0,
-                static_cast<double>(all.magnitude) * kDepth);
-    const std::vector<double> columns = reduce_columns<double, double>(sum, x.data(), rows, cols, 1);
+    ASSERT_NEAR(
+        static_cast<double>(reduce_flat<double, double>(sum, x.data(), rows * cols) - all.sum), 0,
+        static_cast<double>(all.magnitude) * kDepth);
+    const std::vector<double> columns =
+        reduce_columns<double, double>(sum, x.data(), rows, cols, 1);
     for (size_t c = 0; c < cols; ++c) {
       const Exact e = exact_of([&, width = cols](size_t r) { return x[r * width + c]; }, rows);
-      ASSERT_NEAR(static_cast<double>(columns[c] - e.sum), 0, static_cast<double>(e.magnitude) * kDepth)
+      ASSERT_NEAR(static_cast<double>(columns[c] - e.sum), 0,
+                  static_cast<double>(e.magnitude) * kDepth)
           << rows << "x" << cols << " column " << c;
     }
     Tile<double> out(rows, 3);
     sum->rows(x.data(), rows, cols, out.data());
     for (size_t r = 0; r < rows; ++r) {
       const Exact e = exact_of([&, width = cols](size_t c) { return x[r * width + c]; }, cols);
-      ASSERT_NEAR(static_cast<double>(out[r] - e.sum), 0, static_cast<double>(e.magnitude) * kDepth);
+      ASSERT_NEAR(static_cast<double>(out[r] - e.sum), 0,
+                  static_cast<double>(e.magnitude) * kDepth);
     }
     ASSERT_TRUE(out.canaries_are_alive());
   }
@@ -197,7 +206,8 @@ void expect_moments(const double* got, const Exact& want) {
   ASSERT_EQ(got[0], static_cast<double>(want.n));
   const double mean = static_cast<double>(want.mean), m2 = static_cast<double>(want.m2);
   ASSERT_NEAR(got[1], mean, (std::fabs(mean) + 1) * 1e-15);
-  ASSERT_NEAR(got[2], m2, m2 * 1e-13 + 2 * std::sqrt(m2 * got[0]) * (std::fabs(mean) + 1) * 0x1p-52);
+  ASSERT_NEAR(got[2], m2,
+              m2 * 1e-13 + 2 * std::sqrt(m2 * got[0]) * (std::fabs(mean) + 1) * 0x1p-52);
 }
 
 TEST_P(ReduceKernels, MomentsAreAccurateFarFromZero) {
@@ -213,7 +223,8 @@ TEST_P(ReduceKernels, MomentsAreAccurateFarFromZero) {
       };
       const Triple flat = reduce_flat<double, Triple>(moments, x.data(), rows * cols);
       expect_moments(flat.v, exact_of([&](size_t i) { return x[i]; }, rows * cols));
-      const std::vector<double> columns = reduce_columns<double, double>(moments, x.data(), rows, cols, 3);
+      const std::vector<double> columns =
+          reduce_columns<double, double>(moments, x.data(), rows, cols, 3);
       for (size_t c = 0; c < cols; ++c) {
         const Exact e = exact_of([&, width = cols](size_t r) { return x[r * width + c]; }, rows);
         expect_moments(&columns[3 * c], e);
@@ -222,7 +233,8 @@ TEST_P(ReduceKernels, MomentsAreAccurateFarFromZero) {
       Tile<double> out(3 * rows, 3);
       moments->rows(x.data(), rows, cols, out.data());
       for (size_t r = 0; r < rows; ++r) {
-        expect_moments(out.data() + 3 * r, exact_of([&, width = cols](size_t c) { return x[r * width + c]; }, cols));
+        expect_moments(out.data() + 3 * r,
+                       exact_of([&, width = cols](size_t c) { return x[r * width + c]; }, cols));
         ASSERT_FALSE(HasFatalFailure()) << rows << "x" << cols << " row " << r;
       }
       ASSERT_TRUE(out.canaries_are_alive());
@@ -279,7 +291,8 @@ TEST_P(ReduceKernels, FloatExtremesMatchANaiveLoop) {
 TEST(Reduce, ExistsForExactlyTheDocumentedTypes) {
   for (DType dtype : kEveryDType) {
     const bool wide = dtype == DType::float64;
-    EXPECT_EQ(find_reduction(Reduction::sum, dtype) != nullptr, wide || dtype == DType::int64 || dtype == DType::uint64);
+    EXPECT_EQ(find_reduction(Reduction::sum, dtype) != nullptr,
+              wide || dtype == DType::int64 || dtype == DType::uint64);
     EXPECT_EQ(find_reduction(Reduction::moments, dtype) != nullptr, wide);
     EXPECT_NE(find_reduction(Reduction::min, dtype), nullptr);
     EXPECT_NE(find_reduction(Reduction::max, dtype), nullptr);

@@ -25,7 +25,8 @@ TEST(Target, UnknownNameIsRefusedAndChangesNothing) {
     FAIL() << "no error";
   } catch (const InvalidArgument& error) {
     const std::string text = error.what();
-    EXPECT_NE(text.find("\"neon\" is not an instruction set of this machine"), std::string::npos) << text;
+    EXPECT_NE(text.find("\"neon\" is not an instruction set of this machine"), std::string::npos)
+        << text;
     EXPECT_NE(text.find("baseline"), std::string::npos) << text;
   }
   EXPECT_EQ(current_target(), before);

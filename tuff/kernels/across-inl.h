@@ -1,4 +1,5 @@
-// Combines the lanes of several vectors at once: as many results as vectors, for little more work than one.
+// Combines the lanes of several vectors at once: as many results as vectors, for little more work
+// than one.
 //
 // Included by reductions and panel products, once per target. A combination is a struct with
 // `static V combine(D, V, V)`.
@@ -12,6 +13,7 @@
 #include <cstddef>
 
 #include "hwy/highway.h"
+
 #include "tuff/base/api.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,8 +28,8 @@ inline constexpr size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
 template <class T>
 using Vector = hn::Vec<hn::ScalableTag<T>>;
 
-// With groups of kGroup lanes counted along a vector: even groups of the result combine neighbouring groups
-// of `a`, odd ones those of `b`.
+// With groups of kGroup lanes counted along a vector: even groups of the result combine
+// neighbouring groups of `a`, odd ones those of `b`.
 template <class P, size_t kGroup, class T>
 HWY_INLINE Vector<T> combine_neighbours(Vector<T> a, Vector<T> b) {
 #if HWY_TARGET == HWY_SCALAR
@@ -41,7 +43,8 @@ HWY_INLINE Vector<T> combine_neighbours(Vector<T> a, Vector<T> b) {
   } else if constexpr (kBytes == 8) {
     const hn::ScalableTag<double> w;
     const auto x = hn::BitCast(w, a), y = hn::BitCast(w, b);
-    return P::combine(d, hn::BitCast(d, hn::OddEven(y, x)), hn::BitCast(d, hn::Shuffle01(hn::OddEven(x, y))));
+    return P::combine(d, hn::BitCast(d, hn::OddEven(y, x)),
+                      hn::BitCast(d, hn::Shuffle01(hn::OddEven(x, y))));
   } else if constexpr (kBytes == 16) {
     return P::combine(d, hn::OddEvenBlocks(b, a), hn::SwapAdjacentBlocks(hn::OddEvenBlocks(a, b)));
   } else {
@@ -50,25 +53,32 @@ HWY_INLINE Vector<T> combine_neighbours(Vector<T> a, Vector<T> b) {
 #endif
 }
 
-// Halves the number of vectors and of lanes per result until one vector is left. Called with kLanes vectors
-// and groups of kLanes / 2, lane r of the result combines all lanes of vector r.
+// Halves the number of vectors and of lanes per result until one vector is left. Called with kLanes
+// vectors and groups of kLanes / 2, lane r of the result combines all lanes of vector r.
 template <class P, size_t kCount, size_t kGroup, class T>
 HWY_INLINE Vector<T> combine_across(Vector<T>* v) {
   if constexpr (kCount == 1) {
     return v[0];
   } else {
-    for (size_t i = 0; i < kCount / 2; ++i) v[i] = combine_neighbours<P, kGroup, T>(v[i], v[i + kCount / 2]);
+    for (size_t i = 0; i < kCount / 2; ++i)
+      v[i] = combine_neighbours<P, kGroup, T>(v[i], v[i + kCount / 2]);
     return combine_across<P, kCount / 2, kGroup / 2, T>(v);
   }
 }
 
 struct Sum {
   template <class T>
-  static constexpr T identity() { return T(0); }
+  static constexpr T identity() {
+    return T(0);
+  }
   template <class D, class V>
-  static HWY_INLINE V combine(D, V total, V x) { return hn::Add(total, x); }
+  static HWY_INLINE V combine(D, V total, V x) {
+    return hn::Add(total, x);
+  }
   template <class T>
-  static HWY_INLINE T combine_one(T total, T x) { return total + x; }
+  static HWY_INLINE T combine_one(T total, T x) {
+    return total + x;
+  }
 };
 
 }  // namespace HWY_NAMESPACE

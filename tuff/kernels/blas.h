@@ -8,7 +8,8 @@
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
-/// Called before every use of BLAS; sets OpenBLAS to one thread, for the whole process, the first time.
+/// Called before every use of BLAS; sets OpenBLAS to one thread, for the whole process, the first
+/// time.
 inline void use_blas() {
   static const bool ready = [] {
     openblas_set_num_threads(1);
@@ -18,25 +19,27 @@ inline void use_blas() {
 }
 
 /// General product C = alpha A B + beta C on row-major storage, by element type.
-inline void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const double* a,
-                 blasint lda, const double* b, blasint ldb, double beta, double* c, blasint ldc) {
+inline void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k,
+                 const double* a, blasint lda, const double* b, blasint ldb, double beta, double* c,
+                 blasint ldc) {
   use_blas();
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
 }
-inline void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const float* a,
-                 blasint lda, const float* b, blasint ldb, float beta, float* c, blasint ldc) {
+inline void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k,
+                 const float* a, blasint lda, const float* b, blasint ldb, float beta, float* c,
+                 blasint ldc) {
   use_blas();
   cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0F, a, lda, b, ldb, beta, c, ldc);
 }
 
 /// y = A x (or A' x), A row-major.
-inline void gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const double* a, blasint lda, const double* x,
-                 blasint incx, double* y, blasint incy) {
+inline void gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const double* a, blasint lda,
+                 const double* x, blasint incx, double* y, blasint incy) {
   use_blas();
   cblas_dgemv(CblasRowMajor, ta, m, n, 1.0, a, lda, x, incx, 0.0, y, incy);
 }
-inline void gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const float* a, blasint lda, const float* x,
-                 blasint incx, float* y, blasint incy) {
+inline void gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const float* a, blasint lda,
+                 const float* x, blasint incx, float* y, blasint incy) {
   use_blas();
   cblas_sgemv(CblasRowMajor, ta, m, n, 1.0F, a, lda, x, incx, 0.0F, y, incy);
 }

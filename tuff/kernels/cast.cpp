@@ -1,15 +1,17 @@
-// Conversion between every pair of element types: plain loops that the compiler vectorises per target.
+// Conversion between every pair of element types: plain loops that the compiler vectorises per
+// target.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/cast.cpp"
-#include "hwy/foreach_target.h"
 
 #include <cstring>
 #include <limits>
 #include <type_traits>
 
+#include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+
 #include "tuff/kernels/elementwise.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,8 +24,9 @@ HWY_INLINE To convert(From x) {
   if constexpr (std::is_same_v<To, bool>) {
     return x != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    // The truncated value fits when x lies in (least - 1, greatest + 1). The lower bound is exact in
-    // From only if From's mantissa is longer than To; else no value lies between least - 1 and least.
+    // The truncated value fits when x lies in (least - 1, greatest + 1). The lower bound is exact
+    // in From only if From's mantissa is longer than To; else no value lies between least - 1 and
+    // least.
     using Limits = std::numeric_limits<To>;
     constexpr From kAbove = static_cast<From>(Limits::max() / 2 + 1) * From(2);
     constexpr bool kExact = std::numeric_limits<From>::digits > Limits::digits;
@@ -59,10 +62,12 @@ CastKernel cast_of() {
     return cast_of<uint8_t, To>();
   } else if constexpr (std::is_integral_v<From> && std::is_integral_v<To> &&
                        !std::is_same_v<To, bool>) {
-    if constexpr (sizeof(From) == sizeof(To)) return &copy_loop<sizeof(From)>;
+    if constexpr (sizeof(From) == sizeof(To))
+      return &copy_loop<sizeof(From)>;
     else if constexpr (sizeof(From) > sizeof(To))
       return &cast_loop<std::make_unsigned_t<From>, std::make_unsigned_t<To>>;
-    else return &cast_loop<From, std::make_unsigned_t<To>>;
+    else
+      return &cast_loop<From, std::make_unsigned_t<To>>;
   } else if constexpr (std::is_integral_v<From> && std::is_same_v<To, bool>) {
     return &cast_loop<std::make_unsigned_t<From>, bool>;
   } else {
@@ -72,7 +77,8 @@ CastKernel cast_of() {
 
 CastKernel find_cast_here(DType from, DType to) {
   return visit_dtype(from, [to](auto source) {
-    return visit_dtype(to, [](auto target) { return cast_of<decltype(source), decltype(target)>(); });
+    return visit_dtype(to,
+                       [](auto target) { return cast_of<decltype(source), decltype(target)>(); });
   });
 }
 

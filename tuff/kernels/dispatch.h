@@ -1,19 +1,25 @@
-// One source, three instruction sets: which targets Highway compiles, and how one is picked at run time.
+// One source, three instruction sets: which targets Highway compiles, and how one is picked at run
+// time.
 //
 // Included first in every kernel source (before any Highway header). A source is compiled once per
-// target, each in its own namespace; TUFF_DISPATCH(f) is the copy of `f` for the target in use. We keep
-// our own index instead of Highway's: that one is shared by every library of the process, and pinning
-// ours must not slow theirs.
+// target, each in its own namespace; TUFF_DISPATCH(f) is the copy of `f` for the target in use. We
+// keep our own index instead of Highway's: that one is shared by every library of the process, and
+// pinning ours must not slow theirs.
 #pragma once
 
 #if defined(HIGHWAY_HWY_DETECT_TARGETS_H_)
 #error "include tuff/kernels/dispatch.h before any Highway header"
 #endif
 
-// AVX3_DL adds nothing that our kernels use; SSSE3 and SSE4 machines (before 2013) run the baseline.
-// Each further target costs a third of the kernels' compile time.
+// AVX3_DL adds nothing that our kernels use; SSSE3 and SSE4 machines (before 2013) run the
+// baseline. Each further target costs a third of the kernels' compile time.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
-#include "hwy/detect_targets.h"
+// One lane per vector in the baseline, as Highway does for GCC before 12.3 anyway: with other
+// compilers it would have two, and sums would round differently.
+#define HWY_BROKEN_EMU128 1
+#include <type_traits>
+
+#include "hwy/targets.h"
 
 #include "tuff/base/api.h"
 
@@ -49,6 +55,13 @@ TUFF_NAMESPACE_END
 #endif
 
 /// `TUFF_DISPATCH(f)(arguments)` calls the copy of the (not overloaded) function `f`.
-#define TUFF_DISPATCH(f) \
+#define TUFF_DISPATCH(f)                                                 \
   pick_target<std::remove_pointer_t<decltype(&HWY_STATIC_DISPATCH(f))>>( \
       TUFF_BASELINE_OF_(f), TUFF_AVX2_OF_(f), TUFF_AVX512_OF_(f))
+
+/// Before a loop whose iterations do not depend on each other, though the compiler cannot see it.
+#if defined(__clang__)
+#define TUFF_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define TUFF_INDEPENDENT _Pragma("GCC ivdep")
+#endif

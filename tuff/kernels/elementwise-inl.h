@@ -1,10 +1,10 @@
 // Highway loops over tiles for operations of one, two or three operands.
 //
-// Included by the element-wise sources, once per target. An operation is a struct with
-// `static V apply(D, V...)` that returns a vector, or a mask for results of type bool. A scalar operand
-// is one splatted vector that the loop never steps beyond: one loop body serves every scalar pattern,
-// for one load from L1 that the loop, bound by its stores, does not feel. Tails run through the same
-// vector code on padded copies, so a value never depends on its position.
+// Included by the element-wise sources, once per target. An operation is a struct with `static V
+// apply(D, V...)` that returns a vector, or a mask for results of type bool. A scalar operand is
+// one splatted vector that the loop never steps beyond: one loop body serves every scalar pattern,
+// for one load from L1 that the loop, bound by its stores, does not feel. Tails run through the
+// same vector code on padded copies, so a value never depends on its position.
 #if defined(TUFF_KERNELS_ELEMENTWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TUFF_KERNELS_ELEMENTWISE_INL_H_
 #undef TUFF_KERNELS_ELEMENTWISE_INL_H_
@@ -16,6 +16,7 @@
 #include <type_traits>
 
 #include "hwy/highway.h"
+
 #include "tuff/kernels/elementwise.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -125,8 +126,8 @@ HWY_NOINLINE void run2(const T* a, size_t a_step, const T* b, size_t b_step, R* 
 }
 
 template <class Op, class T, class R>
-HWY_NOINLINE void run3(const T* a, size_t a_step, const T* b, size_t b_step, const T* c, size_t c_step,
-                       R* out, size_t n) {
+HWY_NOINLINE void run3(const T* a, size_t a_step, const T* b, size_t b_step, const T* c,
+                       size_t c_step, R* out, size_t n) {
   const hn::ScalableTag<T> d;
   const size_t lanes = hn::Lanes(d);
   for (; n >= lanes; n -= lanes) {
@@ -145,7 +146,8 @@ HWY_NOINLINE void run3(const T* a, size_t a_step, const T* b, size_t b_step, con
 template <class T, unsigned kScalars, unsigned k>
 struct Operand {
   static constexpr bool kScalar = ((kScalars >> k) & 1U) != 0;
-  HWY_INLINE explicit Operand(const void* const* operands) : data(static_cast<const T*>(operands[k])) {
+  HWY_INLINE explicit Operand(const void* const* operands)
+      : data(static_cast<const T*>(operands[k])) {
     if constexpr (kScalar) {
       const T value = *data;
       for (T& element : splat) element = value;
@@ -174,7 +176,8 @@ void entry3(const void* const* operands, void* out, size_t n) {
   const Operand<T, kScalars, 0> a(operands);
   const Operand<T, kScalars, 1> b(operands);
   const Operand<T, kScalars, 2> c(operands);
-  run3<Op, T>(a.data, a.step(), b.data, b.step(), c.data, c.step(), static_cast<Result<Op, T>*>(out), n);
+  run3<Op, T>(a.data, a.step(), b.data, b.step(), c.data, c.step(),
+              static_cast<Result<Op, T>*>(out), n);
 }
 
 template <class Op, class T>

@@ -1,12 +1,13 @@
-// float32 and float64 operations that IEEE 754 rounds exactly, and comparisons: values are the same on
-// every instruction set.
+// float32 and float64 operations that IEEE 754 rounds exactly, and comparisons: values are the same
+// on every instruction set.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/elementwise_float.cpp"
-#include "hwy/foreach_target.h"
 
 #include <cmath>
+
+#include "hwy/foreach_target.h"
 
 #include "tuff/kernels/elementwise-inl.h"
 #include "tuff/kernels/elementwise_tables.h"
@@ -23,21 +24,21 @@ struct Predicate {
   static constexpr bool kMask = true;
 };
 
-#define TUFF_OP1_(name, kind, expression)           \
-  struct name : kind {                              \
-    template <class D, class V>                     \
-    static HWY_INLINE auto apply(D d, V a) {        \
-      static_cast<void>(d);                         \
-      return expression;                            \
-    }                                               \
+#define TUFF_OP1_(name, kind, expression)    \
+  struct name : kind {                       \
+    template <class D, class V>              \
+    static HWY_INLINE auto apply(D d, V a) { \
+      static_cast<void>(d);                  \
+      return expression;                     \
+    }                                        \
   };
-#define TUFF_OP2_(name, kind, expression)           \
-  struct name : kind {                              \
-    template <class D, class V>                     \
-    static HWY_INLINE auto apply(D d, V a, V b) {   \
-      static_cast<void>(d);                         \
-      return expression;                            \
-    }                                               \
+#define TUFF_OP2_(name, kind, expression)         \
+  struct name : kind {                            \
+    template <class D, class V>                   \
+    static HWY_INLINE auto apply(D d, V a, V b) { \
+      static_cast<void>(d);                       \
+      return expression;                          \
+    }                                             \
   };
 
 // NumPy: the first operand if it is NaN, else the second if that is NaN. On x86 Min and Max return
@@ -72,9 +73,9 @@ HWY_NOINLINE hn::Vec<D> modulo_by_library(D d, hn::Vec<D> a, hn::Vec<D> b) {
   return hn::Load(d, x);
 }
 
-// fmod, exact as it is by definition. With q = trunc(a / b) below 2^50 (2^20 for float32), a - q b is
-// exact in one fused operation: q is the true quotient or, when a / b rounded up to an integer, one too
-// far from zero, which the sign of the remainder shows.
+// fmod, exact as it is by definition. With q = trunc(a / b) below 2^50 (2^20 for float32), a - q b
+// is exact in one fused operation: q is the true quotient or, when a / b rounded up to an integer,
+// one too far from zero, which the sign of the remainder shows.
 template <class D>
 HWY_INLINE hn::Vec<D> modulo(D d, hn::Vec<D> a, hn::Vec<D> b) {
 #if HWY_NATIVE_FMA

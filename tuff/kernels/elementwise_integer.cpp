@@ -1,18 +1,20 @@
 // Integer and bool operations, and `where` of every type: plain loops.
 //
-// The compiler turns these into vector code for each target (checked on its assembly: int32 and int64
-// arithmetic, min, max and comparisons run at the speed of L1), so that 9 types need no hand-written
-// vectors. Scalar operands are splatted into a short tile: only the all-vector loop is compiled.
+// The compiler turns these into vector code for each target (checked on its assembly: int32 and
+// int64 arithmetic, min, max and comparisons run at the speed of L1), so that 9 types need no
+// hand-written vectors. Scalar operands are splatted into a short tile: only the all-vector loop is
+// compiled.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/elementwise_integer.cpp"
-#include "hwy/foreach_target.h"
 
 #include <bit>
 #include <type_traits>
 
+#include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+
 #include "tuff/kernels/elementwise_tables.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,19 +34,19 @@ struct ToBool {
   static constexpr bool kPredicate = true;
 };
 
-#define TUFF_OP1_(name, kind, type, expression)     \
-  struct name : kind {                              \
-    template <class T>                              \
-    static HWY_INLINE type apply(T a) {             \
-      return static_cast<type>(expression);         \
-    }                                               \
+#define TUFF_OP1_(name, kind, type, expression) \
+  struct name : kind {                          \
+    template <class T>                          \
+    static HWY_INLINE type apply(T a) {         \
+      return static_cast<type>(expression);     \
+    }                                           \
   };
-#define TUFF_OP2_(name, kind, type, expression)     \
-  struct name : kind {                              \
-    template <class T>                              \
-    static HWY_INLINE type apply(T a, T b) {        \
-      return static_cast<type>(expression);         \
-    }                                               \
+#define TUFF_OP2_(name, kind, type, expression) \
+  struct name : kind {                          \
+    template <class T>                          \
+    static HWY_INLINE type apply(T a, T b) {    \
+      return static_cast<type>(expression);     \
+    }                                           \
   };
 
 TUFF_OP1_(Negative, SameType, T, Wrapping<T>(0) - static_cast<Wrapping<T>>(a))
@@ -58,7 +60,7 @@ TUFF_OP2_(Subtract, SameType, T, static_cast<Wrapping<T>>(a) - static_cast<Wrapp
 TUFF_OP2_(Multiply, SameType, T, static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b))
 TUFF_OP2_(Minimum, SameType, T, a < b ? a : b)
 TUFF_OP2_(Maximum, SameType, T, a > b ? a : b)
-TUFF_OP2_(And, SameType, bool, a & b)
+TUFF_OP2_(And, SameType, bool, (a & b))
 TUFF_OP2_(Or, SameType, bool, a | b)
 TUFF_OP2_(Xor, SameType, bool, a ^ b)
 TUFF_OP2_(Equal, ToBool, bool, a == b)
@@ -68,8 +70,8 @@ TUFF_OP2_(LessEqual, ToBool, bool, a <= b)
 TUFF_OP2_(Greater, ToBool, bool, a > b)
 TUFF_OP2_(GreaterEqual, ToBool, bool, a >= b)
 
-// Python's rules: the quotient is rounded down and the remainder has the divisor's sign; by zero, both
-// are 0; the least integer divided by -1 wraps.
+// Python's rules: the quotient is rounded down and the remainder has the divisor's sign; by zero,
+// both are 0; the least integer divided by -1 wraps.
 struct FloorDivide : SameType {
   template <class T>
   static HWY_INLINE T apply(T a, T b) {
@@ -118,33 +120,33 @@ struct Clip : SameType {
     return Minimum::apply(Maximum::apply(x, low), high);
   }
 };
-// By masks, and a condition read as a number: GCC 12 vectorises neither a choice between two loads nor bool.
+// By masks, and a condition read as a number: GCC 12 vectorises neither a choice between two loads
+// nor bool.
 struct Where : SameType {
   template <class T>
   static HWY_INLINE T apply(uint8_t condition, T a, T b) {
     using Bits = typename hwy::MakeUnsigned<T>;
     const auto mask = static_cast<Bits>(Bits(0) - static_cast<Bits>(condition));
-    const auto chosen = std::bit_cast<Bits>(b) ^ (mask & (std::bit_cast<Bits>(a) ^ std::bit_cast<Bits>(b)));
+    const auto chosen =
+        std::bit_cast<Bits>(b) ^ (mask & (std::bit_cast<Bits>(a) ^ std::bit_cast<Bits>(b)));
     return std::bit_cast<T>(static_cast<Bits>(chosen));
   }
 };
 
 // `out` may be one of the operands, exactly; no element depends on another.
-#define TUFF_INDEPENDENT_ _Pragma("GCC ivdep")
-
 template <class Op, class A, class R>
 HWY_NOINLINE void loop(size_t n, R* out, const A* a) {
-  TUFF_INDEPENDENT_
+  TUFF_INDEPENDENT
   for (size_t i = 0; i < n; ++i) out[i] = Op::apply(a[i]);
 }
 template <class Op, class A, class B, class R>
 HWY_NOINLINE void loop(size_t n, R* out, const A* a, const B* b) {
-  TUFF_INDEPENDENT_
+  TUFF_INDEPENDENT
   for (size_t i = 0; i < n; ++i) out[i] = Op::apply(a[i], b[i]);
 }
 template <class Op, class A, class B, class C, class R>
 HWY_NOINLINE void loop(size_t n, R* out, const A* a, const B* b, const C* c) {
-  TUFF_INDEPENDENT_
+  TUFF_INDEPENDENT
   for (size_t i = 0; i < n; ++i) out[i] = Op::apply(a[i], b[i], c[i]);
 }
 
@@ -218,10 +220,10 @@ ElementwiseKernel binary(unsigned scalars) {
 }
 template <class Op, class First, class T>
 ElementwiseKernel ternary(unsigned scalars) {
-  constexpr ElementwiseKernel kernels[] = {
-      &entry3<Op, First, T, 0>, &entry3<Op, First, T, 1>, &entry3<Op, First, T, 2>,
-      &entry3<Op, First, T, 3>, &entry3<Op, First, T, 4>, &entry3<Op, First, T, 5>,
-      &entry3<Op, First, T, 6>};
+  constexpr ElementwiseKernel kernels[] = {&entry3<Op, First, T, 0>, &entry3<Op, First, T, 1>,
+                                           &entry3<Op, First, T, 2>, &entry3<Op, First, T, 3>,
+                                           &entry3<Op, First, T, 4>, &entry3<Op, First, T, 5>,
+                                           &entry3<Op, First, T, 6>};
   return scalars < 7 ? kernels[scalars] : nullptr;
 }
 

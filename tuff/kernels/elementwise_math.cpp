@@ -1,11 +1,13 @@
-// exp, log and their kin for float32 and float64, at most 2 ulp from the exact value on every target.
+// exp, log and their kin for float32 and float64, at most 2 ulp from the exact value on every
+// target.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/elementwise_math.cpp"
-#include "hwy/foreach_target.h"
 
 #include <cmath>
+
+#include "hwy/foreach_target.h"
 
 #include "tuff/kernels/elementwise-inl.h"
 #include "tuff/kernels/elementwise_tables.h"
@@ -17,14 +19,14 @@ TUFF_NAMESPACE_BEGIN
 namespace kernels {
 namespace HWY_NAMESPACE {
 
-#define TUFF_MATH_(name, expression)                \
-  struct name {                                     \
-    static constexpr bool kMask = false;            \
-    template <class D, class V>                     \
-    static HWY_INLINE V apply(D d, V a) {           \
-      static_cast<void>(d);                         \
-      return expression;                            \
-    }                                               \
+#define TUFF_MATH_(name, expression)      \
+  struct name {                           \
+    static constexpr bool kMask = false;  \
+    template <class D, class V>           \
+    static HWY_INLINE V apply(D d, V a) { \
+      static_cast<void>(d);               \
+      return expression;                  \
+    }                                     \
   };
 TUFF_MATH_(Exp, math::exp(d, a))
 TUFF_MATH_(Expm1, math::expm1(d, a))
@@ -47,8 +49,8 @@ HWY_NOINLINE V power_by_library(D d, V a, V b) {
   return hn::Load(d, x);
 }
 
-// SLEEF's pow overflows a little early (from 1 - 1e-12 times the largest number on): where it says infinite,
-// the C library decides.
+// SLEEF's pow overflows a little early (from 1 - 1e-12 times the largest number on): where it says
+// infinite, the C library decides.
 struct Power {
   static constexpr bool kMask = false;
   template <class D, class V>

@@ -1,9 +1,9 @@
 // exp, expm1, log, log1p, tanh and the logistic function on Highway vectors of float32 and float64.
 //
-// Included by the sources that need them, once per target. Branches are taken for a whole vector only
-// around work whose result the ordinary path would give too: a lane's value never depends on its
-// neighbours. The bounds in the comments were measured on 10^8 points per function and range against
-// 80-bit arithmetic; they hold with and without fused multiply-add.
+// Included by the sources that need them, once per target. Branches are taken for a whole vector
+// only around work whose result the ordinary path would give too: a lane's value never depends on
+// its neighbours. The bounds in the comments were measured on 10^8 points per function and range
+// against 80-bit arithmetic; they hold with and without fused multiply-add.
 #if defined(TUFF_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TUFF_KERNELS_MATH_INL_H_
 #undef TUFF_KERNELS_MATH_INL_H_
@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "hwy/highway.h"
+
 #include "tuff/base/api.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -115,8 +116,8 @@ HWY_INLINE Reduced<V> reduce(D d, V x) {
   return {k, high, hn::NegMulAdd(k, hn::Set(d, C::kLn2Low), high)};
 }
 
-// exp(r) for |r| <= ln 2 / 2: 1 + (r + r^2 q(r)), q of degree 9 (4), the minimax fit of the relative error
-// of exp: 3.6e-18 (3.1e-9). Terms in pairs: a chain of half the length.
+// exp(r) for |r| <= ln 2 / 2: 1 + (r + r^2 q(r)), q of degree 9 (4), the minimax fit of the
+// relative error of exp: 3.6e-18 (3.1e-9). Terms in pairs: a chain of half the length.
 template <class D, class V>
 HWY_INLINE V exp_reduced(D d, V r) {
   const V r2 = hn::Mul(r, r);
@@ -124,9 +125,12 @@ HWY_INLINE V exp_reduced(D d, V r) {
   if constexpr (sizeof(hn::TFromD<D>) == 8) {
     const V q0 = hn::MulAdd(r, hn::Set(d, 0x1.55555555554fap-3), hn::Set(d, 0x1.000000000000ap-1));
     const V q2 = hn::MulAdd(r, hn::Set(d, 0x1.1111111127c2fp-7), hn::Set(d, 0x1.555555555086dp-5));
-    const V q4 = hn::MulAdd(r, hn::Set(d, 0x1.a01a012a45989p-13), hn::Set(d, 0x1.6c16c1842db8cp-10));
-    const V q6 = hn::MulAdd(r, hn::Set(d, 0x1.71df256a6bf47p-19), hn::Set(d, 0x1.a0199a01e79c1p-16));
-    const V q8 = hn::MulAdd(r, hn::Set(d, 0x1.ad7f62fe4243ep-26), hn::Set(d, 0x1.28ad7cfa17ab7p-22));
+    const V q4 =
+        hn::MulAdd(r, hn::Set(d, 0x1.a01a012a45989p-13), hn::Set(d, 0x1.6c16c1842db8cp-10));
+    const V q6 =
+        hn::MulAdd(r, hn::Set(d, 0x1.71df256a6bf47p-19), hn::Set(d, 0x1.a0199a01e79c1p-16));
+    const V q8 =
+        hn::MulAdd(r, hn::Set(d, 0x1.ad7f62fe4243ep-26), hn::Set(d, 0x1.28ad7cfa17ab7p-22));
     q = hn::MulAdd(r2, hn::MulAdd(r2, hn::MulAdd(r2, hn::MulAdd(r2, q8, q6), q4), q2), q0);
   } else {
     const V q0 = hn::MulAdd(r, hn::Set(d, 0x1.555492p-3F), hn::Set(d, 0x1.fffffcp-2F));
@@ -167,10 +171,9 @@ HWY_INLINE V exp(D d, V x) {
 #endif
 }
 
-// 2^k (expm1(r) + (1 - 2^-k)). What rounding loses of r and of the sum goes into c, since they may cancel.
-// The series is r + r^2 q(r) with q of degree 10 (5), the minimax fit of the relative error of expm1: 2.7e-18
-// (2.7e-10).
-// At most 1.0 ulp.
+// 2^k (expm1(r) + (1 - 2^-k)). What rounding loses of r and of the sum goes into c, since they may
+// cancel. The series is r + r^2 q(r) with q of degree 10 (5), the minimax fit of the relative error
+// of expm1: 2.7e-18 (2.7e-10). At most 1.0 ulp.
 template <class D, class V>
 HWY_INLINE V expm1(D d, V x) {
   using T = hn::TFromD<D>;
@@ -183,9 +186,12 @@ HWY_INLINE V expm1(D d, V x) {
   if constexpr (sizeof(T) == 8) {
     const V q0 = hn::MulAdd(r, hn::Set(d, 0x1.5555555555557p-3), hn::Set(d, 0x1.0000000000001p-1));
     const V q2 = hn::MulAdd(r, hn::Set(d, 0x1.11111111100e3p-7), hn::Set(d, 0x1.5555555554d3cp-5));
-    const V q4 = hn::MulAdd(r, hn::Set(d, 0x1.a01a01abe4cedp-13), hn::Set(d, 0x1.6c16c16f0a7e6p-10));
-    const V q6 = hn::MulAdd(r, hn::Set(d, 0x1.71de0239b4a9ep-19), hn::Set(d, 0x1.a019f3960a65fp-16));
-    const V q8 = hn::MulAdd(r, hn::Set(d, 0x1.af4ddbcb8bb79p-26), hn::Set(d, 0x1.280225b0c88a6p-22));
+    const V q4 =
+        hn::MulAdd(r, hn::Set(d, 0x1.a01a01abe4cedp-13), hn::Set(d, 0x1.6c16c16f0a7e6p-10));
+    const V q6 =
+        hn::MulAdd(r, hn::Set(d, 0x1.71de0239b4a9ep-19), hn::Set(d, 0x1.a019f3960a65fp-16));
+    const V q8 =
+        hn::MulAdd(r, hn::Set(d, 0x1.af4ddbcb8bb79p-26), hn::Set(d, 0x1.280225b0c88a6p-22));
     const V q10 = hn::Set(d, 0x1.e632344ec863dp-30);
     q = hn::MulAdd(r2, hn::MulAdd(r2, hn::MulAdd(r2, hn::MulAdd(r2, q10, q8), q6), q4), q2);
     q = hn::MulAdd(r2, q, q0);
@@ -203,7 +209,8 @@ HWY_INLINE V expm1(D d, V x) {
   return hn::CopySign(scale(d, sum, part.k), x);
 }
 
-// 1 / (1 + exp(-x)) by exp(-|x|), which neither overflows nor cancels: small results keep their accuracy.
+// 1 / (1 + exp(-x)) by exp(-|x|), which neither overflows nor cancels: small results keep their
+// accuracy.
 template <class D, class V>
 HWY_INLINE V logistic(D d, V x) {
   using T = hn::TFromD<D>;
@@ -213,8 +220,8 @@ HWY_INLINE V logistic(D d, V x) {
   return hn::Div(numerator, hn::Add(one, e));
 }
 
-// Cephes' tanh.c and tanhf.c (Moshier 1989): x + x z R(z) with z = x^2 below 0.625, else 1 - 2 / (exp(2 x) + 1).
-// Both quotients share one division. At most 1.4 ulp.
+// Cephes' tanh.c and tanhf.c (Moshier 1989): x + x z R(z) with z = x^2 below 0.625, else 1 - 2 /
+// (exp(2 x) + 1). Both quotients share one division. At most 1.4 ulp.
 template <class D, class V>
 HWY_INLINE V tanh(D d, V x) {
   using T = hn::TFromD<D>;
@@ -226,17 +233,20 @@ HWY_INLINE V tanh(D d, V x) {
   const V e = exp(d, hn::Add(bounded, bounded));
   const V z = hn::Mul(size, size);
   if constexpr (sizeof(T) == 8) {
-    V p = hn::MulAdd(z, hn::Set(d, -9.64399179425052238628e-1), hn::Set(d, -9.92877231001918586564e1));
+    V p = hn::MulAdd(z, hn::Set(d, -9.64399179425052238628e-1),
+                     hn::Set(d, -9.92877231001918586564e1));
     p = hn::MulAdd(z, p, hn::Set(d, -1.61468768441708447952e3));
     V q = hn::Add(z, hn::Set(d, 1.12811678491632931402e2));
-    q = hn::MulAdd(z, hn::MulAdd(z, q, hn::Set(d, 2.23548839060100448583e3)), hn::Set(d, 4.84406305325125486048e3));
+    q = hn::MulAdd(z, hn::MulAdd(z, q, hn::Set(d, 2.23548839060100448583e3)),
+                   hn::Set(d, 4.84406305325125486048e3));
     const V numerator = hn::IfThenElse(small, hn::Mul(hn::Mul(size, z), p), two);
     const V quotient = hn::Div(numerator, hn::IfThenElse(small, q, hn::Add(e, one)));
     const V result = hn::IfThenElse(small, hn::Add(size, quotient), hn::Sub(one, quotient));
     return hn::CopySign(result, x);
   } else {
     V p = hn::MulAdd(z, hn::Set(d, -5.70498872745e-3F), hn::Set(d, 2.06390887954e-2F));
-    p = hn::MulAdd(z, hn::MulAdd(z, p, hn::Set(d, -5.37397155531e-2F)), hn::Set(d, 1.33314422036e-1F));
+    p = hn::MulAdd(z, hn::MulAdd(z, p, hn::Set(d, -5.37397155531e-2F)),
+                   hn::Set(d, 1.33314422036e-1F));
     p = hn::MulAdd(z, p, hn::Set(d, -3.33332819422e-1F));
     const V near_zero = hn::MulAdd(hn::Mul(size, z), p, size);
     const V result = hn::IfThenElse(small, near_zero, hn::Sub(one, hn::Div(two, hn::Add(e, one))));
@@ -264,7 +274,8 @@ HWY_INLINE V split(D d, V x, V& k) {
 }
 
 // log(1 + f) + k ln 2 + c for 1 + f in [sqrt(1/2), sqrt(2)) and small c: with s = f / (2 + f),
-// log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + R(s^2)). Coefficients and order: fdlibm's e_log.c (Sun 1993).
+// log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + R(s^2)). Coefficients and order: fdlibm's e_log.c (Sun
+// 1993).
 template <class D, class V>
 HWY_INLINE V log_core(D d, V f, V k, V c) {
   using T = hn::TFromD<D>;
@@ -274,8 +285,10 @@ HWY_INLINE V log_core(D d, V f, V k, V c) {
   const V w = hn::Mul(z, z);
   V even, odd;
   if constexpr (sizeof(T) == 8) {
-    even = hn::MulAdd(w, hn::MulAdd(w, hn::Set(d, 1.531383769920937332e-01), hn::Set(d, 2.222219843214978396e-01)),
-                      hn::Set(d, 3.999999999940941908e-01));
+    even = hn::MulAdd(
+        w,
+        hn::MulAdd(w, hn::Set(d, 1.531383769920937332e-01), hn::Set(d, 2.222219843214978396e-01)),
+        hn::Set(d, 3.999999999940941908e-01));
     odd = hn::MulAdd(w, hn::Set(d, 1.479819860511658591e-01), hn::Set(d, 1.818357216161805012e-01));
     odd = hn::MulAdd(w, hn::MulAdd(w, odd, hn::Set(d, 2.857142874366239149e-01)),
                      hn::Set(d, 6.666666666666735130e-01));
@@ -310,7 +323,8 @@ HWY_NOINLINE V log_unusual(D d, V x, V ordinary) {
   const V scaled = hn::Mul(x, hn::Set(d, kScale));
   V k;
   const V m = split(d, scaled, k);
-  const V small = log_core(d, hn::Sub(m, hn::Set(d, T(1))), hn::Sub(k, hn::Set(d, T(C::kMantissa))), zero);
+  const V small =
+      log_core(d, hn::Sub(m, hn::Set(d, T(1))), hn::Sub(k, hn::Set(d, T(C::kMantissa))), zero);
   V result = hn::IfThenElse(hn::Lt(x, hn::Set(d, kMin)), small, ordinary);
   result = hn::IfThenElse(hn::Eq(x, infinity), x, result);
   result = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), result);
@@ -328,8 +342,8 @@ HWY_INLINE V log(D d, V x) {
   return log_unusual(d, x, ordinary);
 }
 
-// log(u) + c / u for u = 1 + x rounded and c what rounding lost (fdlibm's s_log1p.c); where 1 + x lies
-// in [sqrt(1/2), sqrt(2)) anyway, f is x itself and nothing is lost.
+// log(u) + c / u for u = 1 + x rounded and c what rounding lost (fdlibm's s_log1p.c); where 1 + x
+// lies in [sqrt(1/2), sqrt(2)) anyway, f is x itself and nothing is lost.
 template <class D, class V>
 HWY_INLINE V log1p(D d, V x) {
   using T = hn::TFromD<D>;

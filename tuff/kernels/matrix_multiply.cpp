@@ -44,7 +44,8 @@ blasint checked(size_t extent) {
   return static_cast<blasint>(extent);
 }
 
-// An operand as BLAS takes it: unit stride along one axis, at least the other extent along the other.
+// An operand as BLAS takes it: unit stride along one axis, at least the other extent along the
+// other.
 template <class T>
 struct BlasOperand {
   explicit BlasOperand(const Operand<T>& a) {
@@ -73,8 +74,8 @@ struct BlasOperand {
 template <class T>
 void multiply_floats(const Operand<T>& a, const Operand<T>& b, T* c, size_t c_stride) {
   const BlasOperand<T> left(a), right(b);
-  gemm(left.transpose, right.transpose, checked(a.rows), checked(b.cols), checked(a.cols), left.data,
-       left.leading, right.data, right.leading, T(0), c, checked(c_stride));
+  gemm(left.transpose, right.transpose, checked(a.rows), checked(b.cols), checked(a.cols),
+       left.data, left.leading, right.data, right.leading, T(0), c, checked(c_stride));
 }
 
 // Rows of B are added to rows of C, so that the inner loop is dense and vectorises.
@@ -88,7 +89,8 @@ void multiply_integers(const Operand<T>& a, const Operand<T>& b, T* c, size_t c_
     dense = copy.get();
     dense_stride = static_cast<int64_t>(b.cols);
   }
-  using Wrapping = std::conditional_t<std::is_same_v<T, bool>, unsigned, std::common_type_t<T, unsigned>>;
+  using Wrapping =
+      std::conditional_t<std::is_same_v<T, bool>, unsigned, std::common_type_t<T, unsigned>>;
   for (size_t i = 0; i < a.rows; ++i) {
     T* out = c + i * c_stride;
     const T* row = a.data + static_cast<int64_t>(i) * a.row_stride;
@@ -107,8 +109,8 @@ void multiply_integers(const Operand<T>& a, const Operand<T>& b, T* c, size_t c_
 }
 
 template <class T>
-void multiply(const Extents& e, const void* a, int64_t a_row_stride, int64_t a_col_stride, const void* b,
-              int64_t b_row_stride, int64_t b_col_stride, void* c, size_t c_stride) {
+void multiply(const Extents& e, const void* a, int64_t a_row_stride, int64_t a_col_stride,
+              const void* b, int64_t b_row_stride, int64_t b_col_stride, void* c, size_t c_stride) {
   T* out = static_cast<T*>(c);
   const Operand<T> left{static_cast<const T*>(a), e.m, e.k, a_row_stride, a_col_stride};
   const Operand<T> right{static_cast<const T*>(b), e.k, e.n, b_row_stride, b_col_stride};
@@ -121,17 +123,19 @@ void multiply(const Extents& e, const void* a, int64_t a_row_stride, int64_t a_c
 
 }  // namespace
 
-void matrix_multiply(DType element, size_t m, size_t n, size_t k, const void* a, int64_t a_row_stride,
-                     int64_t a_col_stride, const void* b, int64_t b_row_stride, int64_t b_col_stride,
-                     void* c, size_t c_stride) {
+void matrix_multiply(DType element, size_t m, size_t n, size_t k, const void* a,
+                     int64_t a_row_stride, int64_t a_col_stride, const void* b,
+                     int64_t b_row_stride, int64_t b_col_stride, void* c, size_t c_stride) {
   if (m == 0 || n == 0) return;
   const auto call = [&]<class T>(T) {
-    multiply<T>({m, n, k}, a, a_row_stride, a_col_stride, b, b_row_stride, b_col_stride, c, c_stride);
+    multiply<T>({m, n, k}, a, a_row_stride, a_col_stride, b, b_row_stride, b_col_stride, c,
+                c_stride);
   };
   switch (element) {
     case DType::bool_: return call(bool());
     case DType::int8:
-    case DType::uint8: return call(uint8_t());  // wrapping products have the same bits for both signs
+    case DType::uint8:
+      return call(uint8_t());  // wrapping products have the same bits for both signs
     case DType::int16:
     case DType::uint16: return call(uint16_t());
     case DType::int32:

@@ -3,12 +3,13 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/move.cpp"
-#include "hwy/foreach_target.h"
 
 #include <cstring>
 
 #include "hwy/cache_control.h"
+#include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+
 #include "tuff/base/check.h"
 #include "tuff/kernels/elementwise.h"
 
@@ -17,8 +18,8 @@ TUFF_NAMESPACE_BEGIN
 namespace kernels {
 namespace HWY_NAMESPACE {
 
-// Streaming stores need aligned addresses, so the bytes up to the first full cache line and those after
-// the last are copied the ordinary way.
+// Streaming stores need aligned addresses, so the bytes up to the first full cache line and those
+// after the last are copied the ordinary way.
 void copy_streaming_here(const void* in, void* out, size_t bytes) {
   namespace hn = hwy::HWY_NAMESPACE;
   constexpr size_t kLine = 64;

@@ -1,16 +1,18 @@
 // Products of a panel with vectors and small matrices.
 //
-// A panel is a tile: it lies in L1 or L2, so nothing is packed or blocked for caches. Every sum has one
-// fixed order that depends on the shape and the instruction set alone. BLAS is not used here: on tiles
-// of some 40 x 100 its calls cost more than they save (measured with OpenBLAS 0.3.21 on Zen 5, x' x of
-// such a tile: dgemm 16.6 us, dsyrk 10.8 us, ours 6.4 us), and it would pick its own instruction set.
+// A panel is a tile: it lies in L1 or L2, so nothing is packed or blocked for caches. Every sum has
+// one fixed order that depends on the shape and the instruction set alone. BLAS is not used here:
+// on tiles of some 40 x 100 its calls cost more than they save (measured with OpenBLAS 0.3.21 on
+// Zen 5, x' x of such a tile: dgemm 16.6 us, dsyrk 10.8 us, ours 6.4 us), and it would pick its own
+// instruction set.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/panel.cpp"
-#include "hwy/foreach_target.h"
 
+#include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+
 #include "tuff/kernels/across-inl.h"
 #include "tuff/kernels/panel.h"
 #include "tuff/kernels/unroll-inl.h"
@@ -24,7 +26,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // ---- x b
 
-// Rows of x from one vector of columns on; kLanes rows become kLanes sums. Missing rows are the last row again.
+// Rows of x from one vector of columns on; kLanes rows become kLanes sums. Missing rows are the
+// last row again.
 template <class T>
 void times_vector_wide(const T* x, size_t rows, size_t cols, size_t stride, const T* b, T* out) {
   const hn::ScalableTag<T> d;
@@ -42,7 +45,8 @@ void times_vector_wide(const T* x, size_t rows, size_t cols, size_t stride, cons
     }
     for (size_t c = 0; c < whole; c += kRows) {
       const auto factor = hn::LoadU(d, b + c);
-      for (size_t i = 0; i < kRows; ++i) sum[i] = hn::MulAdd(factor, hn::LoadU(d, row[i] + c), sum[i]);
+      for (size_t i = 0; i < kRows; ++i)
+        sum[i] = hn::MulAdd(factor, hn::LoadU(d, row[i] + c), sum[i]);
     }
     const Vector<T> sums = combine_across<Sum, kRows, kRows / 2, T>(sum);
     hn::BlendedStore(sums, hn::FirstN(d, count), d, out + r);
@@ -50,8 +54,9 @@ void times_vector_wide(const T* x, size_t rows, size_t cols, size_t stride, cons
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// kCols dense columns, kCols a power of two below kLanes: a vector holds several rows, and kCols vectors
-// hold kLanes of them. Row i of vector v ends up where v's bits, in combine_across(), and i say.
+// kCols dense columns, kCols a power of two below kLanes: a vector holds several rows, and kCols
+// vectors hold kLanes of them. Row i of vector v ends up where v's bits, in combine_across(), and i
+// say.
 template <size_t kCols, class T>
 void times_vector_narrow(const T* x, size_t rows, const T* b, T* out) {
   const hn::ScalableTag<T> d;
@@ -73,16 +78,19 @@ void times_vector_narrow(const T* x, size_t rows, const T* b, T* out) {
     for (size_t v = 0; v < kCols; ++v) {
       const size_t first = v * kRows, end = count * kCols;
       const auto there = hn::FirstN(d, end > first ? end - first : 0);
-      part[v] = hn::Mul(factor, count == kRows ? hn::LoadU(d, x + first) : hn::MaskedLoad(there, d, x + first));
+      part[v] = hn::Mul(
+          factor, count == kRows ? hn::LoadU(d, x + first) : hn::MaskedLoad(there, d, x + first));
     }
-    const Vector<T> sums = hn::TableLookupLanes(combine_across<Sum, kCols, kCols / 2, T>(part), order);
+    const Vector<T> sums =
+        hn::TableLookupLanes(combine_across<Sum, kCols, kCols / 2, T>(part), order);
     hn::BlendedStore(sums, hn::FirstN(d, count), d, out + r);
   }
 }
 #endif
 
 template <class T>
-void times_vector(const void* x_data, size_t rows, size_t cols, size_t stride, const void* b_data, void* out_data) {
+void times_vector(const void* x_data, size_t rows, size_t cols, size_t stride, const void* b_data,
+                  void* out_data) {
   const T* x = static_cast<const T*>(x_data);
   const T* b = static_cast<const T*>(b_data);
   T* out = static_cast<T*>(out_data);
@@ -90,7 +98,7 @@ void times_vector(const void* x_data, size_t rows, size_t cols, size_t stride, c
   if (stride == cols) {
     if (cols == 1) return times_vector_narrow<1, T>(x, rows, b, out);
     if (cols == 2) return times_vector_narrow<2, T>(x, rows, b, out);
-    if constexpr (kLanes<T> > 4) {
+    if constexpr (4 < kLanes<T>) {
       if (cols == 4) return times_vector_narrow<4, T>(x, rows, b, out);
     }
   }
@@ -115,10 +123,11 @@ HWY_INLINE void store_vector(D d, M last, size_t v, hn::Vec<D> value, hn::TFromD
   }
 }
 
-// kVectors vectors of columns over all rows, kUnroll rows at once: enough independent sums to keep two
-// multiply-adds going.
+// kVectors vectors of columns over all rows, kUnroll rows at once: enough independent sums to keep
+// two multiply-adds going.
 template <size_t kVectors, size_t kUnroll, class T, class M>
-HWY_INLINE void add_weighted_rows(const T* x, size_t rows, size_t stride, const T* w, M last, T* out) {
+HWY_INLINE void add_weighted_rows(const T* x, size_t rows, size_t stride, const T* w, M last,
+                                  T* out) {
   const hn::ScalableTag<T> d;
   Vector<T> sum[kUnroll][kVectors];
   unroll<kVectors>([&](size_t v) TUFF_INLINED {
@@ -130,7 +139,8 @@ HWY_INLINE void add_weighted_rows(const T* x, size_t rows, size_t stride, const 
     unroll<kUnroll>([&](size_t u) TUFF_INLINED {
       const auto weight = hn::Set(d, w[r + u]);
       unroll<kVectors>([&](size_t v) TUFF_INLINED {
-        sum[u][v] = hn::MulAdd(weight, load_vector<kVectors>(d, last, v, x + u * stride), sum[u][v]);
+        sum[u][v] =
+            hn::MulAdd(weight, load_vector<kVectors>(d, last, v, x + u * stride), sum[u][v]);
       });
     });
   }
@@ -141,14 +151,15 @@ HWY_INLINE void add_weighted_rows(const T* x, size_t rows, size_t stride, const 
     });
   }
   unroll<kVectors>([&](size_t v) TUFF_INLINED {
-    unroll<kUnroll - 1>([&](size_t u) TUFF_INLINED { sum[0][v] = hn::Add(sum[0][v], sum[u + 1][v]); });
+    unroll<kUnroll - 1>([&](size_t u)
+                            TUFF_INLINED { sum[0][v] = hn::Add(sum[0][v], sum[u + 1][v]); });
     store_vector<kVectors>(d, last, v, sum[0][v], out);
   });
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// kCols dense columns, at most 8: kLanes rows are kCols full vectors, each weighted by a permutation of kLanes
-// weights. Lane l of sum v belongs to column (v kLanes + l) % kCols.
+// kCols dense columns, at most 8: kLanes rows are kCols full vectors, each weighted by a
+// permutation of kLanes weights. Lane l of sum v belongs to column (v kLanes + l) % kCols.
 template <size_t kCols, class T>
 void transposed_times_vector_narrow(const T* x, size_t rows, const T* w, T* out) {
   const hn::ScalableTag<T> d;
@@ -168,7 +179,8 @@ void transposed_times_vector_narrow(const T* x, size_t rows, const T* w, T* out)
   for (; r + kRows <= rows; r += kRows, x += kRows * kCols) {
     const auto weights = hn::LoadU(d, w + r);
     for (size_t v = 0; v < kCols; ++v) {
-      sum[v] = hn::MulAdd(hn::TableLookupLanes(weights, order[v]), hn::LoadU(d, x + v * kRows), sum[v]);
+      sum[v] =
+          hn::MulAdd(hn::TableLookupLanes(weights, order[v]), hn::LoadU(d, x + v * kRows), sum[v]);
     }
   }
   HWY_ALIGN T lane[kCols * kRows];
@@ -198,8 +210,8 @@ bool transposed_times_few(const T* x, size_t rows, size_t cols, const T* w, T* o
 #endif
 
 template <class T>
-void transposed_times_vector(const void* x_data, size_t rows, size_t cols, size_t stride, const void* w_data,
-                             void* out_data) {
+void transposed_times_vector(const void* x_data, size_t rows, size_t cols, size_t stride,
+                             const void* w_data, void* out_data) {
   const hn::ScalableTag<T> d;
   constexpr size_t kStep = kLanes<T>;
   const T* x = static_cast<const T*>(x_data);
@@ -223,8 +235,8 @@ void transposed_times_vector(const void* x_data, size_t rows, size_t cols, size_
 
 // ---- products with matrices
 
-// The sums of kRows x kVectors vectors fill the registers but for a row of B and a factor (24 + 4 of 32; 12 + 4
-// of 16).
+// The sums of kRows x kVectors vectors fill the registers but for a row of B and a factor (24 + 4
+// of 32; 12 + 4 of 16).
 constexpr size_t kBlockRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
 constexpr size_t kBlockVectors = 3;
 
@@ -242,7 +254,9 @@ struct Product {
 };
 
 // How many terms of each sum are added apart: with few sums, each would wait for itself.
-constexpr size_t unroll_of(size_t sums) { return sums <= 1 ? 8 : sums <= 2 ? 4 : sums <= 6 ? 2 : 1; }
+constexpr size_t unroll_of(size_t sums) {
+  return sums <= 1 ? 8 : sums <= 2 ? 4 : sums <= 6 ? 2 : 1;
+}
 
 template <size_t kRows, size_t kVectors, class T>
 HWY_NOINLINE void multiply_block(const Product<T>& p, size_t i, size_t j) {
@@ -264,10 +278,12 @@ HWY_NOINLINE void multiply_block(const Product<T>& p, size_t i, size_t j) {
   const size_t a_row = p.a_row, a_col = p.a_col, b_stride = p.b_stride;
   const auto add_term = [&](size_t u, const T* a_term, const T* b_term) TUFF_INLINED {
     Vector<T> row[kVectors];
-    unroll<kVectors>([&](size_t v) TUFF_INLINED { row[v] = load_vector<kVectors>(d, last, v, b_term); });
+    unroll<kVectors>([&](size_t v)
+                         TUFF_INLINED { row[v] = load_vector<kVectors>(d, last, v, b_term); });
     unroll<kRows>([&](size_t r) TUFF_INLINED {
       const auto factor = hn::Set(d, a_term[r * a_row]);
-      unroll<kVectors>([&](size_t v) TUFF_INLINED { sum[u][r][v] = hn::MulAdd(factor, row[v], sum[u][r][v]); });
+      unroll<kVectors>(
+          [&](size_t v) TUFF_INLINED { sum[u][r][v] = hn::MulAdd(factor, row[v], sum[u][r][v]); });
     });
   };
   size_t k = 0;
@@ -277,7 +293,8 @@ HWY_NOINLINE void multiply_block(const Product<T>& p, size_t i, size_t j) {
   for (; k < p.k; ++k, a += a_col, b += b_stride) add_term(0, a, b);
   unroll<kRows>([&](size_t r) TUFF_INLINED {
     unroll<kVectors>([&](size_t v) TUFF_INLINED {
-      unroll<kUnroll - 1>([&](size_t u) TUFF_INLINED { sum[0][r][v] = hn::Add(sum[0][r][v], sum[u + 1][r][v]); });
+      unroll<kUnroll - 1>(
+          [&](size_t u) TUFF_INLINED { sum[0][r][v] = hn::Add(sum[0][r][v], sum[u + 1][r][v]); });
       store_vector<kVectors>(d, last, v, sum[0][r][v], c + r * p.c_stride);
     });
   });
@@ -287,7 +304,8 @@ template <size_t kRows, class T>
 void multiply_rows(const Product<T>& p, size_t i, size_t first_column) {
   constexpr size_t kStep = kLanes<T>;
   size_t j = first_column;
-  for (; j + 2 * kStep < p.n; j += kBlockVectors * kStep) multiply_block<kRows, kBlockVectors>(p, i, j);
+  for (; j + 2 * kStep < p.n; j += kBlockVectors * kStep)
+    multiply_block<kRows, kBlockVectors>(p, i, j);
   if (j + kStep < p.n) {
     multiply_block<kRows, 2>(p, i, j);
   } else if (j < p.n) {
@@ -335,25 +353,44 @@ void multiply(const Product<T>& p, bool symmetric) {
 }
 
 template <class T>
-void times_matrix(const void* x, size_t rows, size_t p, size_t stride, const void* b, size_t q, void* out) {
+void times_matrix(const void* x, size_t rows, size_t p, size_t stride, const void* b, size_t q,
+                  void* out) {
   if (q == 1) return times_vector<T>(x, rows, p, stride, b, out);
-  const Product<T> product{static_cast<const T*>(x), stride, 1, static_cast<const T*>(b), q,
-                           static_cast<T*>(out),     q,      rows, q, p, false};
+  const Product<T> product{static_cast<const T*>(x),
+                           stride,
+                           1,
+                           static_cast<const T*>(b),
+                           q,
+                           static_cast<T*>(out),
+                           q,
+                           rows,
+                           q,
+                           p,
+                           false};
   multiply(product, false);
 }
 
 template <class T>
-void transposed_times_panel(const void* x, size_t rows, size_t p, size_t x_stride, const void* z, size_t q,
-                            size_t z_stride, void* out) {
-  const Product<T> product{static_cast<const T*>(x), 1, x_stride, static_cast<const T*>(z), z_stride,
-                           static_cast<T*>(out),     q, p,        q, rows, true};
+void transposed_times_panel(const void* x, size_t rows, size_t p, size_t x_stride, const void* z,
+                            size_t q, size_t z_stride, void* out) {
+  const Product<T> product{static_cast<const T*>(x),
+                           1,
+                           x_stride,
+                           static_cast<const T*>(z),
+                           z_stride,
+                           static_cast<T*>(out),
+                           q,
+                           p,
+                           q,
+                           rows,
+                           true};
   multiply(product, x == z && p == q && x_stride == z_stride);
 }
 
 template <class T>
 const PanelKernels* panel_of() {
-  static constexpr PanelKernels kernels = {&times_vector<T>, &transposed_times_vector<T>, &times_matrix<T>,
-                                           &transposed_times_panel<T>};
+  static constexpr PanelKernels kernels = {&times_vector<T>, &transposed_times_vector<T>,
+                                           &times_matrix<T>, &transposed_times_panel<T>};
   return &kernels;
 }
 

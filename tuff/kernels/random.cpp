@@ -1,16 +1,18 @@
-// Threefry-2x64-20 over vectors of counters, and the uniform and normal deviates made from its words.
+// Threefry-2x64-20 over vectors of counters, and the uniform and normal deviates made from its
+// words.
 //
-// Sources: Salmon, Moraes, Dror & Shaw 2011 (generator, rotation constants of Random123's threefry.h);
-// Box & Muller 1958 (normals).
+// Sources: Salmon, Moraes, Dror & Shaw 2011 (generator, rotation constants of Random123's
+// threefry.h); Box & Muller 1958 (normals).
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/random.cpp"
-#include "hwy/foreach_target.h"
 
 #include <cstring>
 
+#include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+
 #include "tuff/kernels/math-inl.h"
 #include "tuff/kernels/random.h"
 #include "tuff/kernels/unroll-inl.h"
@@ -108,9 +110,10 @@ HWY_INLINE DoubleVector to_double(WordVector v) {
   const Doubles d;
   // The high 32 bits on top of 2^84 and the low ones on top of 2^52; the difference is exact.
   const Words w;
-  const auto high = hn::BitCast(d, hn::Or(hn::ShiftRight<32>(v), hn::Set(w, 0x4530000000000000ULL)));
-  const auto low = hn::BitCast(d, hn::Or(hn::And(v, hn::Set(w, 0xFFFFFFFFULL)),
-                                         hn::Set(w, 0x4330000000000000ULL)));
+  const auto high =
+      hn::BitCast(d, hn::Or(hn::ShiftRight<32>(v), hn::Set(w, 0x4530000000000000ULL)));
+  const auto low = hn::BitCast(
+      d, hn::Or(hn::And(v, hn::Set(w, 0xFFFFFFFFULL)), hn::Set(w, 0x4330000000000000ULL)));
   return hn::Add(hn::Sub(high, hn::Set(d, 0x1p84 + 0x1p52)), low);
 #endif
 }
@@ -153,8 +156,8 @@ struct Uniform32 {
   }
 };
 
-// cos and sin of `turns` full circles, 0 <= turns < 1: exact reduction to an eighth of a circle on either
-// side of a multiple of a quarter, then Chebyshev fits in t^2 (errors 2.5e-18 and 1.2e-19).
+// cos and sin of `turns` full circles, 0 <= turns < 1: exact reduction to an eighth of a circle on
+// either side of a multiple of a quarter, then Chebyshev fits in t^2 (errors 2.5e-18 and 1.2e-19).
 HWY_INLINE void circle(DoubleVector turns, DoubleVector& cosine, DoubleVector& sine) {
   const Doubles d;
   const Words w;
@@ -179,7 +182,8 @@ HWY_INLINE void circle(DoubleVector turns, DoubleVector& cosine, DoubleVector& s
   const auto quarter = hn::BitCast(w, shifted);
   const auto two = hn::Set(w, uint64_t{2});
   const auto swap = hn::RebindMask(d, hn::TestBit(quarter, hn::Set(w, uint64_t{1})));
-  const auto cosine_sign = hn::ShiftLeft<62>(hn::And(hn::Add(quarter, hn::Set(w, uint64_t{1})), two));
+  const auto cosine_sign =
+      hn::ShiftLeft<62>(hn::And(hn::Add(quarter, hn::Set(w, uint64_t{1})), two));
   const auto sine_sign = hn::ShiftLeft<62>(hn::And(quarter, two));
   cosine = hn::Xor(hn::IfThenElse(swap, s, c), hn::BitCast(d, cosine_sign));
   sine = hn::Xor(hn::IfThenElse(swap, c, s), hn::BitCast(d, sine_sign));

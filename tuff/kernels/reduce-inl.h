@@ -1,8 +1,9 @@
-// The loops of the float64 reductions: a run of elements into a value (`flat`) and rows into columns
-// (`columns`), for any combination of two values.
+// The loops of the float64 reductions: a run of elements into a value (`flat`) and rows into
+// columns (`columns`), for any combination of two values.
 //
-// Included by reduce_float.cpp and reduce_moments.cpp, once per target. Narrow matrices are *folded*: k rows
-// of `cols` dense elements are one row of k * cols, so that vectors are full at any number of columns.
+// Included by reduce_float.cpp and reduce_moments.cpp, once per target. Narrow matrices are
+// *folded*: k rows of `cols` dense elements are one row of k * cols, so that vectors are full at
+// any number of columns.
 #if defined(TUFF_KERNELS_REDUCE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TUFF_KERNELS_REDUCE_INL_H_
 #undef TUFF_KERNELS_REDUCE_INL_H_
@@ -15,6 +16,7 @@
 #include <numeric>
 
 #include "hwy/highway.h"
+
 #include "tuff/kernels/across-inl.h"
 #include "tuff/kernels/reduce_tables.h"
 

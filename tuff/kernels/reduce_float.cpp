@@ -3,6 +3,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/reduce_float.cpp"
+
 #include "hwy/foreach_target.h"
 
 #include "tuff/kernels/reduce-inl.h"
@@ -16,7 +17,9 @@ namespace HWY_NAMESPACE {
 // NaN wins. On x86, Min(x, least) returns `least` when either is NaN; elsewhere a comparison does.
 struct Min {
   template <class T>
-  static constexpr T identity() { return std::numeric_limits<T>::infinity(); }
+  static constexpr T identity() {
+    return std::numeric_limits<T>::infinity();
+  }
   template <class D, class V>
   static HWY_INLINE V combine(D, V least, V x) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
@@ -26,11 +29,15 @@ struct Min {
 #endif
   }
   template <class T>
-  static HWY_INLINE T combine_one(T least, T x) { return x < least || x != x ? x : least; }
+  static HWY_INLINE T combine_one(T least, T x) {
+    return x < least || x != x ? x : least;
+  }
 };
 struct Max {
   template <class T>
-  static constexpr T identity() { return -std::numeric_limits<T>::infinity(); }
+  static constexpr T identity() {
+    return -std::numeric_limits<T>::infinity();
+  }
   template <class D, class V>
   static HWY_INLINE V combine(D, V greatest, V x) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
@@ -40,7 +47,9 @@ struct Max {
 #endif
   }
   template <class T>
-  static HWY_INLINE T combine_one(T greatest, T x) { return x > greatest || x != x ? x : greatest; }
+  static HWY_INLINE T combine_one(T greatest, T x) {
+    return x > greatest || x != x ? x : greatest;
+  }
 };
 
 // ---- sum of float64
@@ -67,7 +76,8 @@ void add_all_compensated(double* total, double* compensation, const double* x, s
     const auto sum = hn::Add(before, more);
     const auto added = hn::Sub(sum, before);
     const auto lost = hn::Add(hn::Sub(before, hn::Sub(sum, added)), hn::Sub(more, added));
-    hn::BlendedStore(hn::Add(hn::MaskedLoad(mask, d, compensation + c), lost), mask, d, compensation + c);
+    hn::BlendedStore(hn::Add(hn::MaskedLoad(mask, d, compensation + c), lost), mask, d,
+                     compensation + c);
     hn::BlendedStore(sum, mask, d, total + c);
   }
 }
@@ -77,15 +87,16 @@ void sum_columns(const void* x, size_t rows, size_t cols, void* state) {
   const double* element = static_cast<const double*>(x);
   double* total = static_cast<double*>(state);
   double* compensation = total + cols;
-  for_each_piece<double>(rows, cols, [=](size_t r, size_t row_count, size_t c, size_t count, size_t fold) {
-    HWY_ALIGN double sums[kStrip];
-    folded_columns<Sum>(element + r * cols + c, row_count, count, cols, fold, sums);
-    add_all_compensated(total + c, compensation + c, sums, count);
-  });
+  for_each_piece<double>(
+      rows, cols, [=](size_t r, size_t row_count, size_t c, size_t count, size_t fold) {
+        HWY_ALIGN double sums[kStrip];
+        folded_columns<Sum>(element + r * cols + c, row_count, count, cols, fold, sums);
+        add_all_compensated(total + c, compensation + c, sums, count);
+      });
 }
 
-// Rows of up to this many elements are reduced kLanes at a time, one accumulator each; longer ones on
-// their own, with eight.
+// Rows of up to this many elements are reduced kLanes at a time, one accumulator each; longer ones
+// on their own, with eight.
 constexpr size_t kShortRow = 1024;
 
 // Missing rows are the last row again.
@@ -105,7 +116,8 @@ void short_rows(const T* x, size_t rows, size_t cols, T* out) {
       value[i] = hn::IfThenElse(rest, hn::MaskedLoad(rest, d, row[i] + whole), identity);
     }
     for (size_t c = 0; c < whole; c += kRows) {
-      for (size_t i = 0; i < kRows; ++i) value[i] = P::combine(d, value[i], hn::LoadU(d, row[i] + c));
+      for (size_t i = 0; i < kRows; ++i)
+        value[i] = P::combine(d, value[i], hn::LoadU(d, row[i] + c));
     }
     const Vector<T> values = combine_across<P, kRows, kRows / 2, T>(value);
     hn::BlendedStore(values, hn::FirstN(d, count), d, out + r);
@@ -154,11 +166,12 @@ struct Extreme {
   static void add_columns(const void* x, size_t rows, size_t cols, void* state) {
     const T* element = static_cast<const T*>(x);
     T* value = static_cast<T*>(state);
-    for_each_piece<T>(rows, cols, [=](size_t r, size_t row_count, size_t c, size_t count, size_t fold) {
-      HWY_ALIGN T found[kStrip];
-      folded_columns<P>(element + r * cols + c, row_count, count, cols, fold, found);
-      for (size_t i = 0; i < count; ++i) value[c + i] = P::combine_one(value[c + i], found[i]);
-    });
+    for_each_piece<T>(
+        rows, cols, [=](size_t r, size_t row_count, size_t c, size_t count, size_t fold) {
+          HWY_ALIGN T found[kStrip];
+          folded_columns<P>(element + r * cols + c, row_count, count, cols, fold, found);
+          for (size_t i = 0; i < count; ++i) value[c + i] = P::combine_one(value[c + i], found[i]);
+        });
   }
   static void rows(const void* x, size_t rows, size_t cols, void* out) {
     const T* row = static_cast<const T*>(x);

@@ -1,15 +1,16 @@
-// Reductions of integers and bool: plain loops that the compiler vectorises per target. Exact, so that
-// order does not matter; sums wrap.
+// Reductions of integers and bool: plain loops that the compiler vectorises per target. Exact, so
+// that order does not matter; sums wrap.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/reduce_integer.cpp"
-#include "hwy/foreach_target.h"
 
 #include <cstring>
 #include <limits>
 
+#include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+
 #include "tuff/kernels/reduce_tables.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,27 +18,39 @@ TUFF_NAMESPACE_BEGIN
 namespace kernels {
 namespace HWY_NAMESPACE {
 
-// Narrow matrices are seen as matrices of at least this many dense elements per row (k rows each), so
-// that the inner loop is worth vectorising.
+// Narrow matrices are seen as matrices of at least this many dense elements per row (k rows each),
+// so that the inner loop is worth vectorising.
 constexpr size_t kWide = 64;
 
 struct Sum {
   template <class T>
-  static constexpr T identity() { return 0; }
+  static constexpr T identity() {
+    return 0;
+  }
   template <class T>
-  static HWY_INLINE T combine(T a, T b) { return a + b; }
+  static HWY_INLINE T combine(T a, T b) {
+    return a + b;
+  }
 };
 struct Min {
   template <class T>
-  static constexpr T identity() { return std::numeric_limits<T>::max(); }
+  static constexpr T identity() {
+    return std::numeric_limits<T>::max();
+  }
   template <class T>
-  static HWY_INLINE T combine(T a, T b) { return b < a ? b : a; }
+  static HWY_INLINE T combine(T a, T b) {
+    return b < a ? b : a;
+  }
 };
 struct Max {
   template <class T>
-  static constexpr T identity() { return std::numeric_limits<T>::min(); }
+  static constexpr T identity() {
+    return std::numeric_limits<T>::min();
+  }
   template <class T>
-  static HWY_INLINE T combine(T a, T b) { return b > a ? b : a; }
+  static HWY_INLINE T combine(T a, T b) {
+    return b > a ? b : a;
+  }
 };
 
 template <class P, class T>
@@ -59,8 +72,7 @@ struct Exact {
   // value[c] = combine(value[c], every row's c).
   static void accumulate(const T* x, size_t rows, size_t cols, T* value) {
     for (size_t r = 0; r < rows; ++r, x += cols) {
-      _Pragma("GCC ivdep")
-      for (size_t c = 0; c < cols; ++c) value[c] = P::combine(value[c], x[c]);
+      TUFF_INDEPENDENT for (size_t c = 0; c < cols; ++c) value[c] = P::combine(value[c], x[c]);
     }
   }
   static void add_columns(const void* x, size_t rows, size_t cols, void* state) {
@@ -91,7 +103,8 @@ struct Exact {
   }
 };
 
-// bool is one byte 0 or 1: any and all are maximum and minimum, and memchr stops at the first witness.
+// bool is one byte 0 or 1: any and all are maximum and minimum, and memchr stops at the first
+// witness.
 template <bool kAny>
 struct AnyAll : Exact<std::conditional_t<kAny, Max, Min>, uint8_t> {
   using Base = Exact<std::conditional_t<kAny, Max, Min>, uint8_t>;

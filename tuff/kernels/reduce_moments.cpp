@@ -1,14 +1,15 @@
 // Count, mean and sum of squared deviations of float64.
 //
-// Each run is read twice while it lies in cache: for its mean, then for deviations from it, whose sum also
-// corrects the mean. Runs and states are merged as Chan, Golub & LeVeque 1983.
+// Each run is read twice while it lies in cache: for its mean, then for deviations from it, whose
+// sum also corrects the mean. Runs and states are merged as Chan, Golub & LeVeque 1983.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tuff/kernels/reduce_moments.cpp"
-#include "hwy/foreach_target.h"
 
 #include <cmath>
+
+#include "hwy/foreach_target.h"
 
 #include "tuff/kernels/reduce-inl.h"
 #include "tuff/kernels/reduce_tables.h"
@@ -18,7 +19,8 @@ TUFF_NAMESPACE_BEGIN
 namespace kernels {
 namespace HWY_NAMESPACE {
 
-// squares[c] = sum of (x - mean)^2 over rows, shift[c] = sum of x - mean: what rounding left in the mean.
+// squares[c] = sum of (x - mean)^2 over rows, shift[c] = sum of x - mean: what rounding left in the
+// mean.
 HWY_NOINLINE void deviations(const double* x, size_t rows, size_t cols, size_t stride,
                              const double* mean, double* squares, double* shift) {
   const hn::ScalableTag<double> d;
@@ -138,7 +140,8 @@ void merge_columns(double before, double* mean, double* m2, double n, const doub
     const auto old_mean = hn::MaskedLoad(mask, d, mean + c);
     const auto delta = hn::Sub(new_mean, old_mean);
     const auto all_mean = hn::Add(old_mean, hn::Mul(delta, share));
-    const auto all_m2 = hn::Add(hn::Add(hn::MaskedLoad(mask, d, m2 + c), new_m2), hn::Mul(hn::Mul(delta, delta), weight));
+    const auto all_m2 = hn::Add(hn::Add(hn::MaskedLoad(mask, d, m2 + c), new_m2),
+                                hn::Mul(hn::Mul(delta, delta), weight));
     const auto finite = hn::And(hn::IsFinite(near), hn::IsFinite(old_mean));
     hn::BlendedStore(hn::IfThenElse(finite, all_mean, hn::Add(old_mean, near)), mask, d, mean + c);
     hn::BlendedStore(hn::IfThenElse(finite, all_m2, nan), mask, d, m2 + c);
@@ -152,30 +155,33 @@ void moments_columns(const void* x, size_t rows, size_t cols, void* state) {
   double* mean = total + 1;
   double* m2 = mean + cols;
   const double before = total[0];
-  for_each_piece<double>(rows, cols, [=](size_t r, size_t row_count, size_t c, size_t count, size_t fold) {
-    const double* first = element + r * cols + c;
-    const double n = static_cast<double>(row_count);
-    HWY_ALIGN double center[kFolded];
-    HWY_ALIGN double squares[kFolded];
-    HWY_ALIGN double shifts[kFolded];
-    folded_columns<Sum>(first, row_count, count, cols, fold, center);
-    for (size_t i = 0; i < count; ++i) center[i] /= n;
-    const size_t width = fold * count;
-    for (size_t i = count; i < width; ++i) center[i] = center[i - count];
-    deviations(first, row_count / fold, width, fold == 1 ? cols : width, center, squares, shifts);
-    for (size_t i = count; i < width; ++i) {
-      squares[i % count] += squares[i];
-      shifts[i % count] += shifts[i];
-    }
-    for (size_t rest = row_count - row_count % fold; rest < row_count; ++rest) {
-      for (size_t i = 0; i < count; ++i) {
-        const double deviation = first[rest * cols + i] - center[i];
-        squares[i] += deviation * deviation;
-        shifts[i] += deviation;
-      }
-    }
-    merge_columns(before + static_cast<double>(r), mean + c, m2 + c, n, center, squares, shifts, count);
-  });
+  for_each_piece<double>(
+      rows, cols, [=](size_t r, size_t row_count, size_t c, size_t count, size_t fold) {
+        const double* first = element + r * cols + c;
+        const double n = static_cast<double>(row_count);
+        HWY_ALIGN double center[kFolded];
+        HWY_ALIGN double squares[kFolded];
+        HWY_ALIGN double shifts[kFolded];
+        folded_columns<Sum>(first, row_count, count, cols, fold, center);
+        for (size_t i = 0; i < count; ++i) center[i] /= n;
+        const size_t width = fold * count;
+        for (size_t i = count; i < width; ++i) center[i] = center[i - count];
+        deviations(first, row_count / fold, width, fold == 1 ? cols : width, center, squares,
+                   shifts);
+        for (size_t i = count; i < width; ++i) {
+          squares[i % count] += squares[i];
+          shifts[i % count] += shifts[i];
+        }
+        for (size_t rest = row_count - row_count % fold; rest < row_count; ++rest) {
+          for (size_t i = 0; i < count; ++i) {
+            const double deviation = first[rest * cols + i] - center[i];
+            squares[i] += deviation * deviation;
+            shifts[i] += deviation;
+          }
+        }
+        merge_columns(before + static_cast<double>(r), mean + c, m2 + c, n, center, squares, shifts,
+                      count);
+      });
   total[0] = before + static_cast<double>(rows);
 }
 
@@ -212,7 +218,8 @@ void moments_merge(void* state, const void* other, size_t count) {
   double* total = static_cast<double*>(state);
   const double* more = static_cast<const double*>(other);
   for (size_t c = 1; c <= count; ++c) {
-    const Moments all = merged({total[0], total[c], total[count + c]}, {more[0], more[c], more[count + c]});
+    const Moments all =
+        merged({total[0], total[c], total[count + c]}, {more[0], more[c], more[count + c]});
     total[c] = all.mean;
     total[count + c] = all.m2;
   }
@@ -230,9 +237,9 @@ void moments_finish(const void* state, size_t count, void* out) {
 }
 
 const ReductionKernels* find_moments_here() {
-  static constexpr ReductionKernels moments = {
-      &moments_bytes, &moments_start, &moments_flat,  &moments_columns,
-      &moments_rows,  &moments_merge, &moments_finish};
+  static constexpr ReductionKernels moments = {&moments_bytes,   &moments_start, &moments_flat,
+                                               &moments_columns, &moments_rows,  &moments_merge,
+                                               &moments_finish};
   return &moments;
 }
 

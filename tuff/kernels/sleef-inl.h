@@ -1,8 +1,9 @@
 // SLEEF's vector functions (error at most 1.0 ulp) on Highway vectors.
 //
-// The `cinz`/`finz` variants are used: they choose between algorithms lane by lane, so that a lane's
-// value does not depend on its neighbours (the ordinary sin and cos do). sleef.h declares the functions
-// of an instruction set only when the whole file is compiled for it, so they are declared here.
+// The `cinz`/`finz` variants are used: they choose between algorithms lane by lane, so that a
+// lane's value does not depend on its neighbours (the ordinary sin and cos do). sleef.h declares
+// the functions of an instruction set only when the whole file is compiled for it, so they are
+// declared here.
 #if defined(TUFF_KERNELS_SLEEF_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TUFF_KERNELS_SLEEF_INL_H_
 #undef TUFF_KERNELS_SLEEF_INL_H_
@@ -11,6 +12,7 @@
 #endif
 
 #include "hwy/highway.h"
+
 #include "tuff/base/api.h"
 
 #undef TUFF_SLEEF_WIDE_
@@ -36,8 +38,8 @@
 
 HWY_BEFORE_NAMESPACE();
 extern "C" {
-#define TUFF_SLEEF_DECLARE_(name)                                     \
-  TUFF_SLEEF_WIDE_ TUFF_SLEEF_DOUBLE_(name)(TUFF_SLEEF_WIDE_);        \
+#define TUFF_SLEEF_DECLARE_(name)                              \
+  TUFF_SLEEF_WIDE_ TUFF_SLEEF_DOUBLE_(name)(TUFF_SLEEF_WIDE_); \
   TUFF_SLEEF_NARROW_ TUFF_SLEEF_FLOAT_(name)(TUFF_SLEEF_NARROW_);
 TUFF_SLEEF_DECLARE_(exp)
 TUFF_SLEEF_DECLARE_(expm1)
@@ -58,14 +60,14 @@ namespace sleef {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-#define TUFF_SLEEF_WRAP_(name)                                       \
-  template <class V>                                                 \
-  HWY_INLINE V name(V a) {                                           \
-    if constexpr (sizeof(hn::TFromV<V>) == 8) {                      \
-      return V{TUFF_SLEEF_DOUBLE_(name)(a.raw)};                     \
-    } else {                                                         \
-      return V{TUFF_SLEEF_FLOAT_(name)(a.raw)};                      \
-    }                                                                \
+#define TUFF_SLEEF_WRAP_(name)                   \
+  template <class V>                             \
+  HWY_INLINE V name(V a) {                       \
+    if constexpr (sizeof(hn::TFromV<V>) == 8) {  \
+      return V{TUFF_SLEEF_DOUBLE_(name)(a.raw)}; \
+    } else {                                     \
+      return V{TUFF_SLEEF_FLOAT_(name)(a.raw)};  \
+    }                                            \
   }
 TUFF_SLEEF_WRAP_(exp)
 TUFF_SLEEF_WRAP_(expm1)

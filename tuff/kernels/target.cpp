@@ -1,4 +1,5 @@
-// The instruction set in use: found once, changed by set_target() or by TUFF_TARGET in the environment.
+// The instruction set in use: found once, changed by set_target() or by TUFF_TARGET in the
+// environment.
 #include "tuff/kernels/target.h"
 
 #include <atomic>
@@ -6,8 +7,6 @@
 
 #include "tuff/base/error.h"
 #include "tuff/kernels/dispatch.h"
-
-#include "hwy/targets.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
@@ -31,8 +30,9 @@ unsigned index_of(std::string_view name, std::string_view source) {
   }
   std::string usable;
   for (const std::string& available : available_targets()) usable += " " + available;
-  throw InvalidArgument(source, "\"" + std::string(name) +
-                                    "\" is not an instruction set of this machine; it has:" + usable);
+  throw InvalidArgument(
+      source,
+      "\"" + std::string(name) + "\" is not an instruction set of this machine; it has:" + usable);
 }
 
 unsigned choose() {

@@ -1,7 +1,8 @@
-// A loop over constant indices that is unrolled before the compiler decides what lives in registers.
+// A loop over constant indices that is unrolled before the compiler decides what lives in
+// registers.
 //
-// GCC 12 unrolls ordinary loops too late for that: arrays of vectors indexed in them are stored in every
-// iteration (a third of the speed in panel.cpp). Included once per target.
+// GCC 12 unrolls ordinary loops too late for that: arrays of vectors indexed in them are stored in
+// every iteration (a third of the speed in panel.cpp). Included once per target.
 #if defined(TUFF_KERNELS_UNROLL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TUFF_KERNELS_UNROLL_INL_H_
 #undef TUFF_KERNELS_UNROLL_INL_H_
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "hwy/highway.h"
+
 #include "tuff/base/api.h"
 
 // Attributes of a lambda that is part of a kernel.
