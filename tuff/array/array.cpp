@@ -292,13 +292,16 @@ Array Array::operator[](const Array& mask) const {
   if (!along_first) {
     // Row-major order of the result needs whole rows in each block.
     if (is_known(chunks())) {
-      std::vector<std::vector<int64_t>> rows = {chunks()[0]->sizes()};
+      std::vector<std::vector<int64_t>> rows = {mask.chunks()[0]->sizes()};
       for (size_t a = 1; a < ndim(); ++a) rows.push_back({shape()[a].value()});
       x = rechunk(rows);
     }
     for (size_t a = 1; a < x.ndim(); ++a) {
       if (x.chunks()[a]->count() > 1) throw InvalidArgument("mask", "an axis of unknown extent in several blocks");
     }
+  } else {
+    // The mask says how the result is cut: x[m] and y[m] go together even when x and y are cut differently.
+    x = detail::recut(x, 0, mask.chunks()[0]);
   }
   if (!same_chunks(m.chunks()[0], x.chunks()[0]) || (!along_first && tuff::block_count(m.chunks()) != tuff::block_count(x.chunks()))) {
     std::vector<std::vector<int64_t>> cut;
@@ -311,9 +314,8 @@ Array Array::operator[](const Array& mask) const {
       for (int64_t& bound : bounds) bound *= x.chunks()[a]->size(0);
     }
   }
-  // The mask as the user holds it names the symbol, unless it had to be cut for this array.
-  AxisChunksPtr selected = selected_by(same_chunks(mask.chunks()[0], m.chunks()[0]) ? mask.port() : m.port(),
-                                       *AxisChunks::of(bounds));
+  // The mask as the user holds it names the symbol.
+  AxisChunksPtr selected = selected_by(mask.port(), *AxisChunks::of(bounds));
   return Array({std::make_shared<graph::MaskLayer>(x.port(), m.port(), std::move(selected)), 0});
 }
 
