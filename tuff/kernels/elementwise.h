@@ -68,20 +68,23 @@ inline constexpr int kElementwiseCount = 0 TUFF_ELEMENTWISE_OPS(TUFF_ROW_);
 TUFF_API std::string_view name_of(Elementwise op);
 TUFF_API int arity_of(Elementwise op);
 
-/// `out[i] = op(operands[0][i], ...)` for i < n. `out` may be the same memory as a non-scalar operand
-/// of the same element size. Pointers need no alignment; 64 bytes is fastest.
+/// `out[i] = op(operands[0][i], ...)` for i < n. `out` may be the same memory as a non-scalar
+/// operand of the same element size. Pointers need the element's own alignment only; 64 bytes is
+/// fastest. exp, log and the others that IEEE 754 does not round exactly are within 2 ulp of the
+/// exact value; their last bits depend on the instruction set. `power` of integers throws
+/// InvalidArgument for a negative exponent and then leaves `out` half written.
 using ElementwiseKernel = void (*)(const void* const* operands, void* out, size_t n);
 
-/// The kernel of `op` whose operands have element type `operand` (for `where`: the second and third;
-/// the first is bool). Bit k of `scalars` says that operand k is one element, used for every i.
-/// The result has type `operand`, or bool for comparisons, logical_*, isnan and isfinite.
-/// Null when the operation has no kernel for that type (exp of int32, say) or that pattern: all
-/// patterns but "all operands scalar" exist; that one is a call of the all-vector kernel with n = 1.
+/// The kernel of `op` whose operands have element type `operand` (for `where`: the second and
+/// third; the first is bool). Bit k of `scalars` says that operand k is one element, used for every
+/// i. The result has type `operand`, or bool for comparisons, logical_*, isnan and isfinite. Null
+/// when the operation has no kernel for that type (exp of int32, say) or that pattern: all patterns
+/// but "all operands scalar" exist; that one is a call of the all-vector kernel with n = 1.
 TUFF_API ElementwiseKernel find_elementwise(Elementwise op, DType operand, unsigned scalars);
 
-/// `out[i] = static_cast<To>(in[i])`. Float to integer truncates; NaN and values out of range give the
-/// type's minimum (unsigned: 0), never undefined behaviour. To bool: not equal to zero. Integer to narrower integer wraps.
-/// Always there for every pair, including equal types (a copy).
+/// `out[i] = static_cast<To>(in[i])`. Float to integer truncates; NaN and values out of range give
+/// the type's minimum (unsigned: 0), never undefined behaviour. To bool: not equal to zero. Integer
+/// to narrower integer wraps. Always there for every pair, including equal types (a copy).
 using CastKernel = void (*)(const void* in, void* out, size_t n);
 TUFF_API CastKernel find_cast(DType from, DType to);
 

@@ -1,7 +1,8 @@
 // Random numbers keyed by (seed, stream, element index): the same for any chunking and any thread.
 //
-// Generator: Threefry-2x64 with 20 rounds (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers:
-// as easy as 1, 2, 3"), key (seed, stream), counter (index / 2, 0): each counter serves two elements.
+// Generator: Threefry-2x64 with 20 rounds (Salmon, Moraes, Dror & Shaw 2011, "Parallel random
+// numbers: as easy as 1, 2, 3"), key (seed, stream), counter (index / 2, 0): each counter serves
+// two elements.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,8 @@ namespace kernels {
 TUFF_API std::vector<std::string> available_targets();
 /// The one in use. Environment TUFF_TARGET pins it before first use.
 TUFF_API std::string current_target();
-/// Uses `name` from now on. Not while plans run or are compiled. Throws InvalidArgument when this machine lacks it.
+/// Uses `name` from now on. Not while plans run or are compiled. Throws InvalidArgument when this
+/// machine lacks it.
 TUFF_API void set_target(std::string_view name);
 
 }  // namespace kernels
