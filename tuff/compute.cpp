@@ -147,7 +147,9 @@ std::string to_dot(const std::vector<graph::Port>& outputs) { return graph::to_d
 Result::Result(DType dtype, Chunks chunks, std::vector<Block> blocks)
     : dtype_(dtype), chunks_(std::move(chunks)), blocks_(std::move(blocks)) {}
 
-Result::Result(Block block) : dtype_(block.dtype()) {
+Result::Result(Block block) {
+  if (!block) throw InvalidArgument("result", "an empty block; it has no dtype and no shape");
+  dtype_ = block.dtype();
   for (int64_t extent : block.shape()) chunks_.push_back(AxisChunks::whole(extent));
   blocks_.push_back(std::move(block));
 }

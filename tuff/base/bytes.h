@@ -44,7 +44,8 @@ class TUFF_API ByteWriter {
 
 class TUFF_API ByteReader {
  public:
-  explicit ByteReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  /// Reads from position `at` on; errors name positions in the whole of `bytes`.
+  explicit ByteReader(std::span<const std::byte> bytes, size_t at = 0) : bytes_(bytes), at_(at) {}
   template <class T>
     requires std::is_arithmetic_v<T>
   T get() {

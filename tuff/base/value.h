@@ -84,7 +84,7 @@ class Value {
   };
   template <class T>
   static constexpr bool held_inline =
-      sizeof(T) <= kInlineBytes && alignof(T) <= alignof(std::max_align_t) &&
+      sizeof(T) <= kInlineBytes && alignof(T) <= alignof(void*) &&
       std::is_nothrow_move_constructible_v<T>;
 
   template <class T>
@@ -131,7 +131,7 @@ class Value {
   [[noreturn]] TUFF_API void wrong_type(const std::type_info& asked) const;
   [[noreturn]] TUFF_API static void not_copyable(const std::type_info& type);
 
-  alignas(std::max_align_t) std::byte storage_[kInlineBytes];
+  alignas(void*) std::byte storage_[kInlineBytes];
   const Type* type_ = nullptr;
 };
 

@@ -27,7 +27,17 @@ uint32_t Layer::task_of(uint32_t, uint32_t block) const { return block; }
 
 void LayerWriter::put_axis(const AxisChunksPtr& axis) {
   const auto [at, added] = numbers_.try_emplace(axis.get(), static_cast<uint32_t>(table_.size()));
-  if (added) table_.push_back(axis);
+  if (added) {
+    // Axes that were made apart but cut alike are one axis; so are layers that differ in nothing else.
+    const auto [first, last] = alike_.equal_range({axis->extent().upper_bound(), axis->count()});
+    const auto same = std::find_if(first, last, [&](const auto& known) { return same_chunks(table_[known.second], axis); });
+    if (same != last) {
+      at->second = same->second;
+    } else {
+      alike_.emplace(std::pair(axis->extent().upper_bound(), axis->count()), at->second);
+      table_.push_back(axis);
+    }
+  }
   put(at->second);
 }
 

@@ -7,6 +7,7 @@
 // up block by block), movement.h, combine.h, fused.h, callable.h.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -57,12 +58,13 @@ class TUFF_API LayerWriter : public ByteWriter {
  private:
   std::vector<AxisChunksPtr> table_;
   std::unordered_map<const AxisChunks*, uint32_t> numbers_;
+  std::multimap<std::pair<int64_t, size_t>, uint32_t> alike_;  // (extent, blocks) to number
 };
 
 class TUFF_API LayerReader : public ByteReader {
  public:
-  LayerReader(std::span<const std::byte> bytes, const std::vector<AxisChunksPtr>& table)
-      : ByteReader(bytes), table_(table) {}
+  LayerReader(std::span<const std::byte> bytes, size_t at, const std::vector<AxisChunksPtr>& table)
+      : ByteReader(bytes, at), table_(table) {}
   Chunks get_chunks();
   AxisChunksPtr get_axis();
 

@@ -108,7 +108,7 @@ Message deserialize(std::span<const std::byte> bytes) {
   std::vector<AxisChunksPtr> table(head.count(16));
   for (AxisChunksPtr& axis : table) axis = head.axis_chunks();
 
-  LayerReader reader(bytes.subspan(bytes.size() - head.remaining()), table);
+  LayerReader reader(bytes, bytes.size() - head.remaining(), table);
   std::vector<LayerPtr> layers;
   const auto get_port = [&]() -> Port {
     const auto number = reader.get<uint32_t>();

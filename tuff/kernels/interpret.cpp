@@ -70,6 +70,7 @@ class Interpreter {
     piece_start_ = 0;
     if (outer_count == 0) outer_ = Dims(bound_.outer.size(), 0);
     finish(Accumulator::Reset::block);
+    if (call_.streaming != 0) finish_streaming();
   }
 
  private:

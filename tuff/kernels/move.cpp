@@ -48,7 +48,6 @@ void copy_streaming_here(const void* in, void* out, size_t bytes) {
     from += kLine;
     to += kLine;
   }
-  hwy::FlushStream();
 #endif
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
@@ -119,6 +118,8 @@ void scatter(const void* in, void* out, int64_t stride, size_t size, size_t n) {
 void copy_streaming(const void* in, void* out, size_t bytes) {
   TUFF_DISPATCH(copy_streaming_here)(in, out, bytes);
 }
+
+void finish_streaming() { hwy::FlushStream(); }
 
 }  // namespace kernels
 TUFF_NAMESPACE_END

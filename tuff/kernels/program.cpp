@@ -175,7 +175,7 @@ Program Program::read(ByteReader& reader) {
     o.moments = reader.get<bool>();
     if (o.moments && o.axes.size() == kMaxRank) reader.fail("a rank out of range");
   }
-  p.instructions.resize(reader.count(44));
+  p.instructions.resize(reader.count(42));
   for (size_t v = 0; v < p.instructions.size(); ++v) {
     Instruction& i = p.instructions[v];
     i.code = reader.get_enum<Code>(kCodeCount);

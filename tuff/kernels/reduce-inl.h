@@ -137,7 +137,7 @@ HWY_NOINLINE void columns(const T* x, size_t rows, size_t cols, size_t stride, T
 template <class T>
 size_t fold_of(size_t rows, size_t cols) {
   const size_t lanes = hn::Lanes(hn::ScalableTag<T>());
-  if (cols >= 8 * lanes) return 1;
+  if (cols == 0 || cols >= 8 * lanes) return 1;
   const size_t full = lanes / std::gcd(cols, lanes);
   const size_t width = full * cols;
   const size_t fold = full * ((4 * lanes + width - 1) / width);

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "tuff/graph/fused.h"
+#include "tuff/optimize/cse.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
@@ -249,17 +251,30 @@ class Fuser {
 
   /// Common inputs are a wish, not a must: they may be read in two ways (x and x').
   void pair_common_inputs(size_t p, size_t c, std::vector<int>& map) const {
-    for (size_t n : groups_[p].members) {
-      for (size_t k = 0; k < nodes_[n].inputs.size(); ++k) {
-        for (const auto& [reader, r] : nodes_[nodes_[n].inputs[k]].readers) {
-          if (nodes_[reader].group != static_cast<int>(c)) continue;
-          if (nodes_[reader].layer->inputs()[r].output != nodes_[n].layer->inputs()[k].output) continue;
-          std::vector<int> wished = map;
-          if (pair_axes(translated(nodes_[n].blockwise->alignment().inputs[k], nodes_[n].labels),
-                        translated(nodes_[reader].blockwise->alignment().inputs[r], nodes_[reader].labels), 0, p, c,
-                        wished)) {
-            map = std::move(wished);
-          }
+    // By the groups' own inputs: groups are small, but a number or an array may have 100,000 readers.
+    using Input = std::tuple<size_t, uint32_t, size_t, size_t>;  // node, output; reader, input number
+    const auto inputs_of = [&](size_t group) {
+      std::vector<Input> inputs;
+      for (size_t n : groups_[group].members) {
+        for (size_t k = 0; k < nodes_[n].inputs.size(); ++k) {
+          const Port& port = nodes_[n].layer->inputs()[k];
+          if (graph::output_of(port).chunks.empty()) continue;  // a number has no axes to pair
+          inputs.emplace_back(nodes_[n].inputs[k], port.output, n, k);
+        }
+      }
+      return inputs;
+    };
+    std::vector<Input> theirs = inputs_of(c);
+    std::sort(theirs.begin(), theirs.end());
+    for (const auto& [from, output, n, k] : inputs_of(p)) {
+      for (auto at = std::lower_bound(theirs.begin(), theirs.end(), Input{from, output, 0, 0});
+           at != theirs.end() && std::get<0>(*at) == from && std::get<1>(*at) == output; ++at) {
+        const auto [node, port, reader, r] = *at;
+        std::vector<int> wished = map;
+        if (pair_axes(translated(nodes_[n].blockwise->alignment().inputs[k], nodes_[n].labels),
+                      translated(nodes_[reader].blockwise->alignment().inputs[r], nodes_[reader].labels), 0, p, c,
+                      wished)) {
+          map = std::move(wished);
         }
       }
     }
@@ -601,10 +616,23 @@ class Fuser {
       members.push_back(std::move(member));
       if (is_kept(nodes_[trial.members[m]], trial)) kept.push_back(m);
     }
+    // A view of what is handed out anyway is a header on that memory, not a second copy.
+    std::vector<size_t> views;
+    const auto handed_out = [&](size_t node) {
+      return std::any_of(kept.begin(), kept.end(), [&](size_t m) { return trial.members[m] == node; });
+    };
+    for (size_t k = kept.size(); k-- > 0;) {
+      const Node& node = nodes_[trial.members[kept[k]]];
+      if (!node.layer->is_view() || !handed_out(node.inputs[0])) continue;
+      views.push_back(trial.members[kept[k]]);
+      kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(k));
+    }
     const auto fused = graph::FusedLayer::weld(members, std::move(labels), walk.panel, kept, replacements_);
     for (uint32_t o = 0; o < kept.size(); ++o) {
       replacements_.set(members[kept[o]].layer.get(), 0, {fused, o});
     }
+    std::sort(views.begin(), views.end());
+    for (size_t n : views) replacements_.set(nodes_[n].layer.get(), replacements_.with_new_inputs(nodes_[n].layer));
   }
 
   const std::vector<Port>& outputs_;
@@ -613,9 +641,43 @@ class Fuser {
   graph::Replacements replacements_;
 };
 
+/// Views cost nothing, so each reader gets its own: X' may then be the panel in one place (X' r) and the
+/// other factor in another (X' W X). cse merges again those that were not welded.
+std::vector<Port> with_own_views(const std::vector<Port>& outputs) {
+  graph::Replacements replacements;
+  std::map<const graph::Layer*, size_t> readers;
+  const std::vector<LayerPtr> layers = graph::layers_in_order(outputs);
+  for (const LayerPtr& layer : layers) {
+    for (const Port& input : layer->inputs()) ++readers[input.layer.get()];
+  }
+  const auto is_shared_view = [&](const Port& port) {
+    return port.layer->is_view() && dynamic_cast<const graph::RelabelLayer*>(port.layer.get()) != nullptr &&
+           readers[port.layer.get()] > 1;
+  };
+  for (const LayerPtr& layer : layers) {
+    const bool splits = std::any_of(layer->inputs().begin(), layer->inputs().end(), is_shared_view);
+    LayerPtr now = replacements.with_new_inputs(layer);
+    if (splits) {
+      std::vector<Port> inputs = now->inputs();
+      for (size_t k = 0; k < inputs.size(); ++k) {
+        if (is_shared_view(layer->inputs()[k])) inputs[k] = {inputs[k].layer->with_inputs(inputs[k].layer->inputs()), 0};
+      }
+      now = now->with_inputs(std::move(inputs));
+    }
+    if (now == layer) continue;
+    for (uint32_t o = 0; o < layer->outputs().size(); ++o) replacements.set(layer.get(), o, {now, o});
+  }
+  std::vector<Port> result;
+  for (const Port& output : outputs) result.push_back(replacements(output));
+  return result;
+}
+
 }  // namespace
 
-std::vector<Port> fuse(const std::vector<Port>& outputs) { return Fuser(outputs).run(); }
+std::vector<Port> fuse(const std::vector<Port>& outputs) {
+  const std::vector<Port> split = with_own_views(outputs);
+  return cse(Fuser(split).run());
+}
 
 }  // namespace optimize
 TUFF_NAMESPACE_END
