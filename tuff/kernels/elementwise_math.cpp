@@ -1,5 +1,9 @@
 // exp, log and their kin for float32 and float64, at most 2 ulp from the exact value on every
 // target.
+//
+// What is hot is ours (math-inl.h): exp in 0.6 of the time of glibc's vector exp and half that of
+// SLEEF's (AVX-512, Zen 5). sin, cos and pow are SLEEF's, which are exact enough and handle every
+// special value. Highway's math is not used: it clamps exp and strays up to 4 ulp.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -2,8 +2,8 @@
 //
 // Included by the sources that need them, once per target. Branches are taken for a whole vector
 // only around work whose result the ordinary path would give too: a lane's value never depends on
-// its neighbours. The bounds in the comments were measured on 10^8 points per function and range
-// against 80-bit arithmetic; they hold with and without fused multiply-add.
+// its neighbours. Error bounds: the worst of 2e7 points per range, two to four ranges per function,
+// against 80-bit arithmetic, over both types and with and without fused multiply-add.
 #if defined(TUFF_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TUFF_KERNELS_MATH_INL_H_
 #undef TUFF_KERNELS_MATH_INL_H_
@@ -153,7 +153,7 @@ HWY_NOINLINE V exp_unusual(D d, V x) {
   return exp_anywhere(d, x);
 }
 
-// At most 1.04 ulp (float32: 0.93).
+// At most 1.07 ulp.
 template <class D, class V>
 HWY_INLINE V exp(D d, V x) {
 #if HWY_TARGET == HWY_AVX3
@@ -173,7 +173,7 @@ HWY_INLINE V exp(D d, V x) {
 
 // 2^k (expm1(r) + (1 - 2^-k)). What rounding loses of r and of the sum goes into c, since they may
 // cancel. The series is r + r^2 q(r) with q of degree 10 (5), the minimax fit of the relative error
-// of expm1: 2.7e-18 (2.7e-10). At most 1.0 ulp.
+// of expm1: 2.7e-18 (2.7e-10). At most 1.18 ulp.
 template <class D, class V>
 HWY_INLINE V expm1(D d, V x) {
   using T = hn::TFromD<D>;
@@ -210,18 +210,23 @@ HWY_INLINE V expm1(D d, V x) {
 }
 
 // 1 / (1 + exp(-x)) by exp(-|x|), which neither overflows nor cancels: small results keep their
-// accuracy.
+// accuracy. What rounding lost of the denominator is put back to first order, with 1 - e / 2 for
+// the inverse of 1 + e. At most 1.97 ulp.
 template <class D, class V>
 HWY_INLINE V logistic(D d, V x) {
   using T = hn::TFromD<D>;
   const V one = hn::Set(d, T(1));
   const V e = exp(d, hn::CopySign(x, hn::Set(d, T(-1))));
   const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
-  return hn::Div(numerator, hn::Add(one, e));
+  const V denominator = hn::Add(one, e);
+  const V lost = hn::Sub(e, hn::Sub(denominator, one));
+  const V quotient = hn::Div(numerator, denominator);
+  const V inverse = hn::NegMulAdd(e, hn::Set(d, T(0.5)), one);
+  return hn::NegMulAdd(hn::Mul(quotient, lost), inverse, quotient);
 }
 
 // Cephes' tanh.c and tanhf.c (Moshier 1989): x + x z R(z) with z = x^2 below 0.625, else 1 - 2 /
-// (exp(2 x) + 1). Both quotients share one division. At most 1.4 ulp.
+// (exp(2 x) + 1). Both quotients share one division. At most 1.34 ulp.
 template <class D, class V>
 HWY_INLINE V tanh(D d, V x) {
   using T = hn::TFromD<D>;
@@ -332,6 +337,7 @@ HWY_NOINLINE V log_unusual(D d, V x, V ordinary) {
   return hn::IfThenElse(undefined, hn::Set(d, std::numeric_limits<T>::quiet_NaN()), result);
 }
 
+// At most 0.84 ulp.
 template <class D, class V>
 HWY_INLINE V log(D d, V x) {
   using T = hn::TFromD<D>;
@@ -343,7 +349,7 @@ HWY_INLINE V log(D d, V x) {
 }
 
 // log(u) + c / u for u = 1 + x rounded and c what rounding lost (fdlibm's s_log1p.c); where 1 + x
-// lies in [sqrt(1/2), sqrt(2)) anyway, f is x itself and nothing is lost.
+// lies in [sqrt(1/2), sqrt(2)) anyway, f is x itself and nothing is lost. At most 0.85 ulp.
 template <class D, class V>
 HWY_INLINE V log1p(D d, V x) {
   using T = hn::TFromD<D>;
