@@ -91,6 +91,10 @@ class DelayedFunction {
   struct FromRun {
     size_t input;
   };
+  /// The number of an input that is an array.
+  struct FromArray {
+    size_t input;
+  };
 
   template <class A>
   static auto hold(const A& arg, std::vector<graph::Port>& inputs) {
@@ -99,7 +103,7 @@ class DelayedFunction {
       return FromRun<std::remove_cvref_t<typename delayed_argument<A>::type>>{inputs.size() - 1};
     } else if constexpr (ArrayLike<A>) {
       inputs.push_back(single_block(arg));
-      return FromRun<Block>{inputs.size() - 1};
+      return FromArray{inputs.size() - 1};
     } else {
       return std::decay_t<const A&>(arg);
     }
@@ -107,6 +111,10 @@ class DelayedFunction {
   template <class T>
   static const T& take(const FromRun<T>& from, std::span<Value* const> values) {
     return values[from.input]->template get<T>();
+  }
+  /// A single block may be a view of any strides.
+  static Block take(const FromArray& from, std::span<Value* const> values) {
+    return values[from.input]->template get<Block>().contiguous();
   }
   template <class T>
   static const T& take(const T& value, std::span<Value* const>) {
