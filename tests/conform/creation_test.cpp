@@ -1,8 +1,8 @@
 // Arrays from nothing, memory and functions, casts between all types, and numbers that do not depend on
 // how an array is cut.
-#include <gtest/gtest.h>
-
 #include <mutex>
+
+#include <gtest/gtest.h>
 
 #include "tests/conform/naive.h"
 
@@ -32,16 +32,19 @@ TEST(Creation, FullRefusesNumbersThatDoNotFit) {
   EXPECT_THROW(full({2}, 128, {.dtype = DType::int8}), InvalidArgument);
   EXPECT_THROW(full({2}, -1, {.dtype = DType::uint64}), InvalidArgument);
   EXPECT_THROW(full({2}, 0.5, {.dtype = DType::int32}), InvalidArgument);
-  EXPECT_THROW(full({2}, std::numeric_limits<double>::quiet_NaN(), {.dtype = DType::int32}), InvalidArgument);
+  EXPECT_THROW(full({2}, std::numeric_limits<double>::quiet_NaN(), {.dtype = DType::int32}),
+               InvalidArgument);
   EXPECT_THROW(full({-2}, 1), InvalidArgument);
-  EXPECT_EQ(full({1}, std::numeric_limits<uint64_t>::max(), {.dtype = DType::uint64}).to_vector<uint64_t>()[0],
+  EXPECT_EQ(full({1}, std::numeric_limits<uint64_t>::max(), {.dtype = DType::uint64})
+                .to_vector<uint64_t>()[0],
             std::numeric_limits<uint64_t>::max());
 }
 
 TEST(Creation, ArangeOfIntegersCountsUpAndDown) {
   Rng rng(2);
   for (int c = 0; c < 300; ++c) {
-    const int64_t start = rng.between(-50, 50), stop = rng.between(-50, 50), step = rng.between(1, 7) * (rng.chance(50) ? -1 : 1);
+    const int64_t start = rng.between(-50, 50), stop = rng.between(-50, 50),
+                  step = rng.between(1, 7) * (rng.chance(50) ? -1 : 1);
     std::vector<int64_t> want;
     for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step) want.push_back(i);
     const auto n = static_cast<int64_t>(want.size());
@@ -59,7 +62,8 @@ TEST(Creation, ArangeOfFractionsIsStartPlusMultiplesOfStep) {
   const std::vector<double> got = x.to_vector<double>();
   ASSERT_EQ(got.size(), 9U);  // ceil(2.5 / 0.3)
   for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], 0.5 + static_cast<double>(i) * 0.3);
-  EXPECT_EQ(arange(0, 3, 1, {.dtype = DType::float32}).to_vector<float>(), (std::vector<float>{0, 1, 2}));
+  EXPECT_EQ(arange(0, 3, 1, {.dtype = DType::float32}).to_vector<float>(),
+            (std::vector<float>{0, 1, 2}));
   EXPECT_THROW(arange(0, std::numeric_limits<double>::infinity(), 1.0), InvalidArgument);
 }
 
@@ -70,11 +74,15 @@ TEST(Creation, LinspaceEndsExactlyWhereItIsTold) {
     const int64_t n = rng.below(40);
     const bool endpoint = rng.chance(50);
     const std::vector<double> got =
-        linspace(start, stop, n, {.endpoint = endpoint, .chunks = spec_of(random_cuts(rng, Dims{n}))}).to_vector<double>();
+        linspace(start, stop, n,
+                 {.endpoint = endpoint, .chunks = spec_of(random_cuts(rng, Dims{n}))})
+            .to_vector<double>();
     ASSERT_EQ(static_cast<int64_t>(got.size()), n);
     const int64_t intervals = endpoint ? n - 1 : n;
     for (int64_t i = 0; i < n; ++i) {
-      const double want = start + static_cast<double>(i) * (intervals > 0 ? (stop - start) / static_cast<double>(intervals) : 0.0);
+      const double want =
+          start + static_cast<double>(i) *
+                      (intervals > 0 ? (stop - start) / static_cast<double>(intervals) : 0.0);
       ASSERT_EQ(got[static_cast<size_t>(i)], endpoint && n > 1 && i == n - 1 ? stop : want);
     }
   }
@@ -86,7 +94,8 @@ TEST(Creation, MemoryIsUsedInPlaceUnlessACopyIsAskedFor) {
   const Array in_place = from_memory(memory.data(), {2, 3}, {.chunks = ChunkSpec{1, 2}});
   const Array copy = from_memory(memory.data(), {2, 3}, {.copy = true});
   const Array vector = from_vector(memory, Dims{3, 2});
-  EXPECT_EQ(compute({in_place})[0].blocks()[0].bytes_data(), reinterpret_cast<std::byte*>(memory.data()));
+  EXPECT_EQ(compute({in_place})[0].blocks()[0].bytes_data(),
+            reinterpret_cast<std::byte*>(memory.data()));
   memory[0] = 100;
   EXPECT_EQ(in_place.to_vector<int32_t>()[0], 100);
   EXPECT_EQ(copy.to_vector<int32_t>()[0], 1);
@@ -115,7 +124,8 @@ TEST(Creation, AFunctionIsAskedOnceForEachBlockWithItsPlace) {
       });
       return block;
     };
-    const Array x = from_function(ramp, shape, {.dtype = DType::int64, .chunks = spec_of(random_cuts(rng, shape))});
+    const Array x = from_function(
+        ramp, shape, {.dtype = DType::int64, .chunks = spec_of(random_cuts(rng, shape))});
     Dense want(DType::int64, shape);
     std::iota(want.data<int64_t>(), want.data<int64_t>() + want.size(), int64_t{0});
     ASSERT_TRUE(same(computed(x + x), computed(from_memory(want.data<int64_t>(), shape) * 2)));
@@ -131,19 +141,24 @@ TEST(Astype, CastsBetweenAllTypesAsDocumented) {
     for (DType to : kEveryDType) {
       Guises guises(rng);
       const Dense x = mixed(rng, from, random_shape(rng, static_cast<size_t>(rng.below(4)), 12));
-      EXPECT_TRUE(same(computed(guises.any(x).astype(to)), naive_astype(x, to))) << name_of(from) << " to " << name_of(to);
+      EXPECT_TRUE(same(computed(guises.any(x).astype(to)), naive_astype(x, to)))
+          << name_of(from) << " to " << name_of(to);
       visit_dtype(from, [&](auto t) {
         const auto special = kernel_test::special_values<decltype(t)>();
         const Dense all(special, Dims{static_cast<int64_t>(special.size())});
-        EXPECT_TRUE(same(computed(guises.any(all).astype(to)), naive_astype(all, to))) << name_of(from) << " to " << name_of(to);
+        EXPECT_TRUE(same(computed(guises.any(all).astype(to)), naive_astype(all, to)))
+            << name_of(from) << " to " << name_of(to);
       });
     }
   }
 }
 
-Array drawn(bool normal, const Dims& shape, const ChunkSpec& chunks, DType dtype, uint64_t stream = 0) {
-  return normal ? random::normal(shape, {.chunks = chunks, .seed = 7, .stream = stream, .dtype = dtype})
-                : random::uniform(shape, {.chunks = chunks, .seed = 7, .stream = stream, .dtype = dtype});
+Array drawn(bool normal, const Dims& shape, const ChunkSpec& chunks, DType dtype,
+            uint64_t stream = 0) {
+  return normal ? random::normal(shape,
+                                 {.chunks = chunks, .seed = 7, .stream = stream, .dtype = dtype})
+                : random::uniform(shape,
+                                  {.chunks = chunks, .seed = 7, .stream = stream, .dtype = dtype});
 }
 
 TEST(Random, DoesNotDependOnChunksThreadsOrWhatIsComputed) {
@@ -158,8 +173,13 @@ TEST(Random, DoesNotDependOnChunksThreadsOrWhatIsComputed) {
         ASSERT_TRUE(same(computed(x.transpose().transpose()), want));
         // A part of it.
         std::vector<Index> part;
-        for (int64_t extent : shape) part.emplace_back(Slice{.start = extent / 3, .stop = {}, .step = 2});
-        ASSERT_TRUE(same(computed(x[part]), computed(from_block(computed(x).bytes.empty() ? x.compute() : drawn(normal, shape, -1, dtype).compute())[part])));
+        for (int64_t extent : shape)
+          part.emplace_back(Slice{.start = extent / 3, .stop = {}, .step = 2});
+        ASSERT_TRUE(
+            same(computed(x[part]),
+                 computed(from_block(computed(x).bytes.empty()
+                                         ? x.compute()
+                                         : drawn(normal, shape, -1, dtype).compute())[part])));
       }
     }
   }
@@ -178,7 +198,8 @@ TEST(Random, HasTheMomentsItPromises) {
 }
 
 TEST(Random, StreamsAndSeedsDiffer) {
-  const Dense a = computed(drawn(false, {100}, -1, DType::float64, 0)), b = computed(drawn(false, {100}, -1, DType::float64, 1));
+  const Dense a = computed(drawn(false, {100}, -1, DType::float64, 0)),
+              b = computed(drawn(false, {100}, -1, DType::float64, 1));
   int equal = 0;
   for (int64_t i = 0; i < 100; ++i) equal += a.at(i) == b.at(i) ? 1 : 0;
   EXPECT_EQ(equal, 0);

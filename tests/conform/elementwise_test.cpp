@@ -2,8 +2,9 @@
 // numbers as operands, every dtype, special values. A new row is tested as soon as rows.h knows it.
 #include <gtest/gtest.h>
 
-#include "tests/conform/rows.h"
 #include "tuff/ops/table.h"
+
+#include "tests/conform/rows.h"
 
 namespace tuff::conform {
 namespace {
@@ -44,7 +45,8 @@ Dims broadcast_shape(const std::vector<Dense>& operands) {
 }
 
 /// The naive loop. Exact rows give equal bits; `got` tells where ulps are allowed.
-::testing::AssertionResult conforms(const ops::Operation& op, const std::vector<Dense>& operands, const Dense& got) {
+::testing::AssertionResult conforms(const ops::Operation& op, const std::vector<Dense>& operands,
+                                    const Dense& got) {
   const Row& row = naive_rows().at(op.name);
   const Prepared p = prepared(op, operands);
   const Dims shape = broadcast_shape(operands);
@@ -61,7 +63,8 @@ Dims broadcast_shape(const std::vector<Dense>& operands) {
         const int64_t at = broadcast_at(index, operands[k].shape);
         // The condition of where() is bool; 0 and 1 are the same in every type.
         const bool condition = op.rule == ops::TypeRule::selection && k == 0;
-        x[k] = condition ? static_cast<T>(p.operands[k].template data<bool>()[at]) : p.operands[k].template data<T>()[at];
+        x[k] = condition ? static_cast<T>(p.operands[k].template data<bool>()[at])
+                         : p.operands[k].template data<T>()[at];
       }
       bool right = true;
       if constexpr (std::is_floating_point_v<T>) {
@@ -75,7 +78,8 @@ Dims broadcast_shape(const std::vector<Dense>& operands) {
           } else {
             want = row.twice(x[0], x[1], x[2]);
           }
-          right = got.dtype == DType::bool_ ? got.data<bool>()[i] == (want != 0) : same_bits(got.at(i), static_cast<long double>(want));
+          right = got.dtype == DType::bool_ ? got.data<bool>()[i] == (want != 0)
+                                            : same_bits(got.at(i), static_cast<long double>(want));
         }
       } else {
         const int128 want = row.whole(x[0], x[1], x[2]);
@@ -86,14 +90,16 @@ Dims broadcast_shape(const std::vector<Dense>& operands) {
           } else if constexpr (std::is_same_v<R, bool>) {
             return got.data<R>()[i] == (want != 0);
           } else {
-            return got.data<R>()[i] == static_cast<R>(static_cast<uint64_t>(static_cast<uint128>(want)));
+            return got.data<R>()[i] ==
+                   static_cast<R>(static_cast<uint64_t>(static_cast<uint128>(want)));
           }
         });
       }
       if (!right) {
-        verdict = ::testing::AssertionFailure() << op.name << " in " << name_of(p.types.operand) << " of " << +x[0] << ", "
-                                                << +x[1] << ", " << +x[2] << " gives " << describe_element(got, i)
-                                                << " at element " << i << " of " << to_string(shape);
+        verdict = ::testing::AssertionFailure()
+                  << op.name << " in " << name_of(p.types.operand) << " of " << +x[0] << ", "
+                  << +x[1] << ", " << +x[2] << " gives " << describe_element(got, i)
+                  << " at element " << i << " of " << to_string(shape);
       }
     });
   });
@@ -136,7 +142,9 @@ std::vector<Dense> random_operands(Rng& rng, const ops::Operation& op) {
   for (int k = 0; k < op.arity; ++k) {
     Dims shape = full;
     if (op.arity > 1 && rng.chance(40)) {
-      for (auto drop = static_cast<size_t>(rng.below(static_cast<int64_t>(shape.size()) + 1)); drop > 0; --drop) shape.erase(0);
+      for (auto drop = static_cast<size_t>(rng.below(static_cast<int64_t>(shape.size()) + 1));
+           drop > 0; --drop)
+        shape.erase(0);
       for (int64_t& extent : shape) {
         if (rng.chance(30)) extent = 1;
       }
@@ -201,12 +209,15 @@ TEST_P(ElementwiseRow, TakesNumbersForAnyOperandButNotForAll) {
   const auto arity = static_cast<unsigned>(op.arity);
   for (DType dtype : kEveryDType) {
     for (unsigned arrays = 1; arrays + 1 < (1U << arity); ++arrays) {
-      if (op.rule == ops::TypeRule::selection && (arrays & 6) == 0) continue;  // nothing tells the type
+      if (op.rule == ops::TypeRule::selection && (arrays & 6) == 0)
+        continue;  // nothing tells the type
       std::vector<Dense> operands;
       for (unsigned k = 0; k < arity; ++k) {
         Dense x = (arrays >> k & 1) != 0 ? small(rng, dtype, {3, 4}) : Dense(dtype, Dims{});
         if ((arrays >> k & 1) == 0) {
-          visit_dtype(dtype, [&](auto t) { *x.data<decltype(t)>() = static_cast<decltype(t)>(is_bool(dtype) ? 1 : 2); });
+          visit_dtype(dtype, [&](auto t) {
+            *x.data<decltype(t)>() = static_cast<decltype(t)>(is_bool(dtype) ? 1 : 2);
+          });
         }
         operands.push_back(std::move(x));
       }
@@ -223,12 +234,14 @@ TEST_P(ElementwiseRow, TakesNumbersForAnyOperandButNotForAll) {
           given.emplace_back(2);
         }
       }
-      ASSERT_TRUE(conforms(op, operands, computed(tuff::apply(op.code, given)))) << name_of(dtype) << ", arrays " << arrays;
+      ASSERT_TRUE(conforms(op, operands, computed(tuff::apply(op.code, given))))
+          << name_of(dtype) << ", arrays " << arrays;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, ElementwiseRow, ::testing::ValuesIn(ops::operations().begin(), ops::operations().end()),
+INSTANTIATE_TEST_SUITE_P(Every, ElementwiseRow,
+                         ::testing::ValuesIn(ops::operations().begin(), ops::operations().end()),
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Elementwise, IntegerToANegativePowerFailsTheRun) {
@@ -238,7 +251,8 @@ TEST(Elementwise, IntegerToANegativePowerFailsTheRun) {
     power(x, y).compute();
     FAIL() << "no error";
   } catch (const TaskError& error) {
-    EXPECT_NE(describe(std::current_exception()).find("3 ** -1: an integer to a negative power"), std::string::npos)
+    EXPECT_NE(describe(std::current_exception()).find("3 ** -1: an integer to a negative power"),
+              std::string::npos)
         << describe(std::current_exception());
     EXPECT_FALSE(error.failures().empty());
   }
@@ -250,7 +264,9 @@ TEST(Elementwise, ShapesThatDoNotBroadcastAreRefusedWithBothShapes) {
     add(x, y);
     FAIL() << "no error";
   } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(), "[add] shapes (3, 4) and (3, 5) do not broadcast: extents 4 and 5 differ and neither is 1");
+    EXPECT_STREQ(
+        error.what(),
+        "[add] shapes (3, 4) and (3, 5) do not broadcast: extents 4 and 5 differ and neither is 1");
   }
   EXPECT_THROW(add(zeros({0}), zeros({2})), InvalidArgument);
   EXPECT_THROW(where(x, y, 1), InvalidArgument);

@@ -28,7 +28,8 @@ Dense selected(const Dense& x, const Dense& mask) {
   size_t at = 0;
   for (int64_t i = 0; i < mask.size(); ++i) {
     if (!mask.data<bool>()[i]) continue;
-    if (run > 0) std::memcpy(out.bytes.data() + at, x.bytes.data() + static_cast<size_t>(i) * run, run);
+    if (run > 0)
+      std::memcpy(out.bytes.data() + at, x.bytes.data() + static_cast<size_t>(i) * run, run);
     at += run;
   }
   return out;
@@ -44,7 +45,9 @@ Dense random_mask(Rng& rng, const Dims& shape) {
 ::testing::AssertionResult near(const Dense& got, const Dense& want, long double tolerance) {
   if (!(got.shape == want.shape)) return same(got, want);
   for (int64_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(want.at(i)) ? !std::isnan(got.at(i)) : !(std::fabs(got.at(i) - want.at(i)) <= tolerance)) return same(got, want);
+    if (std::isnan(want.at(i)) ? !std::isnan(got.at(i))
+                               : !(std::fabs(got.at(i) - want.at(i)) <= tolerance))
+      return same(got, want);
   }
   return ::testing::AssertionSuccess();
 }
@@ -57,7 +60,8 @@ Case random_case(Rng& rng) {
   const auto rank = static_cast<size_t>(rng.below(3)) + 1;
   const Dims shape = random_shape(rng, rank, rank == 1 ? 60 : 9);
   const bool rows = rng.chance(60);
-  return {mixed(rng, rng.pick(kEveryDType), shape), random_mask(rng, rows ? Dims{shape[0]} : shape)};
+  return {mixed(rng, rng.pick(kEveryDType), shape),
+          random_mask(rng, rows ? Dims{shape[0]} : shape)};
 }
 
 TEST(Mask, SelectsWhatALoopSelectsHoweverBothAreCut) {
@@ -66,7 +70,8 @@ TEST(Mask, SelectsWhatALoopSelectsHoweverBothAreCut) {
     const auto [x, mask] = random_case(rng);
     Guises guises(rng);
     const Array array = guises.any(x), bits = guises.any(mask);
-    SCOPED_TRACE("case " + std::to_string(c) + ": " + array.describe() + "[" + bits.describe() + "]");
+    SCOPED_TRACE("case " + std::to_string(c) + ": " + array.describe() + "[" + bits.describe() +
+                 "]");
     const Dense want = selected(x, mask);
     ASSERT_TRUE(same(computed(array[bits]), want));
     const Array known = array[bits].compute_chunk_sizes();
@@ -74,7 +79,8 @@ TEST(Mask, SelectsWhatALoopSelectsHoweverBothAreCut) {
     ASSERT_TRUE(same(computed(known), want));
     // Known extents are as good as any: cut anew, turned around, stretched against others.
     ASSERT_TRUE(same(computed(known.rechunk(spec_of(random_cuts(rng, want.shape)))), want));
-    const std::vector<Index> reversed(want.shape.size(), Slice{.start = {}, .stop = {}, .step = -1});
+    const std::vector<Index> reversed(want.shape.size(),
+                                      Slice{.start = {}, .stop = {}, .step = -1});
     ASSERT_TRUE(same(computed(known[reversed][reversed]), want));
   }
 }
@@ -86,10 +92,12 @@ TEST(Mask, OfAnOperationEqualsTheOperationOfAMask) {
     x = naive_astype(small(rng, DType::int32, x.shape), DType::float64);
     Guises guises(rng);
     const Array array = guises.any(x), bits = guises.any(mask);
-    SCOPED_TRACE("case " + std::to_string(c) + ": " + array.describe() + "[" + bits.describe() + "]");
+    SCOPED_TRACE("case " + std::to_string(c) + ": " + array.describe() + "[" + bits.describe() +
+                 "]");
     const Array some = array[bits];
     ASSERT_TRUE(same(computed(some * 2 + some), selected(computed(array * 2 + array), mask)));
-    ASSERT_TRUE(same(computed(where(some > 0, some, -1.0)), selected(computed(where(array > 0, array, -1.0)), mask)));
+    ASSERT_TRUE(same(computed(where(some > 0, some, -1.0)),
+                     selected(computed(where(array > 0, array, -1.0)), mask)));
     // A mask of what a mask selected.
     if (some.ndim() == 1) {
       const Dense once = selected(x, mask);
@@ -107,7 +115,8 @@ TEST(Mask, IsReducedLikeAnyArray) {
     x = naive_astype(small(rng, DType::int32, x.shape), DType::float64);
     Guises guises(rng);
     const Array array = guises.any(x), bits = guises.any(mask);
-    SCOPED_TRACE("case " + std::to_string(c) + ": " + array.describe() + "[" + bits.describe() + "]");
+    SCOPED_TRACE("case " + std::to_string(c) + ": " + array.describe() + "[" + bits.describe() +
+                 "]");
     const Array some = array[bits];
     const Dense taken = selected(x, mask);
     const Array whole = from_memory(taken.data<double>(), taken.shape);
@@ -116,12 +125,16 @@ TEST(Mask, IsReducedLikeAnyArray) {
       ASSERT_TRUE(same(computed(sum(some, {.axes = axes})), computed(sum(whole, {.axes = axes}))));
       ASSERT_TRUE(same(computed(any(some, {.axes = axes})), computed(any(whole, {.axes = axes}))));
       if (taken.size() > 0) {
-        ASSERT_TRUE(same(computed(min(some, {.axes = axes})), computed(min(whole, {.axes = axes}))));
-        ASSERT_TRUE(same(computed(max(some, {.axes = axes})), computed(max(whole, {.axes = axes}))));
+        ASSERT_TRUE(
+            same(computed(min(some, {.axes = axes})), computed(min(whole, {.axes = axes}))));
+        ASSERT_TRUE(
+            same(computed(max(some, {.axes = axes})), computed(max(whole, {.axes = axes}))));
       }
       // Elements are at most 4; moments are merged block by block and round at each step.
-      ASSERT_TRUE(near(computed(mean(some, {.axes = axes})), computed(mean(whole, {.axes = axes})), 1e-14 * 4));
-      ASSERT_TRUE(near(computed(var(some, {.axes = axes})), computed(var(whole, {.axes = axes})), 1e-13 * 16));
+      ASSERT_TRUE(near(computed(mean(some, {.axes = axes})), computed(mean(whole, {.axes = axes})),
+                       1e-14 * 4));
+      ASSERT_TRUE(near(computed(var(some, {.axes = axes})), computed(var(whole, {.axes = axes})),
+                       1e-13 * 16));
     }
   }
 }
@@ -140,20 +153,23 @@ TEST(Mask, OfNothingFailsMinAndMaxInTheRun) {
 TEST(Mask, OfTwoArraysCutAlikeGoTogether) {
   const Array x = arange(20).rechunk(6), m = x % 3 == 0;
   const Array y = (x * 10).rechunk(6);
-  EXPECT_EQ((x[m] + y[m]).to_vector<int64_t>(), (std::vector<int64_t>{0, 33, 66, 99, 132, 165, 198}));
+  EXPECT_EQ((x[m] + y[m]).to_vector<int64_t>(),
+            (std::vector<int64_t>{0, 33, 66, 99, 132, 165, 198}));
 }
 
 TEST(Mask, OfTwoArraysCutDifferentlyGoTogetherToo) {
   const Array x = arange(20).rechunk(6), m = x % 3 == 0;
   const Array y = (x * 10).rechunk(7);
-  EXPECT_EQ((x[m] + y[m]).to_vector<int64_t>(), (std::vector<int64_t>{0, 33, 66, 99, 132, 165, 198}));
+  EXPECT_EQ((x[m] + y[m]).to_vector<int64_t>(),
+            (std::vector<int64_t>{0, 33, 66, 99, 132, 165, 198}));
 }
 
 TEST(Mask, OfTwoMasksDoNotGoTogetherUntilTheirExtentsAreKnown) {
   const Array x = arange(20).rechunk(6);
   const Array a = x[x < 5], b = x[x >= 15];
   EXPECT_THROW(a + b, InvalidArgument);
-  EXPECT_EQ((a.compute_chunk_sizes() + b.compute_chunk_sizes()).to_vector<int64_t>(), (std::vector<int64_t>{15, 17, 19, 21, 23}));
+  EXPECT_EQ((a.compute_chunk_sizes() + b.compute_chunk_sizes()).to_vector<int64_t>(),
+            (std::vector<int64_t>{15, 17, 19, 21, 23}));
 }
 
 TEST(Mask, RefusesOtherTypesAndShapes) {

@@ -14,12 +14,13 @@ constexpr int kCases = 1500;
 #endif
 
 struct Product {
-  Dense value;                     // rounded
-  std::vector<long double> size;   // sums of magnitudes, by which errors are measured
+  Dense value;                    // rounded
+  std::vector<long double> size;  // sums of magnitudes, by which errors are measured
 };
 
 Product naive_product(const Dense& a, const Dense& b) {
-  const int64_t n = a.shape.size() == 2 ? a.shape[0] : 1, k = a.shape.back(), m = b.shape.size() == 2 ? b.shape[1] : 1;
+  const int64_t n = a.shape.size() == 2 ? a.shape[0] : 1, k = a.shape.back(),
+                m = b.shape.size() == 2 ? b.shape[1] : 1;
   Dims shape;
   if (a.shape.size() == 2) shape.push_back(n);
   if (b.shape.size() == 2) shape.push_back(m);
@@ -52,22 +53,27 @@ Product naive_product(const Dense& a, const Dense& b) {
 }
 
 ::testing::AssertionResult conforms(const Dense& got, const Product& want, int64_t terms) {
-  if (!is_floating(want.value.dtype) || got.dtype != want.value.dtype || !(got.shape == want.value.shape)) return same(got, want.value);
+  if (!is_floating(want.value.dtype) || got.dtype != want.value.dtype ||
+      !(got.shape == want.value.shape))
+    return same(got, want.value);
   const long double unit = got.dtype == DType::float32 ? 0x1p-24L : 0x1p-53L;
   for (int64_t i = 0; i < got.size(); ++i) {
     // Higham 2002, section 3.1: |error| <= n u / (1 - n u) times the sum of magnitudes, in any order.
-    const long double bound = static_cast<long double>(terms + 2) * unit * want.size[static_cast<size_t>(i)];
+    const long double bound =
+        static_cast<long double>(terms + 2) * unit * want.size[static_cast<size_t>(i)];
     const long double a = got.at(i), b = want.value.at(i);
     if (std::isnan(b) ? !std::isnan(a) : !(a == b || std::fabs(a - b) <= 2 * bound)) {
-      return ::testing::AssertionFailure() << "element " << i << " of " << to_string(got.shape) << ": " << describe_element(got, i)
-                                           << " instead of " << describe_element(want.value, i);
+      return ::testing::AssertionFailure()
+             << "element " << i << " of " << to_string(got.shape) << ": "
+             << describe_element(got, i) << " instead of " << describe_element(want.value, i);
     }
   }
   return ::testing::AssertionSuccess();
 }
 
 Dense factor(Rng& rng, DType dtype, const Dims& shape) {
-  if (!is_floating(dtype)) return rng.chance(50) ? mixed(rng, dtype, shape) : small(rng, dtype, shape);
+  if (!is_floating(dtype))
+    return rng.chance(50) ? mixed(rng, dtype, shape) : small(rng, dtype, shape);
   Dense x(dtype, shape);
   visit_dtype(dtype, [&](auto t) {
     using T = decltype(t);
@@ -84,7 +90,8 @@ TEST(Matmul, EqualsThreeNestedLoops) {
     const bool row = rng.chance(25), column = rng.chance(25);
     const DType common = rng.pick(kEveryDType);
     const Dense a = factor(rng, common, row ? Dims{extents[1]} : Dims{extents[0], extents[1]});
-    const Dense b = factor(rng, rng.chance(70) ? common : rng.pick(kEveryDType), column ? Dims{extents[1]} : Dims{extents[1], extents[2]});
+    const Dense b = factor(rng, rng.chance(70) ? common : rng.pick(kEveryDType),
+                           column ? Dims{extents[1]} : Dims{extents[1], extents[2]});
     Guises guises(rng);
     const Array x = guises.any(a), y = guises.any(b);
     SCOPED_TRACE("case " + std::to_string(c) + ": " + x.describe() + " x " + y.describe());
@@ -106,25 +113,31 @@ TEST(Matmul, OfFusedFactorsEqualsThreeNestedLoops) {
     // Stretched factors: constant along one axis, or everywhere.
     if (!row && rng.chance(15)) {
       a = factor(rng, dtype, Dims{extents[1]});
-      x = broadcast_to(guises.any(a), Dims{extents[0], extents[1]}, spec_of(random_cuts(rng, {extents[0], extents[1]})));
+      x = broadcast_to(guises.any(a), Dims{extents[0], extents[1]},
+                       spec_of(random_cuts(rng, {extents[0], extents[1]})));
       Dense stretched(dtype, Dims{extents[0], extents[1]});
       for (int64_t i = 0; i < stretched.size(); ++i) {
         std::memcpy(stretched.bytes.data() + static_cast<size_t>(i) * size_of(dtype),
-                    a.bytes.data() + static_cast<size_t>(i % extents[1]) * size_of(dtype), size_of(dtype));
+                    a.bytes.data() + static_cast<size_t>(i % extents[1]) * size_of(dtype),
+                    size_of(dtype));
       }
       a = stretched;
     } else if (rng.chance(15)) {
       x = full(a.shape, 0.5, {.dtype = dtype, .chunks = spec_of(random_cuts(rng, a.shape))});
-      visit_dtype(dtype, [&](auto t) { std::fill_n(a.data<decltype(t)>(), a.size(), static_cast<decltype(t)>(0.5)); });
+      visit_dtype(dtype, [&](auto t) {
+        std::fill_n(a.data<decltype(t)>(), a.size(), static_cast<decltype(t)>(0.5));
+      });
     }
     x = negative(negative(x));
-    if (turned && !column) y = y.transpose().rechunk(spec_of(random_cuts(rng, {extents[2], extents[1]}))).transpose();
+    if (turned && !column)
+      y = y.transpose().rechunk(spec_of(random_cuts(rng, {extents[2], extents[1]}))).transpose();
     SCOPED_TRACE("case " + std::to_string(c) + ": " + x.describe() + " x " + y.describe());
     const Product want = naive_product(a, b);
     const std::vector<Result> got = compute({negative(matmul(x, y)), matmul(x, y)});
     Dense opposite(got[0].gather());
     visit_dtype(dtype, [&](auto t) {
-      for (int64_t i = 0; i < opposite.size(); ++i) opposite.data<decltype(t)>()[i] = -opposite.data<decltype(t)>()[i];
+      for (int64_t i = 0; i < opposite.size(); ++i)
+        opposite.data<decltype(t)>()[i] = -opposite.data<decltype(t)>()[i];
     });
     ASSERT_TRUE(conforms(opposite, want, extents[1]));
     ASSERT_TRUE(conforms(Dense(got[1].gather()), want, extents[1]));
@@ -140,7 +153,8 @@ TEST(Matmul, SpreadsNanAndInfinityAsNumbersDo) {
   Rng rng(1);
   for (int64_t block : {1, 2, 4}) {
     Guises guises(rng);
-    EXPECT_TRUE(conforms(computed(matmul(guises.plain(x, block), guises.plain(y, block))), naive_product(x, y), 3));
+    EXPECT_TRUE(conforms(computed(matmul(guises.plain(x, block), guises.plain(y, block))),
+                         naive_product(x, y), 3));
   }
 }
 

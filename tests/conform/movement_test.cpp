@@ -16,8 +16,10 @@ constexpr int kCases = 3000;
 std::vector<int64_t> positions(const Slice& slice, int64_t n) {
   std::vector<int64_t> taken;
   const int64_t step = slice.step;
-  int64_t at = slice.start ? (*slice.start < 0 ? *slice.start + n : *slice.start) : (step > 0 ? 0 : n - 1);
-  const int64_t stop = slice.stop ? (*slice.stop < 0 ? *slice.stop + n : *slice.stop) : (step > 0 ? n : -1);
+  int64_t at =
+      slice.start ? (*slice.start < 0 ? *slice.start + n : *slice.start) : (step > 0 ? 0 : n - 1);
+  const int64_t stop =
+      slice.stop ? (*slice.stop < 0 ? *slice.stop + n : *slice.stop) : (step > 0 ? n : -1);
   at = step > 0 ? std::max<int64_t>(at, 0) : std::min<int64_t>(at, n - 1);
   for (; (step > 0 ? at < stop : at > stop) && at >= 0 && at < n; at += step) taken.push_back(at);
   return taken;
@@ -31,7 +33,8 @@ Dense take(const Dense& x, const std::vector<std::vector<int64_t>>& taken, const
   for_each_index(grid, [&](const Dims& index, int64_t i) {
     Dims at = index;
     for (size_t a = 0; a < grid.size(); ++a) at[a] = taken[a][static_cast<size_t>(index[a])];
-    std::memcpy(out.bytes.data() + static_cast<size_t>(i) * size, x.bytes.data() + static_cast<size_t>(linear_of(at, x.shape)) * size, size);
+    std::memcpy(out.bytes.data() + static_cast<size_t>(i) * size,
+                x.bytes.data() + static_cast<size_t>(linear_of(at, x.shape)) * size, size);
   });
   return out;
 }
@@ -41,7 +44,9 @@ Slice random_slice(Rng& rng, int64_t n) {
   if (rng.chance(70)) slice.start = rng.between(-n - 2, n + 2);
   if (rng.chance(70)) slice.stop = rng.between(-n - 2, n + 2);
   slice.step = rng.between(1, 4) * (rng.chance(40) ? -1 : 1);
-  if (rng.chance(3)) slice.step = rng.chance(50) ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min() + 1;
+  if (rng.chance(3))
+    slice.step = rng.chance(50) ? std::numeric_limits<int64_t>::max()
+                                : std::numeric_limits<int64_t>::min() + 1;
   return slice;
 }
 
@@ -53,7 +58,8 @@ TEST(Indexing, EqualsAWalkFromStartToStop) {
     std::vector<Index> index;
     std::vector<std::vector<int64_t>> taken;
     Dims shape;
-    const size_t given = rng.chance(60) ? rank : static_cast<size_t>(rng.below(static_cast<int64_t>(rank) + 1));
+    const size_t given =
+        rng.chance(60) ? rank : static_cast<size_t>(rng.below(static_cast<int64_t>(rank) + 1));
     const bool dots = rng.chance(30);
     const size_t dots_at = static_cast<size_t>(rng.below(static_cast<int64_t>(given) + 1));
     const auto take_all = [&](size_t count) {
@@ -105,7 +111,8 @@ TEST(Transpose, MovesEveryElementUnderAnyPermutation) {
     const Dense x = mixed(rng, rng.pick(kEveryDType), random_shape(rng, rank, 9));
     std::vector<int64_t> axes(rank);
     std::iota(axes.begin(), axes.end(), int64_t{0});
-    for (size_t a = rank; a > 1; --a) std::swap(axes[a - 1], axes[static_cast<size_t>(rng.below(static_cast<int64_t>(a)))]);
+    for (size_t a = rank; a > 1; --a)
+      std::swap(axes[a - 1], axes[static_cast<size_t>(rng.below(static_cast<int64_t>(a)))]);
     Dims shape;
     for (int64_t axis : axes) shape.push_back(x.shape[static_cast<size_t>(axis)]);
     Dense want(x.dtype, shape);
@@ -113,7 +120,8 @@ TEST(Transpose, MovesEveryElementUnderAnyPermutation) {
     for_each_index(shape, [&](const Dims& index, int64_t i) {
       Dims at(rank, 0);
       for (size_t a = 0; a < rank; ++a) at[static_cast<size_t>(axes[a])] = index[a];
-      std::memcpy(want.bytes.data() + static_cast<size_t>(i) * size, x.bytes.data() + static_cast<size_t>(linear_of(at, x.shape)) * size, size);
+      std::memcpy(want.bytes.data() + static_cast<size_t>(i) * size,
+                  x.bytes.data() + static_cast<size_t>(linear_of(at, x.shape)) * size, size);
     });
     std::vector<int64_t> given = axes;
     for (int64_t& axis : given) axis -= rng.chance(30) ? static_cast<int64_t>(rank) : 0;
@@ -141,7 +149,8 @@ TEST(Rechunk, KeepsEveryElementAndCutsAsAsked) {
     ASSERT_EQ(result.blocks().size(), array.block_count());
     for (size_t b = 0; b < result.blocks().size(); ++b) {
       const Dims at = grid_index(b, grid_of(array.chunks()));
-      for (size_t a = 0; a < rank; ++a) ASSERT_EQ(result.blocks()[b].shape()[a], cuts[a][static_cast<size_t>(at[a])]);
+      for (size_t a = 0; a < rank; ++a)
+        ASSERT_EQ(result.blocks()[b].shape()[a], cuts[a][static_cast<size_t>(at[a])]);
     }
   }
   EXPECT_THROW(ones({4}).rechunk({{2, 3}}), InvalidArgument);
@@ -155,7 +164,9 @@ TEST(BroadcastTo, RepeatsWhatHasExtentOne) {
     const auto rank = static_cast<size_t>(rng.below(4));
     const Dims shape = random_shape(rng, rank, 7);
     Dims from = shape;
-    for (auto drop = static_cast<size_t>(rng.below(static_cast<int64_t>(rank) + 1)); drop > 0; --drop) from.erase(0);
+    for (auto drop = static_cast<size_t>(rng.below(static_cast<int64_t>(rank) + 1)); drop > 0;
+         --drop)
+      from.erase(0);
     for (int64_t& extent : from) {
       if (rng.chance(40)) extent = 1;
     }
@@ -163,7 +174,8 @@ TEST(BroadcastTo, RepeatsWhatHasExtentOne) {
     Dense want(x.dtype, shape);
     const size_t size = size_of(x.dtype);
     for_each_index(shape, [&](const Dims& index, int64_t i) {
-      std::memcpy(want.bytes.data() + static_cast<size_t>(i) * size, x.bytes.data() + static_cast<size_t>(broadcast_at(index, from)) * size, size);
+      std::memcpy(want.bytes.data() + static_cast<size_t>(i) * size,
+                  x.bytes.data() + static_cast<size_t>(broadcast_at(index, from)) * size, size);
     });
     Guises guises(rng);
     const Array stretched = broadcast_to(guises.any(x), shape, spec_of(random_cuts(rng, shape)));

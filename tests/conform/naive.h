@@ -2,8 +2,6 @@
 // and chunks, and the same elements as a blocked Array in many guises (the library's side).
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <deque>
 #include <numeric>
@@ -11,8 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "tests/kernels/testing.h"
+#include <gtest/gtest.h>
+
 #include "tuff/tuff.h"
+
+#include "tests/kernels/testing.h"
 
 namespace tuff::conform {
 
@@ -72,7 +73,8 @@ struct Dense {
   }
   /// Any element without loss: the mantissa of a long double (64 bits on x86-64) holds every type.
   long double at(int64_t i) const {
-    return visit_dtype(dtype, [&](auto t) { return static_cast<long double>(data<decltype(t)>()[i]); });
+    return visit_dtype(dtype,
+                       [&](auto t) { return static_cast<long double>(data<decltype(t)>()[i]); });
   }
 };
 
@@ -100,7 +102,8 @@ inline int64_t linear_of(const Dims& index, const Dims& shape) {
 inline int64_t broadcast_at(const Dims& index, const Dims& shape) {
   int64_t linear = 0;
   const size_t skipped = index.size() - shape.size();
-  for (size_t a = 0; a < shape.size(); ++a) linear = linear * shape[a] + (shape[a] == 1 ? 0 : index[skipped + a]);
+  for (size_t a = 0; a < shape.size(); ++a)
+    linear = linear * shape[a] + (shape[a] == 1 ? 0 : index[skipped + a]);
   return linear;
 }
 
@@ -110,7 +113,8 @@ To naive_cast(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return value != From(0);
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-    const From low = std::is_signed_v<To> ? std::ldexp(From(-1), std::numeric_limits<To>::digits) : From(-1);
+    const From low =
+        std::is_signed_v<To> ? std::ldexp(From(-1), std::numeric_limits<To>::digits) : From(-1);
     const From high = std::ldexp(From(1), std::numeric_limits<To>::digits);
     const bool inside = std::is_signed_v<To> ? std::trunc(value) >= low : value > low;
     return inside && value < high ? static_cast<To>(value) : std::numeric_limits<To>::min();
@@ -134,7 +138,9 @@ inline Dense naive_astype(const Dense& x, DType to) {
 /// Mixed magnitudes with a third of special values (kernel_test::mixed_values).
 inline Dense mixed(Rng& rng, DType dtype, const Dims& shape) {
   return visit_dtype(dtype, [&](auto t) {
-    return Dense(kernel_test::mixed_values<decltype(t)>(static_cast<size_t>(element_count(shape)), rng.word()), shape);
+    return Dense(kernel_test::mixed_values<decltype(t)>(static_cast<size_t>(element_count(shape)),
+                                                        rng.word()),
+                 shape);
   });
 }
 
@@ -144,7 +150,8 @@ inline Dense small(Rng& rng, DType dtype, const Dims& shape) {
   visit_dtype(dtype, [&](auto t) {
     using T = decltype(t);
     for (int64_t i = 0; i < x.size(); ++i) {
-      x.data<T>()[i] = static_cast<T>(std::is_same_v<T, bool> ? rng.below(2) : rng.between(std::is_signed_v<T> ? -4 : 0, 4));
+      x.data<T>()[i] = static_cast<T>(
+          std::is_same_v<T, bool> ? rng.below(2) : rng.between(std::is_signed_v<T> ? -4 : 0, 4));
     }
   });
   return x;
@@ -199,7 +206,8 @@ class Guises {
     const size_t rank = x.shape.size();
     std::vector<size_t> order(rank);
     std::iota(order.begin(), order.end(), size_t{0});
-    for (size_t a = rank; a > 1; --a) std::swap(order[a - 1], order[static_cast<size_t>(rng_.below(static_cast<int64_t>(a)))]);
+    for (size_t a = rank; a > 1; --a)
+      std::swap(order[a - 1], order[static_cast<size_t>(rng_.below(static_cast<int64_t>(a)))]);
     Dims strides(rank, 1);
     int64_t room = 1, first = 0;
     for (size_t a : order) {
@@ -212,11 +220,13 @@ class Guises {
       }
     }
     const size_t size = size_of(x.dtype);
-    std::vector<std::byte>& bytes = memory_.emplace_back(static_cast<size_t>(room) * size, std::byte{1});
+    std::vector<std::byte>& bytes =
+        memory_.emplace_back(static_cast<size_t>(room) * size, std::byte{1});
     for_each_index(x.shape, [&](const Dims& index, int64_t i) {
       int64_t at = first;
       for (size_t a = 0; a < rank; ++a) at += index[a] * strides[a];
-      std::memcpy(bytes.data() + static_cast<size_t>(at) * size, x.bytes.data() + static_cast<size_t>(i) * size, size);
+      std::memcpy(bytes.data() + static_cast<size_t>(at) * size,
+                  x.bytes.data() + static_cast<size_t>(i) * size, size);
     });
     return detail::from_memory(bytes.data() + static_cast<size_t>(first) * size, x.dtype, x.shape,
                                {.chunks = chunks, .strides = strides, .copy = rng_.chance(20)});
@@ -233,7 +243,8 @@ class Guises {
         return strided(x).transpose(axes).transpose(axes);
       }
       case 4: {  // reversed twice
-        const std::vector<Index> reversed(x.shape.size(), Slice{.start = {}, .stop = {}, .step = -1});
+        const std::vector<Index> reversed(x.shape.size(),
+                                          Slice{.start = {}, .stop = {}, .step = -1});
         return strided(x)[reversed].rechunk(spec_of(random_cuts(rng_, x.shape)))[reversed];
       }
       default: return strided(x);
@@ -254,8 +265,9 @@ inline std::string describe_element(const Dense& x, int64_t i) {
 /// The same dtype, shape and bits; any NaN equals any other. `max_ulps` > 0 loosens floats.
 inline ::testing::AssertionResult same(const Dense& got, const Dense& want, double max_ulps = 0) {
   if (got.dtype != want.dtype || !(got.shape == want.shape)) {
-    return ::testing::AssertionFailure() << name_of(got.dtype) << " " << to_string(got.shape) << " instead of "
-                                         << name_of(want.dtype) << " " << to_string(want.shape);
+    return ::testing::AssertionFailure()
+           << name_of(got.dtype) << " " << to_string(got.shape) << " instead of "
+           << name_of(want.dtype) << " " << to_string(want.shape);
   }
   return visit_dtype(got.dtype, [&](auto t) -> ::testing::AssertionResult {
     using T = decltype(t);
@@ -265,14 +277,16 @@ inline ::testing::AssertionResult same(const Dense& got, const Dense& want, doub
       if constexpr (std::is_floating_point_v<T>) {
         if (max_ulps > 0 && ulps(a, static_cast<long double>(b)) <= max_ulps) continue;
       }
-      return ::testing::AssertionFailure() << "element " << i << " of " << name_of(got.dtype) << " "
-                                           << to_string(got.shape) << ": " << describe_element(got, i)
-                                           << " instead of " << describe_element(want, i);
+      return ::testing::AssertionFailure()
+             << "element " << i << " of " << name_of(got.dtype) << " " << to_string(got.shape)
+             << ": " << describe_element(got, i) << " instead of " << describe_element(want, i);
     }
     return ::testing::AssertionSuccess();
   });
 }
 
-inline Dense computed(const Array& x, const RunOptions& options = {}) { return Dense(x.compute(options)); }
+inline Dense computed(const Array& x, const RunOptions& options = {}) {
+  return Dense(x.compute(options));
+}
 
 }  // namespace tuff::conform

@@ -24,13 +24,17 @@ namespace rows {
 
 template <class F>
 Row exactly(F f) {
-  return {0, [f](int128 a, int128 b, int128 c) { return static_cast<int128>(f(a, b, c)); },
+  return {0,
+          [f](int128 a, int128 b, int128 c) { return static_cast<int128>(f(a, b, c)); },
           [f](float a, float b, float c) { return static_cast<float>(f(a, b, c)); },
-          [f](double a, double b, double c) { return static_cast<double>(f(a, b, c)); }, {}};
+          [f](double a, double b, double c) { return static_cast<double>(f(a, b, c)); },
+          {}};
 }
 template <class F>
 Row within(double ulps, F f) {
-  return {ulps, {}, {}, {}, [f](long double a, long double b, long double c) { return static_cast<long double>(f(a, b, c)); }};
+  return {ulps, {}, {}, {}, [f](long double a, long double b, long double c) {
+            return static_cast<long double>(f(a, b, c));
+          }};
 }
 
 /// Python's: the rest has the sign of the divisor.
@@ -89,7 +93,9 @@ inline const std::map<std::string_view, Row>& naive_rows() {
            return a < 0 ? -a : a;
          }
        })},
-      {"sign", exactly([](auto a, auto, auto) { return a > 0 ? decltype(a)(1) : a < 0 ? decltype(a)(-1) : a == 0 ? decltype(a)(0) : a; })},
+      {"sign", exactly([](auto a, auto, auto) {
+         return a > 0 ? decltype(a)(1) : a < 0 ? decltype(a)(-1) : a == 0 ? decltype(a)(0) : a;
+       })},
       // Wrapping products need the low bits only, and signed overflow is undefined.
       {"square", exactly([](auto a, auto, auto) {
          if constexpr (std::is_floating_point_v<decltype(a)>) {
@@ -98,8 +104,16 @@ inline const std::map<std::string_view, Row>& naive_rows() {
            return static_cast<int128>(static_cast<uint128>(a) * static_cast<uint128>(a));
          }
        })},
-      {"reciprocal", exactly([](auto a, auto, auto) { return decltype(a)(1) / (a == 0 && !std::is_floating_point_v<decltype(a)> ? decltype(a)(1) : a); })},
-      {"sqrt", exactly([](auto a, auto, auto) { return static_cast<decltype(a)>(std::sqrt(static_cast<std::conditional_t<std::is_floating_point_v<decltype(a)>, decltype(a), double>>(a))); })},
+      {"reciprocal", exactly([](auto a, auto, auto) {
+         return decltype(a)(1) /
+                (a == 0 && !std::is_floating_point_v<decltype(a)> ? decltype(a)(1) : a);
+       })},
+      {"sqrt", exactly([](auto a, auto, auto) {
+         return static_cast<decltype(a)>(std::sqrt(
+             static_cast<
+                 std::conditional_t<std::is_floating_point_v<decltype(a)>, decltype(a), double>>(
+                 a)));
+       })},
       {"exp", within(kUlps, [](L a, L, L) { return std::exp(a); })},
       {"expm1", within(kUlps, [](L a, L, L) { return std::expm1(a); })},
       {"log", within(kUlps, [](L a, L, L) { return std::log(a); })},
@@ -128,18 +142,23 @@ inline const std::map<std::string_view, Row>& naive_rows() {
            return static_cast<int128>(static_cast<uint128>(a) * static_cast<uint128>(b));
          }
        })},
-      {"divide", exactly([](auto a, auto b, auto) { return b == 0 && !std::is_floating_point_v<decltype(a)> ? a : a / b; })},
+      {"divide", exactly([](auto a, auto b, auto) {
+         return b == 0 && !std::is_floating_point_v<decltype(a)> ? a : a / b;
+       })},
       {"floor_divide", exactly([](auto a, auto b, auto) { return floor_of_quotient(a, b); })},
       {"remainder", exactly([](auto a, auto b, auto) { return rest_of(a, b); })},
-      {"power", {kUlps,
-                 [](int128 a, int128 b, int128) {
-                   uint128 product = 1, square = static_cast<uint128>(a);
-                   for (auto n = static_cast<uint128>(b); n != 0; n >>= 1, square *= square) {
-                     if ((n & 1) != 0) product *= square;
-                   }
-                   return static_cast<int128>(product);
-                 },
-                 {}, {}, [](L a, L b, L) { return std::pow(a, b); }}},
+      {"power",
+       {kUlps,
+        [](int128 a, int128 b, int128) {
+          uint128 product = 1, square = static_cast<uint128>(a);
+          for (auto n = static_cast<uint128>(b); n != 0; n >>= 1, square *= square) {
+            if ((n & 1) != 0) product *= square;
+          }
+          return static_cast<int128>(product);
+        },
+        {},
+        {},
+        [](L a, L b, L) { return std::pow(a, b); }}},
       {"minimum", exactly([](auto a, auto b, auto) { return lesser(a, b); })},
       {"maximum", exactly([](auto a, auto b, auto) { return larger(a, b); })},
       {"equal", exactly([](auto a, auto b, auto) { return a == b; })},

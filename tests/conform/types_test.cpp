@@ -1,12 +1,13 @@
 // Result types of every operation for all pairs of element types and numbers against NumPy 2's
 // (types_from_numpy.py wrote them down). Departures are listed here, and are all there are.
-#include <gtest/gtest.h>
-
 #include <fstream>
 #include <sstream>
 
-#include "tests/conform/naive.h"
+#include <gtest/gtest.h>
+
 #include "tuff/ops/table.h"
+
+#include "tests/conform/naive.h"
 
 namespace tuff::conform {
 namespace {
@@ -64,7 +65,9 @@ std::string result_of(const Line& line) {
       for (const std::string& name : line.operands) operands.push_back(operand(name));
       return std::string(name_of(tuff::apply(*code, operands).dtype()));
     }
-    if (line.name == "matmul") return std::string(name_of(matmul(operand(line.operands[0]).array(), operand(line.operands[1]).array()).dtype()));
+    if (line.name == "matmul")
+      return std::string(name_of(
+          matmul(operand(line.operands[0]).array(), operand(line.operands[1]).array()).dtype()));
     return std::string(name_of(reduced(line.name, operand(line.operands[0]).array()).dtype()));
   } catch (const InvalidArgument&) {
     return "error";
@@ -72,15 +75,15 @@ std::string result_of(const Line& line) {
 }
 
 bool is_small(const std::string& name) {
-  return name == "bool" || name == "int8" || name == "int16" || name == "uint8" || name == "uint16" || name == "py_bool" ||
-         name == "py_int" || name == "py_float";
+  return name == "bool" || name == "int8" || name == "int16" || name == "uint8" ||
+         name == "uint16" || name == "py_bool" || name == "py_int" || name == "py_float";
 }
 
 /// What tuff answers on purpose where NumPy answers otherwise; empty when it agrees.
 std::string departure(const Line& line) {
   const auto code = elementwise(line.name);
-  const bool floating = (code && ops::operation(*code).rule == ops::TypeRule::floating) || line.name == "mean" || line.name == "var" ||
-                        line.name == "std";
+  const bool floating = (code && ops::operation(*code).rule == ops::TypeRule::floating) ||
+                        line.name == "mean" || line.name == "var" || line.name == "std";
   // 8 and 16 bit integers: NumPy has half precision and gives float16 or float32.
   const bool small = std::all_of(line.operands.begin(), line.operands.end(), is_small);
   if (floating && small && (line.result == "float16" || line.result == "float32")) return "float64";
@@ -102,22 +105,28 @@ TEST(Types, AgreeWithNumpyButForListedDepartures) {
 
 // A row without a line would be a row nobody compared.
 TEST(Types, EveryRowIsComparedWithNumpy) {
-  std::vector<std::string> known = {"sigmoid", "clip"};  // no ufunc of that name; typed as exp and as subtract
+  std::vector<std::string> known = {"sigmoid",
+                                    "clip"};  // no ufunc of that name; typed as exp and as subtract
   for (const Line& line : numpy_lines()) known.push_back(line.name);
   for (const ops::Operation& op : ops::operations()) {
     EXPECT_NE(std::find(known.begin(), known.end(), std::string(op.name)), known.end()) << op.name;
   }
   for (const ops::ReductionRow& row : ops::reductions()) {
-    EXPECT_NE(std::find(known.begin(), known.end(), std::string(row.name)), known.end()) << row.name;
+    EXPECT_NE(std::find(known.begin(), known.end(), std::string(row.name)), known.end())
+        << row.name;
   }
 }
 
 TEST(Types, SigmoidIsTypedAsExpAndClipAsSubtract) {
   for (DType a : kEveryDType) {
-    EXPECT_EQ(result_of({"sigmoid", {std::string(name_of(a))}, ""}), result_of({"exp", {std::string(name_of(a))}, ""}));
+    EXPECT_EQ(result_of({"sigmoid", {std::string(name_of(a))}, ""}),
+              result_of({"exp", {std::string(name_of(a))}, ""}));
     for (DType b : kEveryDType) {
-      EXPECT_EQ(result_of({"clip", {std::string(name_of(a)), std::string(name_of(a)), std::string(name_of(b))}, ""}),
-                result_of({"subtract", {std::string(name_of(a)), std::string(name_of(b))}, ""}));
+      EXPECT_EQ(
+          result_of({"clip",
+                     {std::string(name_of(a)), std::string(name_of(a)), std::string(name_of(b))},
+                     ""}),
+          result_of({"subtract", {std::string(name_of(a)), std::string(name_of(b))}, ""}));
     }
   }
 }

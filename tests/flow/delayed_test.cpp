@@ -111,7 +111,8 @@ TEST(FromFunction, MayComputeInside) {
 }
 
 TEST(Delayed, FailsWithTheNameOfTheCallableAndItsCause) {
-  const auto fail = delayed([](int a) -> int { throw std::out_of_range("no " + std::to_string(a)); }, "look_up");
+  const auto fail =
+      delayed([](int a) -> int { throw std::out_of_range("no " + std::to_string(a)); }, "look_up");
   const auto after = delayed([](int a) { return a; }, "after");
   try {
     after(fail(7)).compute();

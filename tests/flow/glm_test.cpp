@@ -1,6 +1,7 @@
 // One Newton step of logistic regression as array expressions: loss, gradient and Hessian compiled
 // together read X once, and agree with loops.
 #include "random_graph.h"
+
 #include "tuff/graph/fused.h"
 
 namespace tuff::flow {
@@ -33,13 +34,16 @@ Step naive_step(const Data& data) {
   Step step{0, std::vector<long double>(p), std::vector<long double>(p * p)};
   for (int64_t i = 0; i < data.n; ++i) {
     long double eta = 0;
-    for (size_t j = 0; j < p; ++j) eta += data.X.at(i * data.p + static_cast<int64_t>(j)) * static_cast<long double>(data.beta[j]);
+    for (size_t j = 0; j < p; ++j)
+      eta +=
+          data.X.at(i * data.p + static_cast<int64_t>(j)) * static_cast<long double>(data.beta[j]);
     const long double mu = 1 / (1 + std::exp(-eta)), w = mu * (1 - mu);
     step.loss += std::log1p(std::exp(-std::fabs(eta))) + std::max(eta, 0.0L) - data.y.at(i) * eta;
     for (size_t j = 0; j < p; ++j) {
       const long double xj = data.X.at(i * data.p + static_cast<int64_t>(j));
       step.gradient[j] += xj * (mu - data.y.at(i));
-      for (size_t k = 0; k < p; ++k) step.hessian[j * p + k] += w * xj * data.X.at(i * data.p + static_cast<int64_t>(k));
+      for (size_t k = 0; k < p; ++k)
+        step.hessian[j * p + k] += w * xj * data.X.at(i * data.p + static_cast<int64_t>(k));
     }
   }
   return step;
@@ -55,8 +59,8 @@ Expressions expressions(const Array& X, const Array& y, int64_t p, DType dtype) 
   const Array eta = matmul(X, beta);
   const Array mu = sigmoid(eta);
   const Array w = mu * (1.0 - mu);
-  return {beta, sum(log1p(exp(-abs(eta))) + maximum(eta, 0.0) - y * eta), matmul(X.transpose(), mu - y),
-          matmul(X.transpose(), w[{whole, newaxis}] * X)};
+  return {beta, sum(log1p(exp(-abs(eta))) + maximum(eta, 0.0) - y * eta),
+          matmul(X.transpose(), mu - y), matmul(X.transpose(), w[{whole, newaxis}] * X)};
 }
 
 /// The number of layers that read `source`, looking through views.
@@ -79,12 +83,14 @@ class Newton : public ::testing::TestWithParam<DType> {};
 TEST_P(Newton, StepAgreesWithLoopsHoweverItIsCut) {
   const DType dtype = GetParam();
   // float32 contractions add up in float32: n u of the sum of magnitudes (Higham 2002, section 3.1).
-  for (const auto& [n, p] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {7, 3}, {100, 1}, {1000, 10}, {523, 33}}) {
+  for (const auto& [n, p] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {7, 3}, {100, 1}, {1000, 10}, {523, 33}}) {
     const Data data = make_data(n, p, dtype);
     const Step want = naive_step(data);
     const double tolerance = dtype == DType::float64 ? 1e-12 : static_cast<double>(n + p) * 0x1p-22;
     conform::Rng rng(1);
-    for (const ChunkSpec& chunks : {ChunkSpec(-1), ChunkSpec{(n + 2) / 3, -1}, ChunkSpec{64, -1}, ChunkSpec{(n + 1) / 2, (p + 1) / 2}}) {
+    for (const ChunkSpec& chunks : {ChunkSpec(-1), ChunkSpec{(n + 2) / 3, -1}, ChunkSpec{64, -1},
+                                    ChunkSpec{(n + 1) / 2, (p + 1) / 2}}) {
       conform::Guises guises(rng);
       const Array X = guises.plain(data.X, chunks), y = guises.plain(data.y, 100);
       const Expressions e = expressions(X, y, p, dtype);
@@ -93,7 +99,8 @@ TEST_P(Newton, StepAgreesWithLoopsHoweverItIsCut) {
       visit_dtype(dtype, [&](auto t) {
         using T = decltype(t);
         if constexpr (std::is_floating_point_v<T>) {
-          for (int64_t j = 0; j < p; ++j) beta.data<T>()[j] = static_cast<T>(data.beta[static_cast<size_t>(j)]);
+          for (int64_t j = 0; j < p; ++j)
+            beta.data<T>()[j] = static_cast<T>(data.beta[static_cast<size_t>(j)]);
         }
       });
       std::vector<Dense> got;
@@ -101,19 +108,24 @@ TEST_P(Newton, StepAgreesWithLoopsHoweverItIsCut) {
       const double size = static_cast<double>(n);
       SCOPED_TRACE(X.describe());
       ASSERT_EQ(got[0].dtype, dtype);
-      ASSERT_NEAR(static_cast<double>(got[0].at(0)), static_cast<double>(want.loss), tolerance * size);
+      ASSERT_NEAR(static_cast<double>(got[0].at(0)), static_cast<double>(want.loss),
+                  tolerance * size);
       for (int64_t j = 0; j < p; ++j) {
-        ASSERT_NEAR(static_cast<double>(got[1].at(j)), static_cast<double>(want.gradient[static_cast<size_t>(j)]), tolerance * size);
+        ASSERT_NEAR(static_cast<double>(got[1].at(j)),
+                    static_cast<double>(want.gradient[static_cast<size_t>(j)]), tolerance * size);
       }
       for (int64_t j = 0; j < p * p; ++j) {
-        ASSERT_NEAR(static_cast<double>(got[2].at(j)), static_cast<double>(want.hessian[static_cast<size_t>(j)]), tolerance * size);
+        ASSERT_NEAR(static_cast<double>(got[2].at(j)),
+                    static_cast<double>(want.hessian[static_cast<size_t>(j)]), tolerance * size);
       }
     }
   }
 }
 
 TEST_P(Newton, StepReadsEachBlockOfXInOneFusedLayer) {
-  const Array X = random::normal({1000, 10}, {.chunks = ChunkSpec{100, -1}, .seed = 1, .dtype = GetParam()}).persist();
+  const Array X =
+      random::normal({1000, 10}, {.chunks = ChunkSpec{100, -1}, .seed = 1, .dtype = GetParam()})
+          .persist();
   const Array y = zeros({1000}, {.dtype = GetParam(), .chunks = 100}).persist();
   const Expressions e = expressions(X, y, 10, GetParam());
   const Plan plan = compile({e.loss, e.gradient, e.hessian});
@@ -123,7 +135,8 @@ TEST_P(Newton, StepReadsEachBlockOfXInOneFusedLayer) {
   for (const graph::LayerPtr& layer : graph::layers_in_order(plan.outputs())) {
     const auto* one = dynamic_cast<const graph::FusedLayer*>(layer.get());
     const auto reads_X = [&](const graph::Port& input) { return input.layer == X.port().layer; };
-    if (one == nullptr || std::none_of(one->inputs().begin(), one->inputs().end(), reads_X)) continue;
+    if (one == nullptr || std::none_of(one->inputs().begin(), one->inputs().end(), reads_X))
+      continue;
     ++fused;
     EXPECT_EQ(one->outputs().size(), 3U) << plan.describe();
     EXPECT_EQ(one->task_count(), 10U);
@@ -137,7 +150,8 @@ INSTANTIATE_TEST_SUITE_P(Of, Newton, ::testing::Values(DType::float64, DType::fl
 
 // What the first lines of any introduction show.
 TEST(Standardize, GivesZeroMeanAndUnitDeviation) {
-  const Array x = random::uniform({5000, 20}, {.low = 3, .high = 5, .chunks = ChunkSpec{700, 9}, .seed = 1});
+  const Array x =
+      random::uniform({5000, 20}, {.low = 3, .high = 5, .chunks = ChunkSpec{700, 9}, .seed = 1});
   const Array z = (x - mean(x, 0)) / tuff::std(x, 0);
   for (double m : mean(z, 0).to_vector<double>()) EXPECT_NEAR(m, 0, 1e-13);
   for (double s : tuff::std(z, 0).to_vector<double>()) EXPECT_NEAR(s, 1, 1e-13);

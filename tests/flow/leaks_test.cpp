@@ -56,7 +56,9 @@ TEST(Leaks, AreNotLeftByAFailingFunctionWhereverItFails) {
       const NoLeak no_leak;
       const Array x = failing(bad, {100, 10}, ChunkSpec{5, 3});
       const Array y = exp(x) + random::normal({100, 10}, {.chunks = ChunkSpec{5, 3}, .seed = 1});
-      EXPECT_THROW(compute({sum(y, 0), y.rechunk(7), matmul(y.transpose(), y)}, {.threads = threads}), TaskError);
+      EXPECT_THROW(
+          compute({sum(y, 0), y.rechunk(7), matmul(y.transpose(), y)}, {.threads = threads}),
+          TaskError);
     }
   }
 }
@@ -83,18 +85,26 @@ TEST(TaskError, NamesOperationAndBlockAndNestsTheCause) {
 
 TEST(TaskError, TellsAWrongBlockFromItsFunction) {
   const NoLeak no_leak;
-  const Array x = from_function([](const BlockInfo&) { return Block::allocate(DType::float64, Dims{1}); }, {4}, {.chunks = 2});
+  const Array x =
+      from_function([](const BlockInfo&) { return Block::allocate(DType::float64, Dims{1}); }, {4},
+                    {.chunks = 2});
   EXPECT_THROW(x.compute(), TaskError);
   const Array y = from_function([](const BlockInfo&) { return Block(); }, {4}, {.chunks = 2});
   EXPECT_THROW(y.compute(), TaskError);
-  const Array z = from_function([](const BlockInfo& info) { return Block::allocate(DType::int8, info.shape); }, {4}, {.chunks = 2});
+  const Array z =
+      from_function([](const BlockInfo& info) { return Block::allocate(DType::int8, info.shape); },
+                    {4}, {.chunks = 2});
   EXPECT_THROW(z.compute(), TaskError);
 }
 
 TEST(Leaks, AreNotLeftByFailingDelayedCallables) {
   for (int threads : {1, 3}) {
     const NoLeak no_leak;
-    const auto fail = delayed([](const Block& block) -> double { throw Broken("sum of " + std::to_string(block.size())); }, "fail");
+    const auto fail = delayed(
+        [](const Block& block) -> double {
+          throw Broken("sum of " + std::to_string(block.size()));
+        },
+        "fail");
     const Array x = ones({1000}, {.chunks = 10});
     try {
       fail(x + 1.0).compute({.threads = threads});

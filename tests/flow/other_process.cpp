@@ -1,10 +1,10 @@
 // The other process, and main(): the tests, or with one special argument that process. See other_process.h.
 #include "other_process.h"
 
+#include <cerrno>
+
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "tests/conform/naive.h"
 
@@ -39,7 +39,8 @@ bool read_all(int file, void* data, size_t bytes) {
 }
 
 void put(int file, const std::byte* data, uint64_t bytes) {
-  if (!write_all(file, &bytes, sizeof bytes) || !write_all(file, data, bytes)) throw std::runtime_error("a broken pipe");
+  if (!write_all(file, &bytes, sizeof bytes) || !write_all(file, data, bytes))
+    throw std::runtime_error("a broken pipe");
 }
 
 bool get(int file, std::vector<std::byte>& bytes) {
@@ -70,7 +71,8 @@ void serve() {
 /// What both processes know by name: 0, 1, 2, ...
 Block ramp(const BlockInfo& info) {
   Block block = Block::allocate(info.dtype, info.shape);
-  for (int64_t i = 0; i < block.size(); ++i) block.data<double>()[i] = static_cast<double>(info.start[0] + i);
+  for (int64_t i = 0; i < block.size(); ++i)
+    block.data<double>()[i] = static_cast<double>(info.start[0] + i);
   return block;
 }
 
@@ -100,7 +102,8 @@ OtherProcess::~OtherProcess() {
   close(from_);
   int status = 0;
   waitpid(pid_, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the other process ended with status " << status;
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0)
+      << "the other process ended with status " << status;
 }
 
 Bytes OtherProcess::compute(const Bytes& message) {

@@ -1,9 +1,9 @@
 // Another process that computes what it is sent: this very program, run again.
 #pragma once
 
-#include <sys/types.h>
-
 #include <vector>
+
+#include <sys/types.h>
 
 #include "tuff/base/bytes.h"
 

@@ -35,11 +35,14 @@ TEST(Plan, CutsAParameterAsItWasDeclared) {
   conform::Rng rng(1);
   conform::Guises guises(rng);
   for (int repeat = 0; repeat < 20; ++repeat) {
-    const Dense x = conform::naive_astype(conform::small(rng, DType::int32, {10, 4}), DType::float64);
+    const Dense x =
+        conform::naive_astype(conform::small(rng, DType::int32, {10, 4}), DType::float64);
     const Result bound = compute({guises.any(x)})[0];
     const std::vector<Result> got = plan.run({{p, bound}});
-    EXPECT_TRUE(conform::same(Dense(got[0].gather()), conform::computed(sum(guises.plain(x, -1), 1))));
-    EXPECT_TRUE(conform::same(Dense(got[1].gather()), conform::computed(guises.plain(x, -1).transpose())));
+    EXPECT_TRUE(
+        conform::same(Dense(got[0].gather()), conform::computed(sum(guises.plain(x, -1), 1))));
+    EXPECT_TRUE(
+        conform::same(Dense(got[1].gather()), conform::computed(guises.plain(x, -1).transpose())));
   }
 }
 
@@ -101,11 +104,13 @@ TEST(Plan, IsRunByFourThreadsAtOnceWithTheirOwnParameters) {
 
 TEST(Plan, GivesTheSameBitsEveryTime) {
   const Array x = random::normal({2000, 20}, {.chunks = ChunkSpec{150, 7}, .seed = 1});
-  const Plan plan = compile({sum(x, 0), var(x), matmul(x.transpose(), x), exp(x)[{Slice{.start = 3, .stop = 700, .step = 3}}]});
+  const Plan plan = compile({sum(x, 0), var(x), matmul(x.transpose(), x),
+                             exp(x)[{Slice{.start = 3, .stop = 700, .step = 3}}]});
   const std::vector<Result> want = plan.run();
   for (int run = 0; run < kRuns; ++run) {
     const std::vector<Result> got = plan.run();
-    for (size_t o = 0; o < got.size(); ++o) ASSERT_TRUE(conform::same(Dense(got[o].gather()), Dense(want[o].gather()))) << run;
+    for (size_t o = 0; o < got.size(); ++o)
+      ASSERT_TRUE(conform::same(Dense(got[o].gather()), Dense(want[o].gather()))) << run;
   }
 }
 
@@ -123,12 +128,25 @@ TEST(Plan, RefusesBindingsThatDoNotFitWithTheirNames) {
   const Parameter p("beta", {3}, DType::float64), q("other", {3}, DType::float64);
   const Plan plan = compile({sum(p)});
   expect_refused([&] { plan.run(); }, "[run] parameter 'beta' is not bound");
-  expect_refused([&] { plan.run({{p, ramp(3, 0)}, {p, ramp(3, 0)}}); }, "[run] parameter 'beta' is bound twice");
-  expect_refused([&] { plan.run({{p, ramp(3, 0)}, {q, ramp(3, 0)}}); }, "[run] no output of this plan depends on parameter 'other'");
-  expect_refused([&] { plan.run({{ones({3}), ramp(3, 0)}}); }, "[run] a binding must name a Parameter");
+  expect_refused(
+      [&] {
+        plan.run({{p, ramp(3, 0)}, {p, ramp(3, 0)}});
+      },
+      "[run] parameter 'beta' is bound twice");
+  expect_refused(
+      [&] {
+        plan.run({{p, ramp(3, 0)}, {q, ramp(3, 0)}});
+      },
+      "[run] no output of this plan depends on parameter 'other'");
+  expect_refused(
+      [&] {
+        plan.run({{ones({3}), ramp(3, 0)}});
+      },
+      "[run] a binding must name a Parameter");
   EXPECT_THROW(plan.run({{p, ramp(4, 0)}}), InvalidArgument);
   EXPECT_THROW(plan.run({{p, Result(Block::scalar(1.0))}}), InvalidArgument);
-  EXPECT_THROW(plan.run({{p, compute({ones({3}, {.dtype = DType::float32})})[0]}}), InvalidArgument);
+  EXPECT_THROW(plan.run({{p, compute({ones({3}, {.dtype = DType::float32})})[0]}}),
+               InvalidArgument);
   EXPECT_THROW(compile({}), InvalidArgument);
   EXPECT_THROW(Parameter("", {3}, DType::float64), InvalidArgument);
 }

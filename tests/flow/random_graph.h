@@ -36,12 +36,12 @@ class Cutter {
 
 /// How a node's rounding error follows from its inputs'.
 enum class Rule : uint8_t {
-  exact,      ///< bit-equal
-  passes,     ///< errors pass through (slices, minimum, abs, where, ...)
-  smooth,     ///< slope at most 1, rounded once (tanh, sin, a cast to float32, ...)
-  sum,        ///< of two errors (add, subtract)
-  product,    ///< multiply, square
-  total,      ///< a sum of `terms` elements
+  exact,    ///< bit-equal
+  passes,   ///< errors pass through (slices, minimum, abs, where, ...)
+  smooth,   ///< slope at most 1, rounded once (tanh, sin, a cast to float32, ...)
+  sum,      ///< of two errors (add, subtract)
+  product,  ///< multiply, square
+  total,    ///< a sum of `terms` elements
   mean,
   var,
   std,
@@ -53,10 +53,11 @@ struct Node {
   std::function<Array(const std::vector<Array>& inputs, const Cutter& cutter)> build;
   std::string text;
   DType dtype = DType::float64;
-  Dims shape;                 ///< the true one
-  std::vector<size_t> symbol; ///< per axis: 0, or the number of the node that made the extent a symbol
+  Dims shape;  ///< the true one
+  std::vector<size_t>
+      symbol;  ///< per axis: 0, or the number of the node that made the extent a symbol
   Rule rule = Rule::exact;
-  double terms = 1;           ///< total: elements per sum; var: also n / (n - ddof)
+  double terms = 1;  ///< total: elements per sum; var: also n / (n - ddof)
   bool is_exact = true;
   bool is_known() const;
 };

@@ -41,7 +41,8 @@ void expect_same_as_plain(uint64_t seed) {
 }
 
 void sweep(uint64_t first) {
-  for (uint64_t seed = first; seed < first + kGraphs && !::testing::Test::HasFailure(); ++seed) expect_same_as_plain(seed);
+  for (uint64_t seed = first; seed < first + kGraphs && !::testing::Test::HasFailure(); ++seed)
+    expect_same_as_plain(seed);
 }
 
 TEST(RandomGraph, OptimisedEqualsPlain1) { sweep(10000); }

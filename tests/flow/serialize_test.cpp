@@ -13,7 +13,9 @@ constexpr uint64_t kGraphs = 600;
 constexpr int kMutations = 20000;
 #endif
 
-Bytes message_of(const std::vector<graph::Port>& outputs) { return graph::serialize({outputs, {}}); }
+Bytes message_of(const std::vector<graph::Port>& outputs) {
+  return graph::serialize({outputs, {}});
+}
 
 std::vector<Dense> dense(const std::vector<Result>& results) {
   std::vector<Dense> values;
@@ -37,10 +39,14 @@ TEST(Serialize, GivesBackARandomGraphThatComputesTheSame) {
       const graph::Message received = graph::deserialize(bytes);
       ASSERT_EQ(received.outputs.size(), outputs.size());
       ASSERT_TRUE(received.wanted.empty());
-      const std::vector<Dense> want = dense(compute(outputs)), got = dense(compute(received.outputs));
-      for (size_t o = 0; o < got.size(); ++o) ASSERT_TRUE(close(got[o], want[o], bounds[graph.outputs()[o]])) << "output " << o;
+      const std::vector<Dense> want = dense(compute(outputs)),
+                               got = dense(compute(received.outputs));
+      for (size_t o = 0; o < got.size(); ++o)
+        ASSERT_TRUE(close(got[o], want[o], bounds[graph.outputs()[o]])) << "output " << o;
       // Symbols have new names on arrival, all else is as it was sent.
-      const bool known = std::all_of(outputs.begin(), outputs.end(), [](const graph::Port& p) { return is_known(graph::output_of(p).chunks); });
+      const bool known = std::all_of(outputs.begin(), outputs.end(), [](const graph::Port& p) {
+        return is_known(graph::output_of(p).chunks);
+      });
       if (known) {
         ASSERT_EQ(message_of(received.outputs).size(), bytes.size());
       }
@@ -50,7 +56,8 @@ TEST(Serialize, GivesBackARandomGraphThatComputesTheSame) {
 
 TEST(Serialize, CarriesRangesOfBlocks) {
   const Array x = ones({10}, {.chunks = 2});
-  const graph::Message received = graph::deserialize(graph::serialize({{x}, {{0, 1, 3}, {0, 5, 5}}}));
+  const graph::Message received =
+      graph::deserialize(graph::serialize({{x}, {{0, 1, 3}, {0, 5, 5}}}));
   ASSERT_EQ(received.wanted.size(), 2U);
   EXPECT_EQ(received.wanted[0].first, 1U);
   EXPECT_EQ(received.wanted[0].last, 3U);
@@ -64,7 +71,8 @@ TEST(Serialize, GivesTheSameBitsInAnotherProcess) {
   for (uint64_t seed = 1; seed <= kGraphs / 2; ++seed) {
     const RandomGraph graph(seed);
     SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + graph.text());
-    const std::vector<graph::Port> outputs = optimize::optimize_layers(graph.ports(Cutter(seed + 1)));
+    const std::vector<graph::Port> outputs =
+        optimize::optimize_layers(graph.ports(Cutter(seed + 1)));
     const Bytes message = message_of(outputs);
     Bytes want;
     for (const Dense& value : dense(compute(graph::deserialize(message).outputs))) {
@@ -106,19 +114,25 @@ void expect_refused(const Array& x, const std::string& text) {
 }
 
 TEST(Serialize, RefusesCallablesThatHaveNoName) {
-  const auto function = [](const BlockInfo& info) { return Block::allocate(info.dtype, info.shape); };
+  const auto function = [](const BlockInfo& info) {
+    return Block::allocate(info.dtype, info.shape);
+  };
   expect_refused(from_function(function, {4}) + 1.0,
-                 "[serialize] a callable given to from_function does not travel; register it by name with register_function "
+                 "[serialize] a callable given to from_function does not travel; register it by "
+                 "name with register_function "
                  "and use from_registered");
   const auto make = delayed([] { return Block::scalar(1.0); }, "make");
-  expect_refused(from_delayed(make(), DType::float64, {}), "[serialize] the callable 'make' given to delayed does not travel");
+  expect_refused(from_delayed(make(), DType::float64, {}),
+                 "[serialize] the callable 'make' given to delayed does not travel");
 }
 
 TEST(Serialize, RefusesMoreMemoryThanAMessageShouldHold) {
   const auto limit = static_cast<int64_t>(graph::MemoryLayer::kSendLimit);
   const Block block = Block::allocate(DType::int8, {limit + 1});
-  expect_refused(from_block(block), "[serialize] an array in memory of 67108865 bytes does not travel; at most 67108864 do: "
-                                    "read it from a file on each machine instead");
+  expect_refused(
+      from_block(block),
+      "[serialize] an array in memory of 67108865 bytes does not travel; at most 67108864 do: "
+      "read it from a file on each machine instead");
   EXPECT_THROW(from_registered("nobody registered this", {3}), InvalidArgument);
 }
 
@@ -142,14 +156,16 @@ std::vector<Bytes> messages() {
   }
   const Parameter p("p", {5, 3}, DType::float64, 2);
   const Array X = ones({8, 5}, {.chunks = ChunkSpec{3, -1}});
-  messages.push_back(message_of(optimize::optimize_layers({matmul(X.transpose(), sigmoid(matmul(X, p[{whole, 0}]))), var(X, 0)})));
+  messages.push_back(message_of(optimize::optimize_layers(
+      {matmul(X.transpose(), sigmoid(matmul(X, p[{whole, 0}]))), var(X, 0)})));
   return messages;
 }
 
 TEST(Serialize, RefusesEveryTruncation) {
   for (const Bytes& whole : messages()) {
     for (size_t size = 0; size < whole.size(); size += size < 400 ? 1 : 37) {
-      EXPECT_THROW(graph::deserialize(std::span(whole).first(size)), InvalidArgument) << size << " of " << whole.size();
+      EXPECT_THROW(graph::deserialize(std::span(whole).first(size)), InvalidArgument)
+          << size << " of " << whole.size();
     }
     Bytes longer = whole;
     longer.push_back(std::byte{0});
@@ -167,10 +183,14 @@ TEST(Serialize, SurvivesMutations) {
       switch (rng.below(5)) {
         case 0: bytes[at] = static_cast<std::byte>(rng.word()); break;
         case 1: bytes[at] ^= static_cast<std::byte>(1U << rng.below(8)); break;
-        case 2: bytes[at] = rng.pick(std::vector<std::byte>{std::byte{0}, std::byte{1}, std::byte{0x7F}, std::byte{0x80}, std::byte{0xFF}}); break;
+        case 2:
+          bytes[at] = rng.pick(std::vector<std::byte>{std::byte{0}, std::byte{1}, std::byte{0x7F},
+                                                      std::byte{0x80}, std::byte{0xFF}});
+          break;
         case 3: bytes.erase(bytes.begin() + static_cast<std::ptrdiff_t>(at)); break;
         default: {  // eight bytes at once, where counts and extents stand
-          const uint64_t value = rng.pick(std::vector<uint64_t>{0, 1, 255, uint64_t{1} << 31, uint64_t{1} << 62, ~uint64_t{0}, uint64_t{1} << 63});
+          const uint64_t value = rng.pick(std::vector<uint64_t>{
+              0, 1, 255, uint64_t{1} << 31, uint64_t{1} << 62, ~uint64_t{0}, uint64_t{1} << 63});
           std::memcpy(bytes.data() + at, &value, std::min(sizeof value, bytes.size() - at));
         }
       }
@@ -193,7 +213,8 @@ TEST(Serialize, RefusesWhatIsNoMessageWithItsReason) {
   Bytes bytes = message_of({ones({3})});
   EXPECT_NE(text_of({}), "");
   bytes[4] = std::byte{99};
-  EXPECT_NE(text_of(bytes).find("format version 99; this build reads version 1"), std::string::npos) << text_of(bytes);
+  EXPECT_NE(text_of(bytes).find("format version 99; this build reads version 1"), std::string::npos)
+      << text_of(bytes);
 }
 
 }  // namespace

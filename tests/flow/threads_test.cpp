@@ -12,10 +12,12 @@ constexpr uint64_t kGraphs = 1500;
 constexpr int64_t kLarge = 1000000;
 #endif
 
-void expect_same_bits(const std::vector<Result>& got, const std::vector<Result>& want, int threads) {
+void expect_same_bits(const std::vector<Result>& got, const std::vector<Result>& want,
+                      int threads) {
   ASSERT_EQ(got.size(), want.size());
   for (size_t o = 0; o < got.size(); ++o) {
-    ASSERT_TRUE(conform::same(Dense(got[o].gather()), Dense(want[o].gather()))) << "output " << o << " with " << threads << " threads";
+    ASSERT_TRUE(conform::same(Dense(got[o].gather()), Dense(want[o].gather())))
+        << "output " << o << " with " << threads << " threads";
   }
 }
 
@@ -31,20 +33,24 @@ TEST(Threads, DoNotChangeTheBitsOfRandomGraphs) {
 
 TEST(Threads, DoNotChangeTheBitsOfLargeReductions) {
   const Array x = random::normal({kLarge}, {.chunks = kLarge / 97, .seed = 3}) * 1e3;
-  const Array m = random::normal({kLarge / 50, 50}, {.chunks = ChunkSpec{kLarge / 50 / 13, 17}, .seed = 4});
+  const Array m =
+      random::normal({kLarge / 50, 50}, {.chunks = ChunkSpec{kLarge / 50 / 13, 17}, .seed = 4});
   const Array f = x.astype(DType::float32);
-  const Plan plan = compile({sum(x), mean(x), var(x), tuff::std(f), sum(f), min(x), sum(m, 0), var(m, 1), mean(m, 0),
-                             matmul(m.transpose(), m), matmul(m, m[{0}]), sum(exp(x * 1e-3) - 1.0 / x)});
+  const Plan plan = compile({sum(x), mean(x), var(x), tuff::std(f), sum(f), min(x), sum(m, 0),
+                             var(m, 1), mean(m, 0), matmul(m.transpose(), m), matmul(m, m[{0}]),
+                             sum(exp(x * 1e-3) - 1.0 / x)});
   const std::vector<Result> want = plan.run({}, {.threads = 1});
   for (int threads : {2, 7}) {
-    for (int repeat = 0; repeat < 3; ++repeat) expect_same_bits(plan.run({}, {.threads = threads}), want, threads);
+    for (int repeat = 0; repeat < 3; ++repeat)
+      expect_same_bits(plan.run({}, {.threads = threads}), want, threads);
   }
 }
 
 TEST(Sum, IsBitEqualAtAnyNumberOfThreads) {
   const Array x = random::uniform({kLarge}, {.low = -1, .chunks = 1009, .seed = 5});
   const auto want = sum(x).compute<double>({.threads = 1});
-  for (int threads = 2; threads <= 7; ++threads) EXPECT_EQ(sum(x).compute<double>({.threads = threads}), want) << threads;
+  for (int threads = 2; threads <= 7; ++threads)
+    EXPECT_EQ(sum(x).compute<double>({.threads = threads}), want) << threads;
 }
 
 // Neumaier's compensation makes the error independent of the condition within a block; the tree above
@@ -74,7 +80,8 @@ TEST(Sum, OfOneLargeAndManySmallNumbersLosesAtMostOneTileOfThem) {
   const int64_t n = 100001;
   std::vector<double> values(static_cast<size_t>(n), 1.0);
   values[0] = 1e16;  // 1 is half a unit in the last place here
-  EXPECT_NEAR(sum(from_memory(values.data(), {n}, {.chunks = n})).compute<double>(), 1e16 + 100000, 1024);
+  EXPECT_NEAR(sum(from_memory(values.data(), {n}, {.chunks = n})).compute<double>(), 1e16 + 100000,
+              1024);
 }
 
 }  // namespace
