@@ -33,6 +33,7 @@ void LayerWriter::put_axis(const AxisChunksPtr& axis) {
     const auto same = std::find_if(first, last, [&](const auto& known) { return same_chunks(table_[known.second], axis); });
     if (same != last) {
       at->second = same->second;
+      kept_.push_back(axis);
     } else {
       alike_.emplace(std::pair(axis->extent().upper_bound(), axis->count()), at->second);
       table_.push_back(axis);

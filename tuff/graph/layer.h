@@ -59,6 +59,7 @@ class TUFF_API LayerWriter : public ByteWriter {
   std::vector<AxisChunksPtr> table_;
   std::unordered_map<const AxisChunks*, uint32_t> numbers_;
   std::multimap<std::pair<int64_t, size_t>, uint32_t> alike_;  // (extent, blocks) to number
+  std::vector<AxisChunksPtr> kept_;  // not in the table, but numbers_ knows their addresses
 };
 
 class TUFF_API LayerReader : public ByteReader {

@@ -284,7 +284,7 @@ class Binder {
         bound_.accesses[touch].matrix_rows = stride_along(touches_[touch], first);
         bound_.accesses[touch].inner = stride_along(touches_[touch], second);
       } else {
-        panel_columns_access(source.labels, touches_[touch], bound_.accesses[touch]);
+        panel_columns_access(store_labels(i), touches_[touch], bound_.accesses[touch]);
       }
     }
   }
