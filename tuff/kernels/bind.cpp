@@ -656,7 +656,7 @@ class Binder {
     step.panel = find_panel(i.dtype);
     Accumulator accumulator;
     accumulator.columns = step.columns;
-    accumulator.matrix_columns = i.code == Code::gram ? step.other_columns : 0;
+    accumulator.matrix_columns = i.code == Code::gram ? step.other_columns : -1;
     accumulator.state_bytes =
         static_cast<size_t>(step.columns * step.other_columns) * size_of(i.dtype);
     accumulator.dtype = i.dtype;
@@ -670,7 +670,7 @@ class Binder {
     Value full;
     const Value& source = values_[i.args[0]];
     const Instruction& made = at(i.args[0]);
-    if (made.code == Code::reduce) {
+    if (made.code == Code::reduce && !program_.panel) {
       full = source;  // one value per row
     } else {
       set_kind(full, store_labels(i));
@@ -679,7 +679,7 @@ class Binder {
     }
     Step step;
     step.code = StepCode::store;
-    step.args[0] = made.code == Code::reduce ? source.reg : expanded(i.args[0], full);
+    step.args[0] = expanded(i.args[0], full);
     step.arg_count = 1;
     step.per_row = step.rows = full.row;
     step.has_inner = full.inner;

@@ -378,8 +378,8 @@ class Interpreter {
       const size_t size = size_of(a.dtype);
       std::byte* to = outputs_[a.output].bytes_data() + base(access) * static_cast<int64_t>(size);
       if (a.kernels == nullptr) {
-        const int64_t rows = a.matrix_columns > 0 ? a.columns : 1;
-        const int64_t columns = a.matrix_columns > 0 ? a.matrix_columns : a.columns;
+        const int64_t rows = a.matrix_columns >= 0 ? a.columns : 1;
+        const int64_t columns = a.matrix_columns >= 0 ? a.matrix_columns : a.columns;
         for (int64_t r = 0; r < rows; ++r) {
           scatter(result + static_cast<size_t>(r * columns) * size,
                   to + r * access.matrix_rows * static_cast<int64_t>(size), access.inner, size,

@@ -64,6 +64,15 @@ bool is_unit(const AxisChunksPtr& axis) {
   return axis->is_known() && axis->count() == 1 && axis->largest() == 1;
 }
 
+/// Whether a block may have no elements along the axis.
+bool may_be_empty(const AxisChunks& axis) {
+  if (!axis.is_known()) return true;
+  for (size_t i = 0; i < axis.count(); ++i) {
+    if (axis.size(i) == 0) return true;
+  }
+  return false;
+}
+
 uint32_t label_set(const LabelMap& axes, const LabelMap& labels, const std::vector<AxisChunksPtr>& chunks) {
   uint32_t set = 0;
   for (int8_t axis : axes) {
@@ -337,8 +346,10 @@ class Fuser {
   /// Every block of an output that leaves the group is made by exactly one task.
   bool outputs_fit(const Trial& trial) const {
     uint32_t cut = 0;
+    uint32_t maybe_empty = 0;
     for (size_t l = 0; l < trial.labels.size(); ++l) {
       if (trial.labels[l]->count() > 1) cut |= 1U << l;
+      if (may_be_empty(*trial.labels[l])) maybe_empty |= 1U << l;
     }
     size_t kept = 0;
     for (size_t m = 0; m < trial.members.size(); ++m) {
@@ -347,6 +358,8 @@ class Fuser {
       ++kept;
       const uint32_t has = label_set(node.blockwise->alignment().output, trial.maps[m], trial.labels);
       if ((cut & ~has) != 0) return false;
+      // A walk along an axis without elements makes nothing, so nothing but its sums may leave it.
+      if ((maybe_empty & ~(has | reduced_labels(node, trial.maps[m]))) != 0) return false;
     }
     return kept <= kMaxOutputs;
   }
@@ -421,6 +434,12 @@ class Fuser {
     const auto columns_of = [&](const LabelMap& axes) { return label_set(axes, labels, trial.labels) & ~row_bit; };
     const uint32_t over = reduced_labels(node, labels);
     if ((over & row_bit) != 0 && has_reader_inside(node, trial)) return false;
+    // Moments over axes of extent 1 alone would be one per element, which a panel has no place for.
+    if (node.blockwise->yields_moments()) {
+      uint32_t units = 0;
+      for (size_t l = 0; l < trial.labels.size(); ++l) units |= l != row && is_unit(trial.labels[l]) ? 1U << l : 0U;
+      if ((over & ~units) == 0) return false;
+    }
     if (node.matmul == nullptr) return column_fits(trial, all_of(labels, trial.labels) & ~row_bit);
 
     size_t row_axis = 0;
