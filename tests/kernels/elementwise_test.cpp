@@ -151,7 +151,7 @@ T naive_value(Elementwise op, T a, T b, T c, bool condition) {
       default: break;
     }
   } else {
-    const auto x = static_cast<uint128>(a), y = static_cast<uint128>(b);
+    const auto x = static_cast<uint128>(int128{a}), y = static_cast<uint128>(int128{b});
     switch (op) {
       case Elementwise::negative: return wrap<T>(0 - x);
       case Elementwise::absolute: return a < 0 ? wrap<T>(0 - x) : a;

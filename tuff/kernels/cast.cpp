@@ -28,7 +28,8 @@ HWY_INLINE To convert(From x) {
     // in From only if From's mantissa is longer than To; else no value lies between least - 1 and
     // least.
     using Limits = std::numeric_limits<To>;
-    constexpr From kAbove = static_cast<From>(Limits::max() / 2 + 1) * From(2);
+    constexpr To kHalf = Limits::max() / 2 + 1;
+    constexpr From kAbove = static_cast<From>(kHalf) * From(2);
     constexpr bool kExact = std::numeric_limits<From>::digits > Limits::digits;
     constexpr From kLeast = static_cast<From>(Limits::min());
     constexpr From kBelow = kExact ? kLeast - From(1) : kLeast;

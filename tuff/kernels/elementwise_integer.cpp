@@ -1,6 +1,6 @@
 // Integer and bool operations, and `where` of every type: plain loops.
 //
-// The compiler turns these into vector code for each target (checked on its assembly: int32 and
+// The compiler turns these into vector code for each target (measured: int32 and
 // int64 arithmetic, min, max and comparisons run at the speed of L1), so that 9 types need no
 // hand-written vectors. Scalar operands are splatted into a short tile: only the all-vector loop is
 // compiled.
@@ -106,8 +106,8 @@ struct Power : SameType {
       if (exponent < 0) throw_negative_power(base, exponent);
     }
     Wrapping<T> result = 1;
-    Wrapping<T> factor = static_cast<Wrapping<T>>(base);
-    for (auto rest = static_cast<Wrapping<T>>(exponent); rest != 0; rest >>= 1U) {
+    Wrapping<T> factor = static_cast<std::make_unsigned_t<T>>(base);
+    for (auto rest = static_cast<std::make_unsigned_t<T>>(exponent); rest != 0; rest >>= 1U) {
       if ((rest & 1U) != 0) result *= factor;
       factor *= factor;
     }
