@@ -1,5 +1,8 @@
 #include "tuff/kernels/target.h"
 
+#include <cstdio>
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include "tuff/base/error.h"
@@ -30,6 +33,33 @@ TEST(Target, UnknownNameIsRefusedAndChangesNothing) {
     EXPECT_NE(text.find("baseline"), std::string::npos) << text;
   }
   EXPECT_EQ(current_target(), before);
+}
+
+// Each in a process of its own: the choice is made once.
+TEST(TargetDeathTest, EnvironmentPinsItBeforeFirstUse) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        setenv("TUFF_TARGET", "baseline", 1);
+        std::exit(current_target() == "baseline" ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(TargetDeathTest, UnknownNameInTheEnvironmentIsAnError) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        setenv("TUFF_TARGET", "mmx", 1);
+        try {
+          current_target();
+        } catch (const InvalidArgument& error) {
+          std::fputs(error.what(), stderr);
+          std::exit(3);
+        }
+        std::exit(0);
+      },
+      ::testing::ExitedWithCode(3), "TUFF_TARGET.*\"mmx\" is not an instruction set");
 }
 
 }  // namespace
