@@ -1,7 +1,9 @@
-// OpenBLAS with one thread: the pool owns the cores, and results must not depend on their number.
+// OpenBLAS and its LAPACK with one thread: the pool owns the cores, and results must not depend on their number.
 #pragma once
 
 #include <cblas.h>
+
+#include <cstddef>
 
 #include "tuff/base/api.h"
 
@@ -43,6 +45,12 @@ inline void gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const float* a, blasi
   use_blas();
   cblas_sgemv(CblasRowMajor, ta, m, n, 1.0F, a, lda, x, incx, 0.0F, y, incy);
 }
+
+/// A (n x n, symmetric, its lower triangle is read) becomes L with A = L L', in the lower triangle.
+/// Returns n, or the first column whose pivot is at most `smallest`.
+size_t cholesky(double* a, size_t n, double smallest);
+/// x = A^-1 x, from the L of cholesky().
+void cholesky_solve(const double* l, size_t n, double* x);
 
 }  // namespace kernels
 TUFF_NAMESPACE_END

@@ -1,0 +1,31 @@
+// The logistic twin as a layer: one task per block of rows, one row of sums per task.
+//
+// Appended by: objective.cpp. The tree of combine.h adds the rows up.
+#pragma once
+
+#include "tuff/graph/layer.h"
+#include "tuff/kernels/logistic.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace glm {
+
+class LogisticPassLayer final : public graph::Layer {
+ public:
+  /// X: (n, p) float64, one block of columns; y: (n,) bool, cut like the rows of X; betas: (k, p + 1)
+  /// float64 in one block. Output: (blocks of X, k logistic_sum_count(p)), a block per row.
+  LogisticPassLayer(graph::Port X, graph::Port y, graph::Port betas, kernels::LogisticWants wants);
+  std::string_view name() const override { return "logistic_pass"; }
+  bool reads_everything() const override { return true; }
+  void inputs_of(uint32_t task, std::vector<graph::InputBlock>& reads) const override;
+  std::shared_ptr<const TaskFunction> lower(const graph::LowerHints&) const override;
+  graph::LayerPtr with_inputs(std::vector<graph::Port> inputs) const override;
+  /// Throws InvalidArgument when the layer is to leave the process: the family's expressions travel.
+  void write(graph::LayerWriter& writer) const override;
+  std::string note() const override;
+
+ private:
+  kernels::LogisticWants wants_;
+};
+
+}  // namespace glm
+TUFF_NAMESPACE_END
