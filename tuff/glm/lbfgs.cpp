@@ -95,9 +95,8 @@ std::optional<Accepted> search(Objective& objective, const std::vector<double>& 
   return std::nullopt;
 }
 
-/// Whether `result.point` is the optimum, as far as a Hessian may be afforded.
+/// Whether `result.point` is the optimum, by its Newton step.
 bool confirm(Objective& objective, SolverResult& result, int64_t rows) {
-  if (result.point.size() > detail::kMaxChecked) return true;
   const Evaluation e = objective.evaluate(result.point, Wants::hessian)[0];
   return detail::is_optimum(e, detail::newton_step(e), rows);
 }
@@ -107,7 +106,11 @@ bool confirm(Objective& objective, SolverResult& result, int64_t rows) {
 SolverResult lbfgs(Objective& objective, std::vector<double> start, const SolverOptions& options) {
   SolverResult result;
   result.point = std::move(start);
-  result.at = objective.evaluate(result.point, Wants::gradient)[0];
+  // Columns that are combinations of others would let the coefficients drift; better to say so at once.
+  const bool checked = result.point.size() <= detail::kMaxChecked;
+  result.at = objective.evaluate(result.point, checked ? Wants::hessian : Wants::gradient)[0];
+  if (checked && finite(result.at)) detail::newton_step(result.at);
+  result.at.hessian.clear();
   std::deque<Pair> pairs;
   double tol = options.tol;
   while (true) {
@@ -121,7 +124,7 @@ SolverResult lbfgs(Objective& objective, std::vector<double> start, const Solver
     }
     detail::refuse_complete_separation(result.at, result.point);
     if (gradient_norm <= tol) {
-      if (confirm(objective, result, options.rows)) {
+      if (!checked || confirm(objective, result, options.rows)) {
         result.stop_reason = StopReason::gradient;
         result.converged = true;
         return result;

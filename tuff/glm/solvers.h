@@ -74,8 +74,8 @@ class TUFF_API SeparableData : public Error {
 TUFF_API SolverResult newton(Objective& objective, std::vector<double> start, const SolverOptions& options);
 
 /// Limited-memory BFGS with a line search on the derivative, which for convex functions needs no more
-/// and is not misled by rounding of the value. One pass per trial step. An optimum is checked by one
-/// pass with the Hessian when there are at most kMaxChecked coefficients.
+/// and is not misled by rounding of the value. One pass per trial step. With at most kMaxChecked
+/// coefficients the first pass and one more at the optimum bring the Hessian too, to find what newton() finds.
 /// Throws as newton(). Source: Nocedal & Wright 2006, algorithm 7.4; the acceptance by derivative is that
 /// of Hager & Zhang 2005, eq. 4.1.
 TUFF_API SolverResult lbfgs(Objective& objective, std::vector<double> start, const SolverOptions& options);
