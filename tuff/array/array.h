@@ -49,8 +49,8 @@ inline constexpr int64_t kMaxBlocks = int64_t{1} << 28;
 class TUFF_API ShapeSpec {
  public:
   ShapeSpec() = default;
-  ShapeSpec(const Dims& dims)
-      : given_(dims.size()), dims_(dims) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): Dims are a shape
+  ShapeSpec(const Dims& dims) : given_(dims.size()), dims_(dims) {}
   ShapeSpec(std::initializer_list<int64_t> extents)
       : given_(extents.size()),
         dims_(extents.begin(), extents.begin() + std::min(extents.size(), kMaxRank)) {}
