@@ -35,6 +35,7 @@ Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& opti
 }
 
 std::vector<Result> compute(const std::vector<graph::Port>& outputs, const RunOptions& options) {
+  if (outputs.empty()) throw InvalidArgument("compute", "no outputs; at least one array is needed");
   return compile(outputs).run({}, options);
 }
 
@@ -61,9 +62,24 @@ Chunks settled_chunks(const graph::LayerOutput& output, const std::vector<Block>
   return chunks;
 }
 
+[[noreturn]] void refuse_binding(const graph::Port& given) {
+  const std::string what =
+      given.layer == nullptr
+          ? std::string("nothing")
+          : fmt::format("the result of {}, {} of shape {}", given.layer->name(),
+                        name_of(graph::output_of(given).dtype),
+                        tuff::to_string(shape_of(graph::output_of(given).chunks)));
+  throw InvalidArgument("run", fmt::format("a binding names {}; it must name a Parameter", what));
+}
+
 void check_binding(const graph::ParameterLayer& parameter, const Result& value) {
   const graph::LayerOutput& wanted = parameter.outputs()[0];
   const std::string name = "parameter " + parameter.label();
+  if (value.blocks().empty()) {
+    throw InvalidArgument(
+        name, fmt::format("bound to an empty result; {} of shape {} is needed",
+                          name_of(wanted.dtype), tuff::to_string(shape_of(wanted.chunks))));
+  }
   if (value.dtype() != wanted.dtype) {
     throw InvalidArgument(name, fmt::format("bound to {}; {} is needed", name_of(value.dtype()), name_of(wanted.dtype)));
   }
@@ -102,7 +118,7 @@ std::vector<Result> Plan::run(std::vector<Binding> bindings, const RunOptions& o
   std::vector<bool> bound(state_->parameters.size(), false);
   for (Binding& binding : bindings) {
     const auto* layer = dynamic_cast<const graph::ParameterLayer*>(binding.parameter.layer.get());
-    if (layer == nullptr) throw InvalidArgument("run", "a binding must name a Parameter");
+    if (layer == nullptr) refuse_binding(binding.parameter);
     size_t p = 0;
     while (p < bound.size() && state_->parameters[p].get() != layer) ++p;
     if (p == bound.size()) {
@@ -163,7 +179,45 @@ Dims Result::shape() const {
   return shape;
 }
 
+namespace detail {
+
+void check_element_type(std::string_view operation, DType has, DType asked) {
+  if (has == asked) return;
+  throw InvalidArgument(
+      operation,
+      fmt::format("the elements are {}, asked for {}; call astype(DType::{}) first", name_of(has),
+                  name_of(asked), is_bool(asked) ? "bool_" : name_of(asked)));
+}
+
+void check_one_element(std::string_view operation, const Shape& shape) {
+  int64_t count = 1;
+  for (const Extent& extent : shape) count *= extent.value();
+  if (count == 1) return;
+  throw InvalidArgument(operation,
+                        fmt::format("shape {} has {} elements; a single value needs exactly 1",
+                                    tuff::to_string(shape), count));
+}
+
+}  // namespace detail
+
+namespace {
+
+void check_not_empty(const std::vector<Block>& blocks) {
+  if (blocks.empty())
+    throw InvalidArgument("result",
+                          "an empty result has no elements; assign what a run returned first");
+}
+
+}  // namespace
+
+void Result::check(std::string_view operation, DType asked, bool one_element) const {
+  check_not_empty(blocks_);
+  detail::check_element_type(operation, dtype_, asked);
+  if (one_element) detail::check_one_element(operation, shape_of(chunks_));
+}
+
 Block Result::gather() const {
+  check_not_empty(blocks_);
   if (blocks_.size() == 1) return blocks_[0].contiguous();
   Block whole = Block::allocate(dtype_, shape());
   const Dims grid = grid_of(chunks_);

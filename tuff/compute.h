@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tuff/base/block.h"
@@ -16,6 +17,13 @@
 #include "tuff/optimize/optimize.h"
 
 TUFF_NAMESPACE_BEGIN
+
+namespace detail {
+/// Throw InvalidArgument in the name of `operation` unless elements are of the type asked for, or there is
+/// exactly one of them.
+TUFF_API void check_element_type(std::string_view operation, DType has, DType asked);
+TUFF_API void check_one_element(std::string_view operation, const Shape& shape);
+}  // namespace detail
 
 /// A computed array: its blocks, as the run left them.
 class TUFF_API Result {
@@ -33,20 +41,24 @@ class TUFF_API Result {
   Dims shape() const;
   const std::vector<Block>& blocks() const { return blocks_; }
   std::vector<Block>& blocks() { return blocks_; }
-  /// The whole array as one row-major block. Copies unless it is one already.
+  /// The whole array as one row-major block. Copies unless it is one already. Throws InvalidArgument for
+  /// an empty result, as the default constructor makes one.
   Block gather() const;
   /// The only element. Throws InvalidArgument unless there is exactly one, of type T.
   template <Element T>
   T item() const {
+    check("item", dtype_of<T>, true);
     return gather().item<T>();
   }
   /// All elements in row-major order. Throws InvalidArgument unless the dtype is T.
   template <Element T>
   std::vector<T> to_vector() const {
+    check("to_vector", dtype_of<T>, false);
     return gather().to_vector<T>();
   }
 
  private:
+  void check(std::string_view operation, DType asked, bool one_element) const;
   DType dtype_ = DType::float64;
   Chunks chunks_;
   std::vector<Block> blocks_;

@@ -1,5 +1,11 @@
 // Every row of the operation table against a naive loop: random shapes, chunks, strides, broadcasting,
 // numbers as operands, every dtype, special values. A new row is tested as soon as rows.h knows it.
+#include <array>
+#include <cstring>
+#include <limits>
+#include <tuple>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "tuff/ops/table.h"
@@ -44,6 +50,33 @@ Dims broadcast_shape(const std::vector<Dense>& operands) {
   return shape;
 }
 
+bool compares_integers(const ops::Operation& op, const std::vector<Dense>& operands) {
+  return op.rule == ops::TypeRule::comparison &&
+         std::none_of(operands.begin(), operands.end(),
+                      [](const Dense& x) { return is_floating(x.dtype); });
+}
+
+/// Comparisons of integers go by the numbers, whatever type would hold them both.
+::testing::AssertionResult compares(const ops::Operation& op, const std::vector<Dense>& operands,
+                                    const Dense& got) {
+  const Row& row = naive_rows().at(op.name);
+  ::testing::AssertionResult verdict = ::testing::AssertionSuccess();
+  const auto number = [](const Dense& x, int64_t at) {
+    return visit_dtype(x.dtype,
+                       [&](auto t) { return static_cast<int128>(x.data<decltype(t)>()[at]); });
+  };
+  for_each_index(got.shape, [&](const Dims& index, int64_t i) {
+    int128 x[2] = {};
+    for (size_t k = 0; k < 2; ++k)
+      x[k] = number(operands[k], broadcast_at(index, operands[k].shape));
+    if (got.data<bool>()[i] == (row.whole(x[0], x[1], 0) != 0)) return;
+    verdict = ::testing::AssertionFailure()
+              << op.name << " of " << name_of(operands[0].dtype) << " and "
+              << name_of(operands[1].dtype) << " at element " << i;
+  });
+  return verdict;
+}
+
 /// The naive loop. Exact rows give equal bits; `got` tells where ulps are allowed.
 ::testing::AssertionResult conforms(const ops::Operation& op, const std::vector<Dense>& operands,
                                     const Dense& got) {
@@ -53,6 +86,7 @@ Dims broadcast_shape(const std::vector<Dense>& operands) {
   if (got.dtype != p.types.result || !(got.shape == shape)) {
     return same(got, Dense(p.types.result, shape));
   }
+  if (compares_integers(op, operands)) return compares(op, operands, got);
   ::testing::AssertionResult verdict = ::testing::AssertionSuccess();
   visit_dtype(p.types.operand, [&](auto t) {
     using T = decltype(t);
@@ -286,6 +320,101 @@ TEST(Elementwise, ComparisonsWithNumbersOutsideTheTypeAreDecided) {
   EXPECT_EQ((x == -1000).to_vector<bool>(), (std::vector<bool>{false, false, false}));
   const Array u = from_vector(std::vector<uint8_t>{0, 1, 255});
   EXPECT_EQ((u > -1).to_vector<bool>(), (std::vector<bool>{true, true, true}));
+}
+
+using Comparison = Array (*)(const Operand&, const Operand&);
+constexpr std::array<Comparison, 6> kComparisons = {less,          less_equal, greater,
+                                                    greater_equal, equal,      not_equal};
+
+template <class A, class B>
+std::array<bool, 6> compared(A a, B b) {
+  return {std::cmp_less(a, b),          std::cmp_less_equal(a, b), std::cmp_greater(a, b),
+          std::cmp_greater_equal(a, b), std::cmp_equal(a, b),      std::cmp_not_equal(a, b)};
+}
+
+/// Ends of T, values around them, and values that float64 cannot tell apart.
+template <class T>
+std::vector<T> telling_values() {
+  using Limits = std::numeric_limits<T>;
+  std::vector<T> values = {Limits::min(), T(Limits::min() + 1), T(0),
+                           T(1),          T(Limits::max() - 1), Limits::max()};
+  if constexpr (std::is_signed_v<T>) values.push_back(T(-1));
+  if constexpr (sizeof(T) == 8) {
+    for (int shift : {53, 62}) {
+      for (int step : {-1, 0, 1}) values.push_back(static_cast<T>((int64_t{1} << shift) + step));
+    }
+  }
+  if constexpr (std::is_same_v<T, uint64_t>) {
+    for (uint64_t step : {0, 1, 1024}) values.push_back((uint64_t{1} << 63) + step);
+  }
+  return values;
+}
+
+template <class F>
+void for_each_integer_type(F&& f) {
+  f(int8_t{}), f(int16_t{}), f(int32_t{}), f(int64_t{}), f(uint8_t{}), f(uint16_t{}), f(uint32_t{}),
+      f(uint64_t{});
+}
+
+TEST(Elementwise, ComparisonsOfIntegersAreExactWhateverTheirTypes) {
+  for_each_integer_type([](auto a) {
+    for_each_integer_type([](auto b) {
+      using A = decltype(a);
+      using B = decltype(b);
+      const std::vector<A> rows = telling_values<A>();
+      const std::vector<B> columns = telling_values<B>();
+      const Array x = from_vector(rows, {}, 3);
+      const Array y = from_vector(columns, {}, 4);
+      for (size_t c = 0; c < kComparisons.size(); ++c) {
+        SCOPED_TRACE(std::string(name_of(dtype_of<A>)) + " and " +
+                     std::string(name_of(dtype_of<B>)) + ", " + std::to_string(c));
+        std::vector<bool> table;
+        for (A row : rows) {
+          for (B column : columns) table.push_back(compared(row, column)[c]);
+        }
+        EXPECT_EQ(kComparisons[c](x[{whole, newaxis}], y).template to_vector<bool>(), table);
+      }
+    });
+  });
+}
+
+TEST(Elementwise, ComparisonsOfIntegersWithNumbersAreExactOnEitherSide) {
+  for_each_integer_type([](auto a) {
+    using A = decltype(a);
+    const std::vector<A> values = telling_values<A>();
+    const Array x = from_vector(values, {}, 3);
+    const auto against = [&](auto number) {
+      for (size_t c = 0; c < kComparisons.size(); ++c) {
+        SCOPED_TRACE(std::string(name_of(dtype_of<A>)) + " and " + std::to_string(number) + ", " +
+                     std::to_string(c));
+        std::vector<bool> left;
+        std::vector<bool> right;
+        for (A value : values) {
+          left.push_back(compared(value, number)[c]);
+          right.push_back(compared(number, value)[c]);
+        }
+        EXPECT_EQ(kComparisons[c](x, number).template to_vector<bool>(), left);
+        EXPECT_EQ(kComparisons[c](number, x).template to_vector<bool>(), right);
+      }
+    };
+    for (int64_t number : telling_values<int64_t>()) against(number);
+    for (uint64_t number : telling_values<uint64_t>()) against(number);
+    against(int64_t{300}), against(int64_t{-300});
+  });
+}
+
+TEST(Elementwise, ComparisonsOfMixedSignsNameThemselvesWhenShapesDiffer) {
+  const Array x = ones({3}, {.dtype = DType::int64});
+  const Array y = ones({4}, {.dtype = DType::uint64});
+  for (const auto& [a, b, text] : {std::tuple{x, y, "[less] shapes (3,) and (4,)"},
+                                   std::tuple{y, x, "[less] shapes (4,) and (3,)"}}) {
+    try {
+      less(a, b);
+      FAIL() << "no error";
+    } catch (const InvalidArgument& error) {
+      EXPECT_EQ(std::string(error.what()).substr(0, std::strlen(text)), text);
+    }
+  }
 }
 
 }  // namespace

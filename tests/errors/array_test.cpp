@@ -13,11 +13,23 @@ TEST_F(ArrayErrors, IntegersMustLieInTheAxis) {
   EXPECT_REFUSED("[index] 3 is out of range for axis 0 of extent 3; accepted are -3 to 2", x[{int64_t{3}}]);
   EXPECT_REFUSED("[index] -4 is out of range for axis 0 of extent 3; accepted are -3 to 2", x[{int64_t{-4}}]);
   EXPECT_REFUSED("[index] 4 is out of range for axis 1 of extent 4; accepted are -4 to 3", x[{whole, int64_t{4}}]);
-  EXPECT_REFUSED("[index] 3 indices for shape (3, 4) with 2 axes", x[{int64_t{0}, int64_t{0}, int64_t{0}}]);
-  EXPECT_REFUSED("[index] 1 indices for shape () with 0 axes", number[{whole}]);
+  EXPECT_REFUSED(
+      "[index] 3 indices for shape (3, 4); at most 2 are accepted, newaxis and ellipsis not "
+      "counted",
+      x[{int64_t{0}, int64_t{0}, int64_t{0}}]);
+  EXPECT_REFUSED(
+      "[index] 1 index for shape (); at most 0 are accepted, newaxis and ellipsis not counted",
+      number[{whole}]);
   EXPECT_REFUSED("[index] more than one ellipsis; at most one is accepted", x[{ellipsis, ellipsis}]);
   EXPECT_REFUSED("[slice] step 0 on axis 0; it must not be zero", x[{Slice{{}, {}, 0}}]);
-  EXPECT_REFUSED("[shape] 9 axes; at most 8 are supported",
+  EXPECT_REFUSED(
+      "[index] 2 indices for shape (5,); at most 1 is accepted, newaxis and ellipsis not counted",
+      y[{whole, ellipsis, whole}]);
+  EXPECT_REFUSED("[index] 0 on axis 0, which is empty; only slices are accepted there",
+                 zeros({0})[{int64_t{0}}]);
+  EXPECT_REFUSED("[index] -1 on axis 1, which is empty; only slices are accepted there",
+                 zeros({2, 0})[{whole, int64_t{-1}}]);
+  EXPECT_REFUSED("[index] shape (3, 4) with 7 new axes has 9; at most 8 are accepted",
                  x[{newaxis, newaxis, newaxis, newaxis, newaxis, newaxis, newaxis}]);
 }
 
@@ -36,7 +48,10 @@ TEST_F(ArrayErrors, UnknownExtentsNameTheWayOut) {
   EXPECT_REFUSED("[matmul] (" + a + ",) x (" + b + ",): an inner extent is known only in a run; call "
                  "compute_chunk_sizes() on both first",
                  matmul(selected, others));
-  EXPECT_REFUSED("[broadcast_to] shape (" + a + ",) does not stretch to (5,)", broadcast_to(selected, {5}));
+  EXPECT_REFUSED("[broadcast_to] shape (" + a +
+                     ",) does not stretch to (5,): the extent of axis 0 is known only in a run; "
+                     "call compute_chunk_sizes() first",
+                 broadcast_to(selected, {5}));
   EXPECT_REFUSED("[mask] a mask of shape (" + b + ",) on an array of shape (" + a + ",); accepted are (" + a +
                      ",) and (" + a + ",)",
                  selected[others > 0.0]);
@@ -98,10 +113,16 @@ TEST_F(ArrayErrors, FunctionsOfThreeNameTheTwoThatDiffer) {
   EXPECT_REFUSED("[where] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1", where(x, y, 1.0));
   EXPECT_REFUSED("[where] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1", where(truth, 1.0, y));
   EXPECT_REFUSED("[where] no operand is an array; at least one must be", where(1, 2, 3));
-  EXPECT_REFUSED("[where] 300 does not fit int8; cast the array with astype first", where(small > 0, small, 300));
+  EXPECT_REFUSED(
+      "[where] 300 does not fit int8 (whole numbers from -128 to 127); cast the array with astype "
+      "first",
+      where(small > 0, small, 300));
   EXPECT_REFUSED("[clip] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1", clip(x, y, 1.0));
   EXPECT_REFUSED("[clip] no operand is an array; at least one must be", clip(1, 2, 3));
-  EXPECT_REFUSED("[clip] -200 does not fit int8; cast the array with astype first", clip(small, -200, 3));
+  EXPECT_REFUSED(
+      "[clip] -200 does not fit int8 (whole numbers from -128 to 127); cast the array with astype "
+      "first",
+      clip(small, -200, 3));
   EXPECT_REFUSED("[clip] operands of type bool, bool, bool are not accepted; cast with astype first", clip(truth, truth, truth));
 }
 
@@ -114,10 +135,21 @@ TEST_F(ArrayErrors, ArithmeticOfTruthSaysWhatToUse) {
 
 TEST_F(ArrayErrors, NumbersMustFitTheArraysType) {
   const Array bytes = small.astype(DType::uint8);
-  EXPECT_REFUSED("[add] 300 does not fit int8; cast the array with astype first", small + 300);
-  EXPECT_REFUSED("[multiply] 128 does not fit int8; cast the array with astype first", small * 128);
-  EXPECT_REFUSED("[add] -1 does not fit uint8; cast the array with astype first", bytes + -1);
-  EXPECT_REFUSED("[maximum] -1 does not fit uint8; cast the array with astype first", maximum(bytes, -1));
+  EXPECT_REFUSED(
+      "[add] 300 does not fit int8 (whole numbers from -128 to 127); cast the array with astype "
+      "first",
+      small + 300);
+  EXPECT_REFUSED(
+      "[multiply] 128 does not fit int8 (whole numbers from -128 to 127); cast the array with "
+      "astype first",
+      small * 128);
+  EXPECT_REFUSED(
+      "[add] -1 does not fit uint8 (whole numbers from 0 to 255); cast the array with astype first",
+      bytes + -1);
+  EXPECT_REFUSED(
+      "[maximum] -1 does not fit uint8 (whole numbers from 0 to 255); cast the array with astype "
+      "first",
+      maximum(bytes, -1));
   EXPECT_EQ((small > 300).compute().to_vector<bool>(), std::vector<bool>(3, false));  // decided, not refused
 }
 
@@ -133,6 +165,30 @@ TEST_F(ArrayErrors, EveryReductionNamesItselfAndTheAxes) {
   EXPECT_REFUSED("[sum] axis 0 is given twice", sum(x, {.axes = {0, 0}}));
   EXPECT_REFUSED("[max] axis -2 is given twice", max(x, {.axes = {0, -2}}));
   EXPECT_REFUSED("[std] axis 1 is given twice", tuff::std(x, {.axes = {1, 1}}));
+}
+
+TEST_F(ArrayErrors, TypesAreOnesThatExist) {
+  EXPECT_REFUSED(
+      "[astype] dtype number 99 is not an element type; accepted are bool, int8, int16, int32, "
+      "int64, uint8, "
+      "uint16, uint32, uint64, float32, float64",
+      x.astype(static_cast<DType>(99)));
+}
+
+TEST_F(ArrayErrors, FreedomsAreFinite) {
+  EXPECT_REFUSED("[var] ddof nan; a finite number is needed", var(x, {.ddof = std::nan("")}));
+  EXPECT_REFUSED("[std] ddof inf; a finite number is needed", tuff::std(x, {.ddof = HUGE_VAL}));
+  EXPECT_REFUSED("[std] ddof -inf; a finite number is needed",
+                 tuff::std(x, {.axes = 0, .ddof = -HUGE_VAL}));
+}
+
+TEST_F(ArrayErrors, MomentsNeedAnAxisToSpare) {
+  const Array deep = ones({1, 1, 1, 1, 1, 1, 2, 2});
+  EXPECT_REFUSED("[var] shape (1, 1, 1, 1, 1, 1, 2, 2) has 8 axes; at most 7 are accepted",
+                 var(deep));
+  EXPECT_REFUSED("[std] shape (1, 1, 1, 1, 1, 1, 2, 2) has 8 axes; at most 7 are accepted",
+                 tuff::std(deep, 0));
+  EXPECT_EQ(mean(deep).compute<double>(), 1.0);
 }
 
 TEST_F(ArrayErrors, ExtremesOfNothingAreRefusedWhileBuildingOrInTheRun) {
@@ -152,8 +208,18 @@ TEST_F(ArrayErrors, ProductsNeedRanksAndAnInnerExtent) {
 }
 
 TEST_F(ArrayErrors, StretchingNeedsExtentsOfOne) {
-  EXPECT_REFUSED("[broadcast_to] shape (3, 4) does not stretch to (3,)", broadcast_to(x, {3}));
-  EXPECT_REFUSED("[broadcast_to] shape (3, 4) does not stretch to (3, 5)", broadcast_to(x, {3, 5}));
+  EXPECT_REFUSED("[broadcast_to] shape (3, 4) does not stretch to (3,): 2 axes are more than 1",
+                 broadcast_to(x, {3}));
+  EXPECT_REFUSED(
+      "[broadcast_to] shape (3, 4) does not stretch to (3, 5): axis 1 has extent 4; 1 or 5 is "
+      "needed",
+      broadcast_to(x, {3, 5}));
+  EXPECT_REFUSED(
+      "[broadcast_to] shape (3, 4) does not stretch to (2, 6, 4): axis 0 has extent 3; 1 or 6 is "
+      "needed",
+      broadcast_to(x, {2, 6, 4}));
+  EXPECT_REFUSED("[broadcast_to] a shape with 9 axes; at most 8 are accepted",
+                 broadcast_to(x, {1, 1, 1, 1, 1, 1, 1, 3, 4}));
   EXPECT_REFUSED("[broadcast_to] shape (-3, 4) has a negative extent", broadcast_to(x, {-3, 4}));
   EXPECT_REFUSED("[broadcast_to] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
                  broadcast_to(y, {2, 5}, 0));

@@ -20,7 +20,8 @@ class RunErrors : public Errors {
 
 TEST_F(RunErrors, APlanNeedsOutputs) {
   EXPECT_REFUSED("[compile] no outputs; at least one array is needed", compile({}));
-  EXPECT_REFUSED("[compile] no outputs; at least one array is needed", compute(std::vector<graph::Port>{}));
+  EXPECT_REFUSED("[compute] no outputs; at least one array is needed",
+                 compute(std::vector<graph::Port>{}));
 }
 
 TEST_F(RunErrors, EveryParameterIsBoundOnceToItsTypeAndShape) {
@@ -29,13 +30,21 @@ TEST_F(RunErrors, EveryParameterIsBoundOnceToItsTypeAndShape) {
   EXPECT_REFUSED("[run] parameter 'gamma' is not bound", compile({beta + gamma}).run({{beta, three}}));
   EXPECT_REFUSED("[run] no output of this plan depends on parameter 'gamma'", plan.run({{gamma, three}}));
   EXPECT_REFUSED("[run] parameter 'beta' is bound twice", plan.run({{beta, three}, {beta, three}}));
-  EXPECT_REFUSED("[run] a binding must name a Parameter", plan.run({{x, three}}));
+  EXPECT_REFUSED(
+      "[run] a binding names the result of full, float64 of shape (3, 4); it must name a Parameter",
+      plan.run({{x, three}}));
+  EXPECT_REFUSED(
+      "[run] a binding names the result of add, float64 of shape (3,); it must name a Parameter",
+      plan.run({{beta + 1.0, three}}));
+  EXPECT_REFUSED("[run] a binding names nothing; it must name a Parameter",
+                 plan.run({{{}, three}}));
   EXPECT_REFUSED("[parameter beta] bound to shape (4,); (3,) is needed", plan.run({{beta, std::vector<double>(4)}}));
   EXPECT_REFUSED("[parameter beta] bound to shape (3, 1); (3,) is needed",
                  plan.run({{beta, Block::allocate(DType::float64, {3, 1})}}));
   EXPECT_REFUSED("[parameter beta] bound to float32; float64 is needed",
                  plan.run({{beta, Block::allocate(DType::float32, {3})}}));
-  EXPECT_REFUSED("[parameter beta] bound to shape (); (3,) is needed", plan.run({{beta, Result()}}));
+  EXPECT_REFUSED("[parameter beta] bound to an empty result; float64 of shape (3,) is needed",
+                 plan.run({{beta, Result()}}));
   EXPECT_REFUSED("[run] parameter 'beta' is not bound", beta.compute());
   EXPECT_REFUSED("[run] parameter 'beta' is not bound", (beta + x[{int64_t{0}, Slice{0, 3}}]).persist());
   EXPECT_EQ(plan.run({{beta, three}})[0].to_vector<double>(), (std::vector<double>{2, 3, 4}));
@@ -47,11 +56,23 @@ TEST_F(RunErrors, OneThreadIsTheLeast) {
 }
 
 TEST_F(RunErrors, ResultsKnowTheirTypeAndSize) {
-  EXPECT_REFUSED("[block] shape (3, 4) has 12 elements; a single value needs exactly 1", x.compute<double>());
-  EXPECT_REFUSED("[block] shape (5,) has 5 elements; a single value needs exactly 1", compute({y})[0].item<double>());
-  EXPECT_REFUSED("[block] the elements are float64, asked for float32", number.compute<float>());
-  EXPECT_REFUSED("[block] the elements are float64, asked for int64", x.to_vector<int64_t>());
-  EXPECT_REFUSED("[block] the elements are int8, asked for float32", compute({small})[0].to_vector<float>());
+  EXPECT_REFUSED("[compute] shape (3, 4) has 12 elements; a single value needs exactly 1",
+                 x.compute<double>());
+  EXPECT_REFUSED("[item] shape (5,) has 5 elements; a single value needs exactly 1",
+                 compute({y})[0].item<double>());
+  EXPECT_REFUSED(
+      "[compute] the elements are float64, asked for float32; call astype(DType::float32) first",
+      number.compute<float>());
+  EXPECT_REFUSED(
+      "[to_vector] the elements are float64, asked for int64; call astype(DType::int64) first",
+      x.to_vector<int64_t>());
+  EXPECT_REFUSED(
+      "[to_vector] the elements are int8, asked for float32; call astype(DType::float32) first",
+      compute({small})[0].to_vector<float>());
+  EXPECT_REFUSED("[item] the elements are float64, asked for bool; call astype(DType::bool_) first",
+                 compute({number})[0].item<bool>());
+  EXPECT_REFUSED("[compute] shape (4,) has 4 elements; a single value needs exactly 1",
+                 selected.compute<double>());
 }
 
 TEST_F(RunErrors, AnEarlyEndSaysWhyAndHowFar) {
@@ -61,10 +82,10 @@ TEST_F(RunErrors, AnEarlyEndSaysWhyAndHowFar) {
             "[run] stop was requested after 0 of 3 tasks");
   const Array slow = from_function(
       [](const BlockInfo& info) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
         return Block::allocate(info.dtype, info.shape);
       },
-      {4}, {.chunks = 1});
+      {2000}, {.chunks = 1});  // 10 s, so that a late timer is still in time
   const std::string text = text_of<Cancelled>(
       [&] { (void)slow.compute({.threads = 1, .deadline = std::chrono::nanoseconds(std::chrono::milliseconds(5))}); });
   EXPECT_EQ(text.substr(0, 31), "[run] the deadline passed after") << text;
@@ -157,6 +178,16 @@ TEST_F(RunErrors, ContextsNeedThreadsAndVariablesNumbers) {
   ::setenv("TUFF_RECYCLE_BYTES", "-1", 1);
   EXPECT_REFUSED("[context] TUFF_RECYCLE_BYTES='-1' is not a whole number", Context());
   ::unsetenv("TUFF_RECYCLE_BYTES");
+}
+
+TEST_F(RunErrors, AnEmptyResultHasNothingToGive) {
+  const std::string text =
+      "[result] an empty result has no elements; assign what a run returned first";
+  EXPECT_REFUSED(text, Result().gather());
+  EXPECT_REFUSED(text, Result().item<double>());
+  EXPECT_REFUSED(text, Result().to_vector<double>());
+  EXPECT_REFUSED("[array] an empty result has no elements; assign what a run returned first",
+                 Array(Result()));
 }
 
 TEST_F(RunErrors, AnEmptyBlockIsNoResult) {

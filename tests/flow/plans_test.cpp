@@ -142,7 +142,7 @@ TEST(Plan, RefusesBindingsThatDoNotFitWithTheirNames) {
       [&] {
         plan.run({{ones({3}), ramp(3, 0)}});
       },
-      "[run] a binding must name a Parameter");
+      "[run] a binding names the result of full, float64 of shape (3,); it must name a Parameter");
   EXPECT_THROW(plan.run({{p, ramp(4, 0)}}), InvalidArgument);
   EXPECT_THROW(plan.run({{p, Result(Block::scalar(1.0))}}), InvalidArgument);
   EXPECT_THROW(plan.run({{p, compute({ones({3}, {.dtype = DType::float32})})[0]}}),

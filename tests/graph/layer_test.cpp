@@ -211,11 +211,11 @@ TEST(Print, TextAndDotNameOperationsTasksAndShapes) {
   EXPECT_EQ(to_text({y.port()}),
             "L0  memory  0 tasks  ->  float64 (6, 4) in (2, 2) blocks\n"
             "L1  parameter(a \"b\")  0 tasks  ->  float64 (4,) in (2,) blocks\n"
-            "L2  multiply  4 tasks  reads L0, L1  ->  float64 (6, 4) in (2, 2) blocks\n"
-            "L3  sum(axes (0,))  4 tasks  reads L2  ->  float64 (2, 4) in (2, 2) blocks\n"
-            "L4  combine(axes (0,))  2 tasks  reads L3  ->  float64 (1, 4) in (1, 2) blocks\n"
-            "L5  relabel(axes (1))  2 tasks  reads L4  ->  float64 (4,) in (2,) blocks\n"
-            "L6  astype(float32)  2 tasks  reads L5  ->  float32 (4,) in (2,) blocks\n");
+            "L2  multiply  4 tasks  <-  L0, L1  ->  float64 (6, 4) in (2, 2) blocks\n"
+            "L3  sum(axes (0,))  4 tasks  <-  L2  ->  float64 (2, 4) in (2, 2) blocks\n"
+            "L4  combine(axes (0,))  2 tasks  <-  L3  ->  float64 (1, 4) in (1, 2) blocks\n"
+            "L5  relabel(axes (1))  2 tasks  <-  L4  ->  float64 (4,) in (2,) blocks\n"
+            "L6  astype(float32)  2 tasks  <-  L5  ->  float32 (4,) in (2,) blocks\n");
   EXPECT_EQ(to_dot({(x * p).port()}),
             "digraph tuff {\n"
             "  rankdir=BT;\n"

@@ -43,7 +43,8 @@ Bound bound(const Program& p, std::vector<int64_t> extents, const Dims& strides,
 }
 
 size_t count_of(const Bound& b, StepCode code) {
-  return static_cast<size_t>(std::count_if(b.steps.begin(), b.steps.end(), [&](const Step& s) { return s.code == code; }));
+  return static_cast<size_t>(
+      std::count_if(b.steps.begin(), b.steps.end(), [&](const Step& s) { return s.code == code; }));
 }
 
 TEST(Bind, AContiguousBlockOfAnyRankIsOneRowAxis) {
@@ -69,7 +70,8 @@ TEST(Bind, TransposedOperandsKeepBothAxes) {
 }
 
 TEST(Bind, AxesOfOneElementVanish) {
-  const Bound b = bound(simple(4, {0, 1, 2, 3}, {0, 1, 2, 3}), {1, 5, 1, 6}, {99, 6, 77, 1}, {30, 6, 6, 1});
+  const Bound b =
+      bound(simple(4, {0, 1, 2, 3}, {0, 1, 2, 3}), {1, 5, 1, 6}, {99, 6, 77, 1}, {30, 6, 6, 1});
   EXPECT_EQ(b.rows, (Dims{30}));
 }
 
@@ -121,7 +123,8 @@ TEST(Bind, AStretchedOperandIsSpreadOnce) {
   }
   p.instructions[2].args = {1, 0, 0};  // x + row
   p.verify();
-  const Bound b = kernels::bind(p, std::vector<int64_t>{100, 7}, std::vector<Dims>{{7, 1}, {1}}, std::vector<Dims>{{7, 1}}, 0);
+  const Bound b = kernels::bind(p, std::vector<int64_t>{100, 7}, std::vector<Dims>{{7, 1}, {1}},
+                                std::vector<Dims>{{7, 1}}, 0);
   ASSERT_EQ(count_of(b, StepCode::expand_columns), 1u);
   for (size_t s = 0; s < b.steps.size(); ++s) {
     if (b.steps[s].code == StepCode::expand_columns) {

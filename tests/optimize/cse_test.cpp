@@ -21,19 +21,19 @@ TEST(Cse, TwiceTheSameExpressionIsOneLayerEach) {
   const Ports built = {exp(x) + 1.0, exp(x) * 2.0};
   EXPECT_EQ(describe(built),
             "L0  memory  0 tasks  ->  float64 (8,) in (2,) blocks\n"
-            "L1  exp  2 tasks  reads L0  ->  float64 (8,) in (2,) blocks\n"
+            "L1  exp  2 tasks  <-  L0  ->  float64 (8,) in (2,) blocks\n"
             "L2  full  1 task  ->  float64 () in () blocks\n"
-            "L3  add  2 tasks  reads L1, L2  ->  float64 (8,) in (2,) blocks\n"
-            "L4  exp  2 tasks  reads L0  ->  float64 (8,) in (2,) blocks\n"
+            "L3  add  2 tasks  <-  L1, L2  ->  float64 (8,) in (2,) blocks\n"
+            "L4  exp  2 tasks  <-  L0  ->  float64 (8,) in (2,) blocks\n"
             "L5  full  1 task  ->  float64 () in () blocks\n"
-            "L6  multiply  2 tasks  reads L4, L5  ->  float64 (8,) in (2,) blocks\n");
+            "L6  multiply  2 tasks  <-  L4, L5  ->  float64 (8,) in (2,) blocks\n");
   EXPECT_EQ(describe(optimize::cse(built)),
             "L0  memory  0 tasks  ->  float64 (8,) in (2,) blocks\n"
-            "L1  exp  2 tasks  reads L0  ->  float64 (8,) in (2,) blocks\n"
+            "L1  exp  2 tasks  <-  L0  ->  float64 (8,) in (2,) blocks\n"
             "L2  full  1 task  ->  float64 () in () blocks\n"
-            "L3  add  2 tasks  reads L1, L2  ->  float64 (8,) in (2,) blocks\n"
+            "L3  add  2 tasks  <-  L1, L2  ->  float64 (8,) in (2,) blocks\n"
             "L4  full  1 task  ->  float64 () in () blocks\n"
-            "L5  multiply  2 tasks  reads L1, L4  ->  float64 (8,) in (2,) blocks\n");
+            "L5  multiply  2 tasks  <-  L1, L4  ->  float64 (8,) in (2,) blocks\n");
   expect_same_results(built);
 }
 

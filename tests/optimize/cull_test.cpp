@@ -38,9 +38,10 @@ TEST(Cull, OnePointTouchesOneBlock) {
   const Plan plan = compiled({point});
   EXPECT_EQ(plan.describe(),
             "L0  from_function  10000 tasks  ->  float64 (1000, 1000) in (100, 100) blocks\n"
-            "L1  fused(exp, multiply)  10000 tasks  reads L0  ->  float64 (1000, 1000) in (100, 100) blocks\n"
-            "L2  slice(503:1x1, 999:1x1)  1 task  reads L1  ->  float64 (1, 1) in (1, 1) blocks\n"
-            "L3  relabel(axes ())  1 task  reads L2  ->  float64 () in () blocks\n");
+            "L1  fused(exp, multiply)  10000 tasks  <-  L0  ->  float64 (1000, 1000) in (100, 100) "
+            "blocks\n"
+            "L2  slice(503:1x1, 999:1x1)  1 task  <-  L1  ->  float64 (1, 1) in (1, 1) blocks\n"
+            "L3  relabel(axes ())  1 task  <-  L2  ->  float64 () in () blocks\n");
   EXPECT_EQ(plan.task_count(), 4u);
 }
 

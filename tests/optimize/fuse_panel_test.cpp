@@ -56,24 +56,24 @@ TEST(FusePanel, TheGradientIsOneLayer) {
   const Ports built = {matmul(X.transpose(), sigmoid(matmul(X, beta)) - y)};
   EXPECT_EQ(describe(built),
             "L0  memory  0 tasks  ->  float64 (100, 3) in (4, 1) blocks\n"
-            "L1  relabel(axes (1, 0))  4 tasks  reads L0  ->  float64 (3, 100) in (1, 4) blocks\n"
+            "L1  relabel(axes (1, 0))  4 tasks  <-  L0  ->  float64 (3, 100) in (1, 4) blocks\n"
             "L2  parameter(beta)  0 tasks  ->  float64 (3,) in (1,) blocks\n"
-            "L3  matmul  4 tasks  reads L0, L2  ->  float64 (100,) in (4,) blocks\n"
-            "L4  sigmoid  4 tasks  reads L3  ->  float64 (100,) in (4,) blocks\n"
+            "L3  matmul  4 tasks  <-  L0, L2  ->  float64 (100,) in (4,) blocks\n"
+            "L4  sigmoid  4 tasks  <-  L3  ->  float64 (100,) in (4,) blocks\n"
             "L5  memory  0 tasks  ->  float64 (100,) in (4,) blocks\n"
-            "L6  subtract  4 tasks  reads L4, L5  ->  float64 (100,) in (4,) blocks\n"
-            "L7  matmul  4 tasks  reads L1, L6  ->  float64 (3, 4) in (1, 4) blocks\n"
-            "L8  combine(axes (1,))  1 task  reads L7  ->  float64 (3, 1) in (1, 1) blocks\n"
-            "L9  relabel(axes (0))  1 task  reads L8  ->  float64 (3,) in (1,) blocks\n");
+            "L6  subtract  4 tasks  <-  L4, L5  ->  float64 (100,) in (4,) blocks\n"
+            "L7  matmul  4 tasks  <-  L1, L6  ->  float64 (3, 4) in (1, 4) blocks\n"
+            "L8  combine(axes (1,))  1 task  <-  L7  ->  float64 (3, 1) in (1, 1) blocks\n"
+            "L9  relabel(axes (0))  1 task  <-  L8  ->  float64 (3,) in (1,) blocks\n");
   const Plan plan = compiled(built);
   EXPECT_EQ(plan.describe(),
             "L0  memory  0 tasks  ->  float64 (100, 3) in (4, 1) blocks\n"
             "L1  parameter(beta)  0 tasks  ->  float64 (3,) in (1,) blocks\n"
             "L2  memory  0 tasks  ->  float64 (100,) in (4,) blocks\n"
-            "L3  fused(relabel, matmul, sigmoid, subtract, matmul)  4 tasks  reads L0, L1, L2  ->  "
+            "L3  fused(relabel, matmul, sigmoid, subtract -> matmul)  4 tasks  <-  L0, L1, L2  ->  "
             "float64 (3, 4) in (1, 4) blocks\n"
-            "L4  combine(axes (1,))  1 task  reads L3  ->  float64 (3, 1) in (1, 1) blocks\n"
-            "L5  relabel(axes (0))  1 task  reads L4  ->  float64 (3,) in (1,) blocks\n");
+            "L4  combine(axes (1,))  1 task  <-  L3  ->  float64 (3, 1) in (1, 1) blocks\n"
+            "L5  relabel(axes (0))  1 task  <-  L4  ->  float64 (3,) in (1,) blocks\n");
   EXPECT_EQ(plan.task_count(), 6u);
   EXPECT_TRUE(dynamic_cast<const graph::FusedLayer&>(*largest_fused(plan.outputs())).program().panel);
   expect_same_results(built, {{beta, std::vector<double>{0.001, -0.002, 0.001}}});
@@ -152,8 +152,8 @@ TEST(FusePanel, RowsThatAreTooWideStayApart) {
     const Parameter beta("beta", {columns}, DType::float64);
     return titles(compiled({matmul(X.transpose(), sigmoid(matmul(X, beta)))}).outputs());
   };
-  EXPECT_THAT(gradient(p - 1), Contains("fused(relabel, matmul, sigmoid, matmul)"));
-  EXPECT_THAT(gradient(p), Not(Contains("fused(relabel, matmul, sigmoid, matmul)")));
+  EXPECT_THAT(gradient(p - 1), Contains("fused(relabel, matmul, sigmoid -> matmul)"));
+  EXPECT_THAT(gradient(p), Not(Contains("fused(relabel, matmul, sigmoid -> matmul)")));
 }
 
 TEST(FusePanel, AGramMatrixThatIsTooLargeStaysWithBlas) {

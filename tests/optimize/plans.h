@@ -1,12 +1,13 @@
 // What the tests of passes share: small arrays, plans as lists of layers, and runs to compare.
 #pragma once
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tuff/graph/fused.h"
 #include "tuff/tuff.h"
 
 namespace tuff::optimize_test {
@@ -48,12 +49,15 @@ inline Plan compiled(const Ports& outputs, const Passes& passes = {}) {
 /// What is worked on after all passes.
 inline std::vector<std::string> plan_of(const Ports& outputs) { return titles(compiled(outputs).outputs()); }
 
-/// The fused layer with the most members inside.
+/// The fused layer with the longest program.
 inline graph::LayerPtr largest_fused(const Ports& outputs) {
   graph::LayerPtr largest;
+  size_t length = 0;
   for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
-    if (layer->name() != "fused") continue;
-    if (!largest || layer->note().size() > largest->note().size()) largest = layer;
+    const auto* fused = dynamic_cast<const graph::FusedLayer*>(layer.get());
+    if (fused == nullptr || fused->program().instructions.size() <= length) continue;
+    largest = layer;
+    length = fused->program().instructions.size();
   }
   return largest;
 }

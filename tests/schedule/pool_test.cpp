@@ -5,12 +5,14 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
-#include <set>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <time.h>
 
 #include "tuff/schedule/timer.h"
 
@@ -130,20 +132,58 @@ TEST(ThreadPool, WithdrawnWorkIsNotJoined) {
   pool.wake();
 }
 
+/// Has every helper report the clock of its processor time; they wait for each other, so each reports once.
+class Clocks : public Joinable {
+ public:
+  explicit Clocks(int helpers) : clocks_(static_cast<size_t>(helpers)) {}
+  int try_join() override {
+    const int place = joined_.fetch_add(1);
+    return place < static_cast<int>(clocks_.size()) ? place : kNoPlace;
+  }
+  void help(int place) noexcept override {
+    known_ += ::pthread_getcpuclockid(::pthread_self(), &clocks_[static_cast<size_t>(place)]) == 0
+                  ? 1
+                  : 0;
+    while (!all_known()) std::this_thread::yield();
+    left_.fetch_add(1);
+  }
+  bool all_known() const { return known_.load() == static_cast<int>(clocks_.size()); }
+  bool all_left() const { return left_.load() == static_cast<int>(clocks_.size()); }
+  /// Processor time of each helper, in nanoseconds.
+  std::vector<int64_t> spent() const {
+    std::vector<int64_t> times;
+    for (clockid_t clock : clocks_) {
+      timespec time{};
+      EXPECT_EQ(::clock_gettime(clock, &time), 0);
+      times.push_back(int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
+    }
+    return times;
+  }
+
+ private:
+  std::vector<clockid_t> clocks_;
+  std::atomic<int> joined_{0};
+  std::atomic<int> known_{0};
+  std::atomic<int> left_{0};
+};
+
 TEST(ThreadPool, ParksAllHelpersWhenIdle) {
   Context context({.threads = 4});
   ThreadPool& pool = context.service<ThreadPool>();
-  ASSERT_TRUE(becomes_true([&] { return pool.anyone_parked(); }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const auto cpu_seconds = [] {
-    timespec time{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-  };
-  const double before = cpu_seconds();
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  // Three spinning helpers would have used up to 0.6 s.
-  EXPECT_LT(cpu_seconds() - before, 0.02);
+  Clocks clocks(pool.helpers());
+  pool.offer(clocks);
+  for (int i = 0; i < pool.helpers(); ++i) pool.wake();
+  ASSERT_TRUE(becomes_true([&] { return clocks.all_left(); }));
+  pool.withdraw(clocks);
+  ASSERT_TRUE(becomes_true([&] { return pool.parked() == pool.helpers(); }));
+  // A thread that sleeps uses no time at all, however busy the machine is. One that spins or wakes up
+  // from time to time would use some in every stretch; only the first may hold the way into sleep.
+  EXPECT_TRUE(becomes_true([&] {
+    const std::vector<int64_t> before = clocks.spent();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return clocks.spent() == before;
+  }));
+  EXPECT_EQ(pool.parked(), pool.helpers());
 }
 
 TEST(ThreadPool, NamesItsThreads) {
@@ -168,31 +208,67 @@ TEST(ThreadPool, NamesItsThreads) {
   EXPECT_EQ(work.name, "tuff-1");
 }
 
+/// Keeps the timer's thread busy with a call until opened, so that what is registered meanwhile waits,
+/// however slowly this thread gets on.
+class Gate {
+ public:
+  explicit Gate(tuff::Timer& timer) {
+    timer.call_at(std::chrono::steady_clock::now(), [this] {
+      closed_ = true;
+      while (!open_.load()) std::this_thread::yield();
+      passed_ = true;
+    });
+    EXPECT_TRUE(becomes_true([&] { return closed_.load(); }));
+  }
+  ~Gate() {
+    open();
+    EXPECT_TRUE(becomes_true([&] { return passed_.load(); }));
+  }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  void open() { open_ = true; }
+
+ private:
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> open_{false};
+  std::atomic<bool> passed_{false};
+};
+
 TEST(Timer, CallsInOrderOfTime) {
   Context context({.threads = 1});
   tuff::Timer& timer = context.service<tuff::Timer>();
+  Gate gate(timer);
   const auto now = std::chrono::steady_clock::now();
+  std::mutex mutex;
+  std::vector<int> order;
   std::atomic<int> calls{0};
-  std::atomic<int> first{0};
-  for (int i = 3; i >= 1; --i) {
-    timer.call_at(now + std::chrono::milliseconds(5 * i), [&calls, &first, i] {
-      if (calls.fetch_add(1) == 0) first = i;
+  for (int i : {2, 3, 1}) {
+    timer.call_at(now + std::chrono::milliseconds(5 * i), [&, i] {
+      const std::lock_guard lock(mutex);
+      order.push_back(i);
+      ++calls;
     });
   }
-  EXPECT_TRUE(becomes_true([&] { return calls.load() == 3; }));
-  EXPECT_EQ(first.load(), 1);
+  gate.open();
+  ASSERT_TRUE(becomes_true([&] { return calls.load() == 3; }));
   EXPECT_GE(std::chrono::steady_clock::now() - now, std::chrono::milliseconds(15));
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
 
 TEST(Timer, WhatWasCancelledIsNotCalled) {
   Context context({.threads = 1});
   tuff::Timer& timer = context.service<tuff::Timer>();
+  Gate gate(timer);
   std::atomic<int> calls{0};
-  const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
-  const uint64_t id = timer.call_at(soon, [&calls] { ++calls; });
+  std::atomic<bool> later{false};
+  const auto now = std::chrono::steady_clock::now();
+  const uint64_t id = timer.call_at(now, [&calls] { ++calls; });
+  timer.call_at(now + std::chrono::milliseconds(1), [&later] { later = true; });
   timer.cancel(id);
   timer.cancel(id);
-  std::this_thread::sleep_for(std::chrono::milliseconds(15));
+  gate.open();
+  EXPECT_TRUE(becomes_true([&] { return later.load(); }));
   EXPECT_EQ(calls.load(), 0);
 }
 

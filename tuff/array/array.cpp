@@ -19,51 +19,96 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
-Chunks automatic_chunks(const Dims& shape, DType dtype) {
-  const auto size = static_cast<int64_t>(size_of(dtype));
-  Chunks chunks(shape.size(), nullptr);
-  // Later axes stay whole as long as they fit, so that a block is one run of memory.
-  int64_t room = std::max<int64_t>(1, kAutoBlockBytes / size);
-  for (size_t a = shape.size(); a-- > 0;) {
-    const int64_t length = std::clamp<int64_t>(room, 1, std::max<int64_t>(shape[a], 1));
-    chunks[a] = AxisChunks::regular(shape[a], length);
-    room = shape[a] > 0 ? room / length : 0;
+/// Extents are not negative, and their product and the bytes it takes fit int64, so that nobody below
+/// has to think of overflow. An extent of 0 does not save the others: strides are products of them.
+void check_extents(std::string_view operation, const Dims& shape, DType dtype) {
+  int64_t bytes = static_cast<int64_t>(size_of(dtype));
+  for (int64_t extent : shape) {
+    if (extent < 0) {
+      throw InvalidArgument(operation,
+                            fmt::format("shape {} has a negative extent", tuff::to_string(shape)));
+    }
   }
+  for (int64_t extent : shape) {
+    if (extent > 0 && __builtin_mul_overflow(bytes, extent, &bytes)) {
+      throw InvalidArgument(operation,
+                            fmt::format("shape {} of {} takes 2^63 bytes or more; less is accepted",
+                                        tuff::to_string(shape), name_of(dtype)));
+    }
+  }
+}
+
+/// Later axes stay whole as long as they fit, so that a block is one run of memory.
+Dims automatic_sizes(const Dims& shape, DType dtype) {
+  Dims sizes(shape.size(), 1);
+  int64_t room = std::max<int64_t>(1, kAutoBlockBytes / static_cast<int64_t>(size_of(dtype)));
+  for (size_t a = shape.size(); a-- > 0;) {
+    sizes[a] = std::clamp<int64_t>(room, 1, std::max<int64_t>(shape[a], 1));
+    room /= sizes[a];
+  }
+  return sizes;
+}
+
+/// Blocks of these sizes, each at least 1.
+Chunks regular_chunks(std::string_view operation, const Dims& shape, const Dims& sizes) {
+  int64_t blocks = 1;
+  for (size_t a = 0; a < shape.size(); ++a) {
+    const int64_t along = shape[a] > 0 ? (shape[a] - 1) / sizes[a] + 1 : 1;
+    if (__builtin_mul_overflow(blocks, along, &blocks) || blocks > kMaxBlocks) {
+      throw InvalidArgument(
+          operation,
+          fmt::format(
+              "shape {} in blocks of shape {} makes more than {} blocks; give larger chunks",
+              tuff::to_string(shape), tuff::to_string(sizes), kMaxBlocks));
+    }
+  }
+  Chunks chunks;
+  for (size_t a = 0; a < shape.size(); ++a)
+    chunks.push_back(AxisChunks::regular(shape[a], sizes[a]));
   return chunks;
 }
 
 }  // namespace
 
-Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType dtype) const {
-  for (int64_t extent : shape) {
-    if (extent < 0) {
-      throw InvalidArgument(operation, fmt::format("shape {} has a negative extent", tuff::to_string(shape)));
-    }
+const Dims& ShapeSpec::dims(std::string_view operation) const {
+  if (given_ > kMaxRank) {
+    throw InvalidArgument(
+        operation, fmt::format("a shape with {} axes; at most {} are accepted", given_, kMaxRank));
   }
-  if (!all_ && per_axis_.empty() && explicit_.empty()) return automatic_chunks(shape, dtype);
-  const auto one_size = [&](size_t axis, int64_t size) {
-    if (size == -1) return AxisChunks::whole(shape[axis]);
+  return dims_;
+}
+
+Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType dtype) const {
+  check_dtype(operation, dtype);
+  check_extents(operation, shape, dtype);
+  if (!all_ && per_axis_.empty() && explicit_.empty()) {
+    return regular_chunks(operation, shape, automatic_sizes(shape, dtype));
+  }
+  const auto checked_size = [&](size_t axis, int64_t size) {
+    if (size == -1) return std::max<int64_t>(shape[axis], 1);
     if (size < 1) {
       throw InvalidArgument(operation, fmt::format("block size {} on axis {}; accepted are -1 (the whole axis) and 1, 2, ...",
                                                    size, axis));
     }
-    return AxisChunks::regular(shape[axis], size);
+    return size;
   };
-  Chunks chunks;
   if (all_) {
-    for (size_t a = 0; a < shape.size(); ++a) chunks.push_back(one_size(a, *all_));
-    return chunks;
+    Dims sizes;
+    for (size_t a = 0; a < shape.size(); ++a) sizes.push_back(checked_size(a, *all_));
+    return regular_chunks(operation, shape, sizes);
   }
   const size_t given = explicit_.empty() ? per_axis_.size() : explicit_.size();
   if (given != shape.size()) {
     throw InvalidArgument(operation, fmt::format("chunks for {} axes, but shape {} has {}", given, tuff::to_string(shape),
                                                  shape.size()));
   }
+  if (explicit_.empty()) {
+    Dims sizes;
+    for (size_t a = 0; a < shape.size(); ++a) sizes.push_back(checked_size(a, per_axis_[a]));
+    return regular_chunks(operation, shape, sizes);
+  }
+  Chunks chunks;
   for (size_t a = 0; a < shape.size(); ++a) {
-    if (explicit_.empty()) {
-      chunks.push_back(one_size(a, per_axis_[a]));
-      continue;
-    }
     for (int64_t size : explicit_[a]) {
       if (size < 0) throw InvalidArgument(operation, fmt::format("block size {} on axis {}; accepted are 0, 1, ...", size, a));
     }
@@ -78,8 +123,22 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
 
 // ---- Array ---------------------------------------------------------------------------------------
 
+namespace {
+
+const std::vector<Block>& blocks_of(const Result& result) {
+  if (result.blocks().empty()) {
+    throw InvalidArgument("array",
+                          "an empty result has no elements; assign what a run returned first");
+  }
+  return result.blocks();
+}
+
+}  // namespace
+
 Array::Array(const Result& result)
-    : port_{std::make_shared<graph::MemoryLayer>(result.dtype(), result.chunks(), result.blocks()), 0} {}
+    : port_{
+          std::make_shared<graph::MemoryLayer>(result.dtype(), result.chunks(), blocks_of(result)),
+          0} {}
 
 int64_t Array::size() const {
   int64_t n = 1;
@@ -100,9 +159,22 @@ std::string Array::describe() const {
 
 Block Array::compute(const RunOptions& options) const { return tuff::compute({port_}, options)[0].gather(); }
 
+Block Array::compute_for(std::string_view operation, DType asked, bool one_element,
+                         const RunOptions& options) const {
+  detail::check_element_type(operation, dtype(), asked);
+  const auto check_one = [&](const Shape& known) {
+    if (one_element) detail::check_one_element(operation, known);
+  };
+  if (is_known(chunks())) check_one(shape());  // before the work, not after it
+  const Result result = tuff::compute({port_}, options)[0];
+  check_one(shape_of(result.chunks()));
+  return result.gather();
+}
+
 Array Array::persist(const RunOptions& options) const { return Array(tuff::compute({port_}, options)[0]); }
 
 Array Array::astype(DType to) const {
+  check_dtype("astype", to);
   if (to == dtype()) return *this;
   return Array({std::make_shared<graph::CastLayer>(port_, to), 0});
 }
@@ -195,6 +267,11 @@ graph::AxisSlice parse_integer(int64_t at, const AxisChunks& axis, size_t number
     throw InvalidArgument("index", fmt::format("axis {} has an unknown extent; call compute_chunk_sizes() first", number));
   }
   const int64_t n = axis.extent().value();
+  if (n == 0) {
+    throw InvalidArgument(
+        "index",
+        fmt::format("{} on axis {}, which is empty; only slices are accepted there", at, number));
+  }
   if (at < -n || at >= n) {
     throw InvalidArgument("index", fmt::format("{} is out of range for axis {} of extent {}; accepted are {} to {}", at,
                                                number, n, -n, n - 1));
@@ -214,7 +291,25 @@ ParsedIndex parse(const std::vector<Index>& index, const Chunks& chunks, const S
   }
   if (ellipses > 1) throw InvalidArgument("index", "more than one ellipsis; at most one is accepted");
   if (used > chunks.size()) {
-    throw InvalidArgument("index", fmt::format("{} indices for shape {} with {} axes", used, tuff::to_string(shape), chunks.size()));
+    throw InvalidArgument(
+        "index",
+        fmt::format("{} {} for shape {}; at most {} accepted, newaxis and ellipsis not counted",
+                    used, used == 1 ? "index" : "indices", tuff::to_string(shape),
+                    chunks.size() == 1 ? "1 is" : fmt::format("{} are", chunks.size())));
+  }
+  const size_t rank = chunks.size() + static_cast<size_t>(std::count_if(
+                                          index.begin(), index.end(), [](const Index& item) {
+                                            return std::holds_alternative<NewAxis>(item);
+                                          }));
+  const auto dropped =
+      static_cast<size_t>(std::count_if(index.begin(), index.end(), [](const Index& item) {
+        return std::holds_alternative<int64_t>(item);
+      }));
+  if (rank - dropped > kMaxRank) {
+    throw InvalidArgument(
+        "index",
+        fmt::format("shape {} with {} new axes has {}; at most {} are accepted",
+                    tuff::to_string(shape), rank - chunks.size(), rank - dropped, kMaxRank));
   }
   ParsedIndex parsed;
   size_t axis = 0;
@@ -323,15 +418,16 @@ Array Array::operator[](const Array& mask) const {
 
 namespace {
 
-graph::Port make_parameter(std::string name, const Dims& shape, DType dtype, const ChunkSpec& chunks) {
+graph::Port make_parameter(std::string name, const ShapeSpec& shape, DType dtype,
+                           const ChunkSpec& chunks) {
   if (name.empty()) throw InvalidArgument("parameter", "an empty name; errors need one to speak of");
-  Chunks cut = chunks.resolve("parameter", shape, dtype);
+  Chunks cut = chunks.resolve("parameter", shape.dims("parameter"), dtype);
   return {std::make_shared<graph::ParameterLayer>(std::move(name), dtype, std::move(cut)), 0};
 }
 
 }  // namespace
 
-Parameter::Parameter(std::string name, const Dims& shape, DType dtype, const ChunkSpec& chunks)
+Parameter::Parameter(std::string name, const ShapeSpec& shape, DType dtype, const ChunkSpec& chunks)
     : Array(make_parameter(std::move(name), shape, dtype, chunks)) {}
 
 TUFF_NAMESPACE_END

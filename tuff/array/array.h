@@ -4,6 +4,7 @@
 // Functions that make or combine arrays: creation.h, random.h, math.h, reductions.h, linalg.h.
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -25,7 +26,8 @@ class TUFF_API ChunkSpec {
   /// Explicit block sizes, axis by axis.
   ChunkSpec(std::vector<std::vector<int64_t>> sizes)  // NOLINT(google-explicit-constructor)
       : explicit_(std::move(sizes)) {}
-  /// The chunks of an array of this shape. Throws InvalidArgument in the name of `operation`.
+  /// The chunks of an array of this shape. Throws InvalidArgument in the name of `operation`, also for a
+  /// negative extent, and for an array of 2^63 bytes or of more than kMaxBlocks blocks.
   Chunks resolve(std::string_view operation, const Dims& shape, DType dtype) const;
 
  private:
@@ -37,6 +39,28 @@ class TUFF_API ChunkSpec {
 /// Size of an automatic block: large enough that a task (about 1 ms) dwarfs its scheduling, small
 /// enough that 100 of them fit a laptop. It does not depend on the machine, so neither do results.
 inline constexpr int64_t kAutoBlockBytes = int64_t{8} << 20;
+
+/// An array has at most 2^28 blocks: where they begin takes 2 GiB then, and a plan of them
+/// several times that.
+inline constexpr int64_t kMaxBlocks = int64_t{1} << 28;
+
+/// A shape as a caller writes it. Unlike Dims it may have too many axes, so that the operation it is given
+/// to can refuse it in its own name.
+class TUFF_API ShapeSpec {
+ public:
+  ShapeSpec() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): Dims are a shape
+  ShapeSpec(const Dims& dims) : given_(dims.size()), dims_(dims) {}
+  ShapeSpec(std::initializer_list<int64_t> extents)
+      : given_(extents.size()),
+        dims_(extents.begin(), extents.begin() + std::min(extents.size(), kMaxRank)) {}
+  /// Throws InvalidArgument in the name of `operation` when there are more than kMaxRank axes.
+  const Dims& dims(std::string_view operation) const;
+
+ private:
+  size_t given_ = 0;
+  Dims dims_;
+};
 
 /// A Python-like slice start:stop:step; absent bounds mean the ends.
 struct Slice {
@@ -79,14 +103,14 @@ class TUFF_API Array {
   /// Computes an array of one element. Throws InvalidArgument unless T is its dtype.
   template <Element T>
   T compute(const RunOptions& options = {}) const {
-    return compute(options).template item<T>();
+    return *compute_for("compute", dtype_of<T>, true, options).template data<T>();
   }
   /// Computes and keeps the blocks: an array in memory.
   Array persist(const RunOptions& options = {}) const;
   /// Computes, and returns all elements in row-major order. T must be the dtype.
   template <Element T>
   std::vector<T> to_vector(const RunOptions& options = {}) const {
-    return compute(options).template to_vector<T>();
+    return compute_for("to_vector", dtype_of<T>, false, options).template to_vector<T>();
   }
 
   /// Basic slicing as NumPy: integers drop an axis, slices keep it, newaxis adds one. Blocks are cut, not
@@ -115,6 +139,9 @@ class TUFF_API Array {
   operator const graph::Port&() const { return port_; }  // NOLINT(google-explicit-constructor)
 
  private:
+  /// compute(), after a check of the dtype, and of the number of elements, in the name of `operation`.
+  Block compute_for(std::string_view operation, DType asked, bool one_element,
+                    const RunOptions& options) const;
   const graph::LayerOutput& output() const { return graph::output_of(port_); }
   graph::Port port_;
 };
@@ -123,7 +150,7 @@ class TUFF_API Array {
 class TUFF_API Parameter : public Array {
  public:
   /// `name` appears in errors. Throws InvalidArgument for an empty name.
-  Parameter(std::string name, const Dims& shape, DType dtype, const ChunkSpec& chunks = -1);
+  Parameter(std::string name, const ShapeSpec& shape, DType dtype, const ChunkSpec& chunks = -1);
 };
 
 /// What a function of arrays takes: an Array, or a C++ number. Numbers do not decide the type: with a

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -15,33 +17,41 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
-Array filled(std::string_view operation, const Dims& shape, const Operand& value, const CreateOptions& options) {
-  Chunks chunks = options.chunks.resolve(operation, shape, options.dtype);
-  return Array({std::make_shared<graph::FullLayer>(options.dtype, std::move(chunks),
-                                                   detail::element_bytes(operation, value, options.dtype)),
-                0});
+Array filled(std::string_view operation, const ShapeSpec& shape, const Operand& value,
+             const CreateOptions& options) {
+  Chunks chunks = options.chunks.resolve(operation, shape.dims(operation), options.dtype);
+  const auto element =
+      detail::element_bytes(operation, value, options.dtype, "choose another dtype");
+  return Array({std::make_shared<graph::FullLayer>(options.dtype, std::move(chunks), element), 0});
 }
 
 }  // namespace
 
-Array zeros(const Dims& shape, const CreateOptions& options) { return filled("zeros", shape, 0, options); }
-Array ones(const Dims& shape, const CreateOptions& options) { return filled("ones", shape, 1, options); }
+Array zeros(const ShapeSpec& shape, const CreateOptions& options) {
+  return filled("zeros", shape, 0, options);
+}
+Array ones(const ShapeSpec& shape, const CreateOptions& options) {
+  return filled("ones", shape, 1, options);
+}
 
-Array full(const Dims& shape, const Operand& value, const CreateOptions& options) {
+Array full(const ShapeSpec& shape, const Operand& value, const CreateOptions& options) {
   if (value.is_array()) throw InvalidArgument("full", "an array as the value; use broadcast_to");
   return filled("full", shape, value, options);
 }
 
 namespace {
 
-Array positions(std::string_view operation, int64_t count, const ChunkSpec& chunks) {
-  const Chunks cut = chunks.resolve(operation, Dims{count}, DType::int64);
+/// `dtype`: what becomes of them, for errors; of 8 bytes, so that automatic chunks are the same for all.
+Array positions(std::string_view operation, int64_t count, const ChunkSpec& chunks,
+                DType dtype = DType::int64) {
+  const Chunks cut = chunks.resolve(operation, Dims{count}, dtype);
   return Array({std::make_shared<graph::IndexLayer>(cut[0]), 0});
 }
 
 int64_t whole_number(const Operand& x) {
   int64_t value = 0;
-  const auto bytes = detail::element_bytes("arange", x, DType::int64);  // throws beyond int64
+  const auto bytes =
+      detail::element_bytes("arange", x, DType::int64, "smaller bounds are accepted");
   std::memcpy(&value, bytes.data(), sizeof value);
   return value;
 }
@@ -53,7 +63,25 @@ int64_t count_between(int64_t start, int64_t stop, int64_t step) {
   const uint64_t span = forward ? static_cast<uint64_t>(stop) - static_cast<uint64_t>(start)
                                 : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
   const uint64_t stride = forward ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
-  return static_cast<int64_t>((span - 1) / stride + 1);
+  const uint64_t count = (span - 1) / stride + 1;
+  if (!std::in_range<int64_t>(count))
+    throw InvalidArgument("arange", fmt::format("{} values are too many", count));
+  return static_cast<int64_t>(count);
+}
+
+/// Casting wraps, which is not what a range is asked for. Fractions are cut off, as a cast does.
+void check_range(const Operand& first, const Operand& last, DType dtype) {
+  if (!is_integer(dtype)) return;
+  const auto whole = [](const Operand& x) {
+    return detail::is_whole(x) ? x : Operand(std::trunc(detail::as_double("arange", x)));
+  };
+  if (detail::fits(whole(first), dtype) && detail::fits(whole(last), dtype)) return;
+  const auto text = [](const Operand& x) {
+    return std::visit([](auto v) { return fmt::format("{}", +v); }, x.number());
+  };
+  throw InvalidArgument(
+      "arange", fmt::format("values from {} to {} do not fit {}; choose another dtype", text(first),
+                            text(last), detail::type_with_range(dtype)));
 }
 
 }  // namespace
@@ -68,15 +96,23 @@ Array arange(const Operand& start, const Operand& stop, const Operand& step, con
   }
   const bool integers = detail::is_whole(start) && detail::is_whole(stop) && detail::is_whole(step);
   const DType dtype = options.dtype.value_or(integers ? DType::int64 : DType::float64);
+  check_dtype("arange", dtype);
   if (integers) {
-    const int64_t count = count_between(whole_number(start), whole_number(stop), whole_number(step));
+    const int64_t from = whole_number(start);
+    const int64_t stride = whole_number(step);
+    const int64_t count = count_between(from, whole_number(stop), stride);
+    // Modulo 2^64: the product alone may be out of range where the sum is not.
+    const uint64_t way = static_cast<uint64_t>(count - 1) * static_cast<uint64_t>(stride);
+    if (count > 0)
+      check_range(from, static_cast<int64_t>(static_cast<uint64_t>(from) + way), dtype);
     Array x = positions("arange", count, options.chunks);
-    if (whole_number(step) != 1) x = x * whole_number(step);
-    if (whole_number(start) != 0) x = x + whole_number(start);
+    if (stride != 1) x = x * stride;
+    if (from != 0) x = x + from;
     return x.astype(dtype);
   }
   const double steps = std::ceil((last - first) / by);
   if (steps >= 9e18) throw InvalidArgument("arange", fmt::format("{} values are too many", steps));
+  if (steps > 0) check_range(first, first + (steps - 1) * by, dtype);
   const Array i = positions("arange", std::max<int64_t>(0, static_cast<int64_t>(steps)), options.chunks);
   return (first + i.astype(DType::float64) * by).astype(dtype);
 }
@@ -89,7 +125,7 @@ Array linspace(double start, double stop, int64_t count, const LinspaceOptions& 
     throw InvalidArgument("linspace", fmt::format("from {} to {}; both must be finite", start, stop));
   }
   const int64_t intervals = options.endpoint ? count - 1 : count;
-  const Array i = positions("linspace", count, options.chunks);
+  const Array i = positions("linspace", count, options.chunks, DType::float64);
   const double step = intervals > 0 ? (stop - start) / static_cast<double>(intervals) : 0.0;
   const Array values = start + i.astype(DType::float64) * step;
   if (!options.endpoint || count < 2) return values;
@@ -98,19 +134,24 @@ Array linspace(double start, double stop, int64_t count, const LinspaceOptions& 
 
 namespace detail {
 
-Array from_memory(const void* data, DType dtype, const Dims& shape, const MemoryOptions& options) {
+Array from_memory(const void* data, DType dtype, const ShapeSpec& spec,
+                  const MemoryOptions& options) {
+  const Dims& shape = spec.dims("from_memory");
   const Chunks chunks = options.chunks.resolve("from_memory", shape, dtype);
-  if (data == nullptr && element_count(shape) > 0) {
-    throw InvalidArgument("from_memory", fmt::format("a null pointer for shape {}", to_string(shape)));
+  const size_t size = static_cast<size_t>(element_count(shape)) * size_of(dtype);
+  if (data == nullptr && size > 0) {
+    throw InvalidArgument(
+        "from_memory", fmt::format("a null pointer for shape {}; the address of {} bytes is needed",
+                                   to_string(shape), size));
   }
   const Dims strides = options.strides.value_or(row_major_strides(shape));
   if (strides.size() != shape.size()) {
-    throw InvalidArgument("from_memory", fmt::format("{} strides for shape {} with {} axes", strides.size(),
-                                                     to_string(shape), shape.size()));
+    throw InvalidArgument(
+        "from_memory", fmt::format("{} strides for shape {}; one for each of its {} axes is needed",
+                                   strides.size(), to_string(shape), shape.size()));
   }
   // Blocks are only read: const is dropped so that one Block type serves all.
   auto* bytes = const_cast<std::byte*>(static_cast<const std::byte*>(data));
-  const size_t size = static_cast<size_t>(element_count(shape)) * size_of(dtype);
   Block block = Block::view(Buffer::borrow(bytes, size, {}), bytes, dtype, shape, strides);
   if (options.copy) {
     Block own = Block::allocate(dtype, shape);
@@ -120,29 +161,55 @@ Array from_memory(const void* data, DType dtype, const Dims& shape, const Memory
   return Array({std::make_shared<graph::MemoryLayer>(block, chunks), 0});
 }
 
+Block block_for(int64_t count, DType dtype, const ShapeSpec& spec) {
+  const Dims& shape = spec.dims("from_vector");
+  int64_t filled = 1;
+  bool fits = true;
+  for (int64_t extent : shape)
+    fits = fits && extent >= 0 && !__builtin_mul_overflow(filled, extent, &filled);
+  if (!fits || filled != count) {
+    throw InvalidArgument("from_vector",
+                          fmt::format("{} values do not fill shape {}", count, to_string(shape)));
+  }
+  return Block::allocate(dtype, shape);
+}
+
+Array from_block(std::string_view operation, const Block& block, const ChunkSpec& chunks) {
+  return Array({std::make_shared<graph::MemoryLayer>(
+                    block, chunks.resolve(operation, block.shape(), block.dtype())),
+                0});
+}
+
 }  // namespace detail
 
 Array from_block(const Block& block, const ChunkSpec& chunks) {
   if (!block) throw InvalidArgument("from_block", "an empty block; it has no dtype and no shape");
-  return Array({std::make_shared<graph::MemoryLayer>(
-                    block, chunks.resolve("from_block", block.shape(), block.dtype())),
-                0});
+  return detail::from_block("from_block", block, chunks);
 }
 
-Array from_function(BlockFunction function, const Dims& shape, const CreateOptions& options) {
-  if (!function) throw InvalidArgument("from_function", "an empty callable");
-  Chunks chunks = options.chunks.resolve("from_function", shape, options.dtype);
+Array from_function(BlockFunction function, const ShapeSpec& shape, const CreateOptions& options) {
+  if (!function) {
+    throw InvalidArgument("from_function",
+                          "an empty callable; one that makes a Block from a BlockInfo is needed");
+  }
+  Chunks chunks =
+      options.chunks.resolve("from_function", shape.dims("from_function"), options.dtype);
   return Array({std::make_shared<graph::FunctionLayer>(std::move(function), "", options.dtype, std::move(chunks)), 0});
 }
 
-Array from_registered(const std::string& name, const Dims& shape, const CreateOptions& options) {
-  Chunks chunks = options.chunks.resolve("from_registered", shape, options.dtype);
+Array from_registered(const std::string& name, const ShapeSpec& shape,
+                      const CreateOptions& options) {
+  Chunks chunks =
+      options.chunks.resolve("from_registered", shape.dims("from_registered"), options.dtype);
   return Array({std::make_shared<graph::FunctionLayer>(graph::registered_function(name), name, options.dtype,
                                                        std::move(chunks)),
                 0});
 }
 
-Array from_delayed(const Delayed<Block>& block, DType dtype, const Dims& shape) {
+Array from_delayed(const Delayed<Block>& block, DType dtype, const ShapeSpec& spec) {
+  const Dims& shape = spec.dims("from_delayed");
+  ChunkSpec(-1).resolve("from_delayed", shape,
+                        dtype);  // one block; only what it refuses matters here
   return Array({std::make_shared<graph::FromValueLayer>(block.port(), dtype, shape), 0});
 }
 

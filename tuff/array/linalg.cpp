@@ -52,21 +52,43 @@ Array matmul(const Array& a, const Array& b) {
 Array transpose(const Array& x) { return x.transpose(); }
 Array transpose(const Array& x, const std::vector<int64_t>& axes) { return x.transpose(axes); }
 
-Array broadcast_to(const Array& given, const Dims& shape, const ChunkSpec& chunks) {
-  Chunks cut = chunks.resolve("broadcast_to", shape, given.dtype());
-  Array x = given;
-  bool fits = x.ndim() <= shape.size();
-  graph::LabelMap from(shape.size(), graph::kNoLabel);
-  for (size_t a = 0; fits && a < x.ndim(); ++a) {
-    const size_t axis = shape.size() - x.ndim() + a;
+namespace {
+
+/// Throws unless x stretches to the shape.
+void check_stretches(const Array& x, const Dims& shape) {
+  const auto refuse = [&](const std::string& why) {
+    throw InvalidArgument("broadcast_to", fmt::format("shape {} does not stretch to {}: {}",
+                                                      to_string(x.shape()), to_string(shape), why));
+  };
+  if (x.ndim() > shape.size())
+    refuse(fmt::format("{} axes are more than {}", x.ndim(), shape.size()));
+  for (size_t a = 0; a < x.ndim(); ++a) {
     const Extent extent = x.shape()[a];
-    fits = extent.is_known() && (extent.value() == shape[axis] || extent.value() == 1);
-    if (fits && extent.value() == 1) x = detail::recut(x, a, AxisChunks::whole(1));
-    if (fits && extent.value() == shape[axis]) cut[axis] = x.chunks()[a];
-    from[axis] = static_cast<int8_t>(a);
+    const int64_t wanted = shape[shape.size() - x.ndim() + a];
+    if (!extent.is_known()) {
+      refuse(fmt::format(
+          "the extent of axis {} is known only in a run; call compute_chunk_sizes() first", a));
+    }
+    if (extent.value() != wanted && extent.value() != 1) {
+      refuse(fmt::format("axis {} has extent {}; 1 or {} is needed", a, extent.value(), wanted));
+    }
   }
-  if (!fits) {
-    throw InvalidArgument("broadcast_to", fmt::format("shape {} does not stretch to {}", to_string(x.shape()), to_string(shape)));
+}
+
+}  // namespace
+
+Array broadcast_to(const Array& given, const ShapeSpec& spec, const ChunkSpec& chunks) {
+  const Dims& shape = spec.dims("broadcast_to");
+  Chunks cut = chunks.resolve("broadcast_to", shape, given.dtype());
+  check_stretches(given, shape);
+  Array x = given;
+  graph::LabelMap from(shape.size(), graph::kNoLabel);
+  for (size_t a = 0; a < x.ndim(); ++a) {
+    const size_t axis = shape.size() - x.ndim() + a;
+    const int64_t extent = x.shape()[a].value();
+    if (extent == 1) x = detail::recut(x, a, AxisChunks::whole(1));
+    if (extent == shape[axis]) cut[axis] = x.chunks()[a];
+    from[axis] = static_cast<int8_t>(a);
   }
   return Array({std::make_shared<graph::RelabelLayer>(x.port(), from, std::move(cut)), 0});
 }

@@ -14,6 +14,6 @@ TUFF_API Array matmul(const Array& a, const Array& b);
 TUFF_API Array transpose(const Array& x);
 TUFF_API Array transpose(const Array& x, const std::vector<int64_t>& axes);
 /// The array stretched to `shape` as broadcasting would.
-TUFF_API Array broadcast_to(const Array& x, const Dims& shape, const ChunkSpec& chunks = {});
+TUFF_API Array broadcast_to(const Array& x, const ShapeSpec& shape, const ChunkSpec& chunks = {});
 
 TUFF_NAMESPACE_END

@@ -2,6 +2,7 @@
 #include "tuff/array/math.h"
 
 #include <limits>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -51,12 +52,65 @@ DType common_type(const std::vector<Operand>& operands, size_t first) {
   return *common;
 }
 
-/// A comparison with a number outside the array's integer type is decided in a wider type, not refused.
-bool fits_all(const std::vector<Operand>& operands, DType type) {
-  for (const Operand& x : operands) {
-    if (!x.is_array() && !detail::fits(x, type)) return false;
+/// a op b is b mirrored(op) a.
+Elementwise mirrored(Elementwise comparison) {
+  switch (comparison) {
+    case Elementwise::less: return Elementwise::greater;
+    case Elementwise::less_equal: return Elementwise::greater_equal;
+    case Elementwise::greater: return Elementwise::less;
+    case Elementwise::greater_equal: return Elementwise::less_equal;
+    default: return comparison;
   }
-  return true;
+}
+
+/// a op b where one side is signed and the other uint64, whose common type float64 holds only 53 bits: a
+/// negative element decides it, and any other is an uint64 as well.
+Array compare_signs(Elementwise code, const Array& a, const Array& b) {
+  const bool left = is_signed_integer(a.dtype());
+  const Array& with_sign = left ? a : b;
+  const Array cast = with_sign.astype(DType::uint64);
+  const Array otherwise = left ? apply(code, {cast, b}) : apply(code, {a, cast});
+  const Elementwise passes = left ? Elementwise::less : Elementwise::greater;
+  const Elementwise passes_too = left ? Elementwise::less_equal : Elementwise::greater_equal;
+  if (code == passes || code == passes_too || code == Elementwise::not_equal) {
+    return logical_or(with_sign < 0, otherwise);
+  }
+  return logical_and(with_sign >= 0, otherwise);
+}
+
+/// x op number for a whole number beyond the integer type of x: it is as good as any beyond that end, so
+/// the end itself is compared with, such that all elements or none pass.
+Array compare_beyond(Elementwise code, const Array& x, bool above) {
+  const bool holds = code == Elementwise::not_equal ||
+                     (above ? code == Elementwise::less || code == Elementwise::less_equal
+                            : code == Elementwise::greater || code == Elementwise::greater_equal);
+  return visit_dtype(x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    if (above) {
+      const T end = std::numeric_limits<T>::max();
+      return apply(holds ? Elementwise::less_equal : Elementwise::greater, {x, end});
+    }
+    const T end = std::numeric_limits<T>::lowest();
+    return apply(holds ? Elementwise::greater_equal : Elementwise::less, {x, end});
+  });
+}
+
+/// Comparisons of integers that no integer type can hold both sides of are exact all the same. Absent
+/// when the ordinary way serves.
+std::optional<Array> compare_exactly(Elementwise code, const Operand& a, const Operand& b) {
+  if (a.is_array() && b.is_array()) {
+    const DType left = a.array().dtype();
+    const DType right = b.array().dtype();
+    const bool mixed = (is_signed_integer(left) && right == DType::uint64) ||
+                       (left == DType::uint64 && is_signed_integer(right));
+    if (mixed) return compare_signs(code, a.array(), b.array());
+    return {};
+  }
+  if (!a.is_array() && !b.is_array()) return {};
+  if (!a.is_array()) return compare_exactly(mirrored(code), b, a);
+  const DType type = a.array().dtype();
+  if (!is_integer(type) || !detail::is_whole(b) || detail::fits(b, type)) return {};
+  return compare_beyond(code, a.array(), detail::as_double(ops::operation(code).name, b) > 0);
 }
 
 }  // namespace
@@ -64,10 +118,12 @@ bool fits_all(const std::vector<Operand>& operands, DType type) {
 Array apply(Elementwise code, const std::vector<Operand>& operands) {
   const ops::Operation& op = ops::operation(code);
   TUFF_CHECK_EQ(operands.size(), static_cast<size_t>(op.arity));
+  if (op.rule == TypeRule::comparison) {
+    if (std::optional<Array> decided = compare_exactly(code, operands[0], operands[1]))
+      return *decided;
+  }
   const size_t first = op.rule == TypeRule::selection ? 1 : 0;
-  DType common = common_type(operands, first);
-  if (op.rule == TypeRule::comparison && !fits_all(operands, common)) common = DType::float64;
-  std::vector<DType> types(operands.size(), common);
+  std::vector<DType> types(operands.size(), common_type(operands, first));
   const ops::OperationTypes resolved = ops::types_of(op, types);
 
   std::vector<Array> arrays;

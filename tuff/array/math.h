@@ -2,7 +2,8 @@
 //
 // Operands are arrays or C++ numbers; at least one is an array. Axes line up from the last; an extent of
 // 1 stretches. Anything else throws InvalidArgument with both shapes. Arrays cut differently are cut at
-// the union of their boundaries, which copies nothing. Results of integers wrap.
+// the union of their boundaries, which copies nothing. Results of integers wrap; comparisons of integers are exact, whatever
+// their types.
 #pragma once
 
 #include "tuff/array/array.h"

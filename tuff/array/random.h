@@ -17,8 +17,9 @@ struct UniformOptions {
 };
 
 /// Uniform numbers in [low, high): low + (high - low) u, u a multiple of 2^-53 (2^-24 for float32).
-/// Throws InvalidArgument unless low <= high, both finite, and the dtype is floating.
-TUFF_API Array uniform(const Dims& shape, const UniformOptions& options = {});
+/// Throws InvalidArgument unless low <= high, both and their difference are finite in the dtype, and that is
+/// floating.
+TUFF_API Array uniform(const ShapeSpec& shape, const UniformOptions& options = {});
 
 struct NormalOptions {
   double loc = 0.0;    ///< mean
@@ -29,8 +30,9 @@ struct NormalOptions {
   DType dtype = DType::float64;
 };
 
-/// Normal numbers loc + scale z. Throws InvalidArgument for scale < 0.
-TUFF_API Array normal(const Dims& shape, const NormalOptions& options = {});
+/// Normal numbers loc + scale z. Throws InvalidArgument for scale < 0, and for what is not finite in the
+/// dtype.
+TUFF_API Array normal(const ShapeSpec& shape, const NormalOptions& options = {});
 
 }  // namespace random
 TUFF_NAMESPACE_END

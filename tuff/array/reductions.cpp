@@ -69,6 +69,14 @@ double element_number(const Array& x, const Axes& axes) {
 }
 
 Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment moment, double ddof) {
+  if (!std::isfinite(ddof)) {
+    throw InvalidArgument(job.row.name, fmt::format("ddof {}; a finite number is needed", ddof));
+  }
+  // Count, mean and squares of the blocks lie along one more axis.
+  if (x.ndim() == kMaxRank) {
+    throw InvalidArgument(job.row.name, fmt::format("shape {} has {} axes; at most {} are accepted",
+                                                    to_string(x.shape()), kMaxRank, kMaxRank - 1));
+  }
   const Array state = merged(Reduction::moments, DType::float64, x, job.axes);
   const Array finished({std::make_shared<graph::FinishMomentsLayer>(moment, ddof, job.types.result, state.port()), 0});
   return without_axes(finished, job);

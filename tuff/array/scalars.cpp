@@ -35,15 +35,25 @@ bool fits(const Operand& number, DType type) {
                     number.number());
 }
 
-std::array<std::byte, 8> element_bytes(std::string_view operation, const Operand& number, DType type) {
+std::string type_with_range(DType type) {
+  return visit_dtype(type, [&](auto t) {
+    using T = decltype(t);
+    if (!is_integer(type)) return std::string(name_of(type));
+    return fmt::format("{} (whole numbers from {} to {})", name_of(type),
+                       +std::numeric_limits<T>::min(), +std::numeric_limits<T>::max());
+  });
+}
+
+std::array<std::byte, 8> element_bytes(std::string_view operation, const Operand& number,
+                                       DType type, std::string_view advice) {
   std::array<std::byte, 8> bytes{};
   std::visit(
       [&](auto value) {
         visit_dtype(type, [&](auto t) {
           using T = decltype(t);
           if (!in_range<T>(value)) {
-            throw InvalidArgument(operation, fmt::format("{} does not fit {}; cast the array with astype first", +value,
-                                                         name_of(type)));
+            throw InvalidArgument(operation, fmt::format("{} does not fit {}; {}", +value,
+                                                         type_with_range(type), advice));
           }
           T element;
           if constexpr (std::is_same_v<T, bool>) {

@@ -39,6 +39,13 @@ DType dtype_from_name(std::string_view name) {
                                              fmt::join(kNames, ", ")));
 }
 
+void check_dtype(std::string_view operation, DType dtype) {
+  if (static_cast<size_t>(dtype) < kNames.size()) return;
+  throw InvalidArgument(operation,
+                        fmt::format("dtype number {} is not an element type; accepted are {}",
+                                    static_cast<int>(dtype), fmt::join(kNames, ", ")));
+}
+
 DType promote(DType a, DType b) {
   if (a == b || is_bool(b)) return a;
   if (is_bool(a)) return b;

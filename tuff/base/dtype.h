@@ -31,6 +31,8 @@ TUFF_API size_t size_of(DType dtype);
 TUFF_API std::string_view name_of(DType dtype);
 /// The inverse of name_of. Throws InvalidArgument for anything else.
 TUFF_API DType dtype_from_name(std::string_view name);
+/// Throws InvalidArgument in the name of `operation` for a number that is no DType.
+TUFF_API void check_dtype(std::string_view operation, DType dtype);
 
 constexpr bool is_floating(DType t) { return t == DType::float32 || t == DType::float64; }
 constexpr bool is_signed_integer(DType t) { return t >= DType::int8 && t <= DType::int64; }

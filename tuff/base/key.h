@@ -1,6 +1,7 @@
 // 128-bit identities of layers: equal keys mean equal results, so equal work is done once.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -15,7 +16,9 @@ struct Key {
   uint64_t high = 0;
   uint64_t low = 0;
   friend bool operator==(const Key&, const Key&) = default;
-  friend auto operator<=>(const Key&, const Key&) = default;
+  friend std::strong_ordering operator<=>(const Key& a, const Key& b) {
+    return a.high != b.high ? a.high <=> b.high : a.low <=> b.low;
+  }
 };
 
 /// A key that no other call returns, for sources whose content is not hashed.

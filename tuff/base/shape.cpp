@@ -8,12 +8,6 @@
 
 TUFF_NAMESPACE_BEGIN
 
-int64_t element_count(const Dims& shape) {
-  int64_t n = 1;
-  for (int64_t extent : shape) n *= extent;
-  return n;
-}
-
 Dims row_major_strides(const Dims& shape) {
   Dims strides(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];

@@ -86,7 +86,11 @@ using Dims = PerAxis<int64_t>;
 using Axes = PerAxis<int64_t>;
 
 /// Number of elements: the product of all extents (1 for rank 0).
-TUFF_API int64_t element_count(const Dims& shape);
+inline int64_t element_count(const Dims& shape) {
+  int64_t n = 1;
+  for (int64_t extent : shape) n *= extent;
+  return n;
+}
 /// Row-major (C order) strides, counted in elements.
 TUFF_API Dims row_major_strides(const Dims& shape);
 /// "(3, 4)", "(5,)" and "()", as NumPy writes it.

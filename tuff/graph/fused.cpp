@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -65,17 +67,65 @@ std::vector<LayerOutput> outputs_of(const kernels::Program& program,
   return outputs;
 }
 
-std::string describe_members(const std::vector<FusedMember>& members) {
-  std::string text;
-  constexpr size_t kShown = 12;
-  size_t shown = 0;
-  for (const FusedMember& m : members) {
-    if (m.layer->name() == "full") continue;
-    if (++shown > kShown) {
-      text += fmt::format(", ... {} in all", members.size());
-      break;
+/// Names in order of first appearance, each once: "exp, multiply x3".
+class NameList {
+ public:
+  void add(std::string_view name) {
+    const auto at = std::find_if(counts_.begin(), counts_.end(),
+                                 [&](const auto& entry) { return entry.first == name; });
+    if (at == counts_.end()) {
+      counts_.emplace_back(name, 1);
+    } else {
+      ++at->second;
     }
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", m.layer->name());
+  }
+  bool empty() const { return counts_.empty(); }
+  std::string text() const {
+    constexpr size_t kShown = 12;  // some 100 characters
+    std::string text;
+    for (size_t i = 0; i < std::min(counts_.size(), kShown); ++i) {
+      text += fmt::format("{}{}", text.empty() ? "" : ", ", counts_[i].first);
+      if (counts_[i].second > 1) text += fmt::format(" x{}", counts_[i].second);
+    }
+    if (counts_.size() > kShown) text += fmt::format(", {} more", counts_.size() - kShown);
+    return text;
+  }
+
+ private:
+  std::vector<std::pair<std::string_view, size_t>> counts_;
+};
+
+/// "normal -> exp, divide, subtract -> sum, moments": sources made inside, what is computed from them and
+/// from the inputs, and the reductions that end the program. Constants are not worth a word.
+std::string describe_members(const std::vector<FusedMember>& members, bool shows_sources) {
+  std::set<const Layer*> read;  // by other members
+  std::set<const Layer*> sources;
+  NameList made;
+  NameList computed;
+  NameList reduced;
+  const auto add_source = [&](const Layer& layer) {
+    if (layer.name() != "full" && sources.insert(&layer).second) made.add(layer.name());
+  };
+  for (const FusedMember& member : members) {
+    for (const Port& input : member.layer->inputs()) {
+      read.insert(input.layer.get());
+      const auto* source = dynamic_cast<const BlockwiseLayer*>(input.layer.get());
+      if (shows_sources && source != nullptr && source->is_cheap_source()) add_source(*source);
+    }
+  }
+  for (const FusedMember& member : members) {
+    const BlockwiseLayer& layer = *member.layer;
+    if (layer.is_cheap_source()) {
+      add_source(layer);
+    } else if (layer.is_reduction() && !read.contains(&layer)) {
+      reduced.add(layer.name());
+    } else {
+      computed.add(layer.name());
+    }
+  }
+  std::string text;
+  for (const NameList* names : {&made, &computed, &reduced}) {
+    if (!names->empty()) text += (text.empty() ? "" : " -> ") + names->text();
   }
   return text.empty() ? "full" : text;
 }
@@ -273,8 +323,8 @@ std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember
     emitter.store(results[kept[o]], static_cast<uint32_t>(o));
   }
   return std::shared_ptr<const FusedLayer>(
-      new FusedLayer(make_core(std::move(emitter.program), std::move(label_chunks)), std::move(ports),
-                     describe_members(members)));
+      new FusedLayer(make_core(std::move(emitter.program), std::move(label_chunks)),
+                     std::move(ports), describe_members(members, !each_input)));
 }
 
 size_t FusedLayer::task_count() const { return core_->grid.tasks; }

@@ -29,7 +29,7 @@ class TUFF_API FusedLayer final : public Layer {
 
   std::string_view name() const override { return "fused"; }
   const kernels::Program& program() const;
-  /// "exp, subtract, sum": the operations inside.
+  /// "normal -> exp, multiply x2 -> sum": sources made inside, operations, and reductions at the end.
   std::string note() const override { return description_; }
   size_t task_count() const override;
   uint32_t task_of(uint32_t output, uint32_t block) const override;

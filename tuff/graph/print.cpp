@@ -1,7 +1,10 @@
 // Text and dot of a graph; see print.h.
 #include "tuff/graph/print.h"
 
+#include <algorithm>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -10,8 +13,14 @@ namespace graph {
 
 namespace {
 
+/// At most this much of a layer's own description, of its inputs and of its outputs: some 500 characters.
+constexpr size_t kNoteShown = 300;
+constexpr size_t kInputsShown = 8;
+constexpr size_t kOutputsShown = 3;
+
 std::string title(const Layer& layer) {
-  const std::string note = layer.note();
+  std::string note = layer.note();
+  if (note.size() > kNoteShown) note = note.substr(0, kNoteShown) + "...";
   return note.empty() ? std::string(layer.name()) : fmt::format("{}({})", layer.name(), note);
 }
 
@@ -26,6 +35,25 @@ std::string escaped(const std::string& text) {
     if (c == '"' || c == '\\') out += '\\';
     out += c;
   }
+  return out;
+}
+
+/// Texts in order, each once with how often it occurs: "L0, L1 x2"; the rest is counted.
+std::string counted(const std::vector<std::string>& texts, size_t shown,
+                    std::string_view separator) {
+  std::vector<std::pair<std::string_view, size_t>> counts;
+  std::unordered_map<std::string_view, size_t> place;
+  for (const std::string& text : texts) {
+    const auto [at, is_new] = place.try_emplace(text, counts.size());
+    if (is_new) counts.emplace_back(text, 0);
+    ++counts[at->second].second;
+  }
+  std::string out;
+  for (size_t i = 0; i < std::min(counts.size(), shown); ++i) {
+    out += fmt::format("{}{}", i == 0 ? "" : separator, counts[i].first);
+    if (counts[i].second > 1) out += fmt::format(" x{}", counts[i].second);
+  }
+  if (counts.size() > shown) out += fmt::format("{}{} more", separator, counts.size() - shown);
   return out;
 }
 
@@ -45,14 +73,15 @@ std::string to_text(const std::vector<Port>& outputs) {
     const Layer& layer = *layers[l];
     const size_t tasks = layer.lower({}) ? layer.task_count() : 0;
     text += fmt::format("L{}  {}  {} task{}", l, title(layer), tasks, tasks == 1 ? "" : "s");
-    for (size_t k = 0; k < layer.inputs().size(); ++k) {
-      text += fmt::format("{}L{}", k == 0 ? "  reads " : ", ", numbers.at(layer.inputs()[k].layer.get()));
-      if (layer.inputs()[k].output > 0) text += fmt::format(".{}", layer.inputs()[k].output);
+    std::vector<std::string> inputs;
+    for (const Port& input : layer.inputs()) {
+      inputs.push_back(fmt::format("L{}", numbers.at(input.layer.get())));
+      if (input.output > 0) inputs.back() += fmt::format(".{}", input.output);
     }
-    for (size_t o = 0; o < layer.outputs().size(); ++o) {
-      text += fmt::format("{}{}", o == 0 ? "  ->  " : " and ", result(layer.outputs()[o]));
-    }
-    text += '\n';
+    if (!inputs.empty()) text += "  <-  " + counted(inputs, kInputsShown, ", ");
+    std::vector<std::string> results;
+    for (const LayerOutput& output : layer.outputs()) results.push_back(result(output));
+    text += "  ->  " + counted(results, kOutputsShown, " and ") + '\n';
   }
   return text;
 }

@@ -68,7 +68,9 @@ class TUFF_API ThreadPool {
   /// Wakes one parked helper, if there is one.
   void wake();
   /// Whether some helper sleeps. May lag behind by the time a store takes to become visible.
-  bool anyone_parked() const { return parked_.load(std::memory_order_relaxed) > 0; }
+  bool anyone_parked() const { return parked() > 0; }
+  /// How many helpers sleep, or are about to. May lag behind likewise.
+  int parked() const { return static_cast<int>(parked_.load(std::memory_order_relaxed)); }
 
  private:
   struct Found {
