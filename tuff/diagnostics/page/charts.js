@@ -130,7 +130,7 @@ function buildMemory(trace, view) {
     const y = (bytes) => bottom - (bytes / high) * (bottom - top);
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const tick of ticksBetween(0, high, 3).ticks) {
+    for (const tick of ticksBetween(0, high, 5).ticks) {
       context.fillStyle = styleValue("--line");
       context.fillRect(area.left, Math.round(y(tick)), area.width - area.left, 1);
       context.fillStyle = styleValue("--faint");

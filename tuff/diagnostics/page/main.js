@@ -6,15 +6,19 @@ const colors = colorsOf(trace.operations);
 
 function buildFacts() {
   byId("title").textContent = data.title;
-  const facts = [...data.facts];
+  const facts = [];
   if (trace.totals.tasks > 0) {
     const totals = trace.phaseTotals.find(({name}) => name === trace.phase) ?? trace.totals;
     const suffix = trace.phase === "" ? "" : ` (${trace.phase})`;
     facts.push(["seconds" + suffix, significant(totals.wall / 1e9, 4)],
                ["white space" + suffix, percentText(totals.white)],
-               ["bytes through tasks" + suffix, rateText(totals.bytesIn + totals.bytesOut, totals.wall)],
+               ["through tasks" + suffix, rateText(totals.bytesIn + totals.bytesOut, totals.wall)],
                ["threads", countText(trace.threads)]);
   }
+  facts.push(...data.facts);
+  // One row of up to six, else rows of equal length.
+  const rows = Math.ceil(facts.length / 6);
+  byId("facts").style.setProperty("--columns", Math.ceil(facts.length / rows) || 1);
   byId("facts").hidden = facts.length === 0;
   byId("facts").append(...facts.map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));

@@ -134,8 +134,8 @@ class Stream {
     this.hovered = null;
     const depth = trace.phases.reduce((most, phase) => Math.max(most, phase.depth + 1), 0);
     this.top = depth * 20 + (depth > 0 ? 6 : 0);
-    // 28 pixels per row, fewer when there are many threads, so that 64 rows still fit a screen.
-    this.rowHeight = Math.min(28, Math.max(9, Math.floor(560 / this.lanes.length)));
+    // 40 pixels per row, fewer when there are many threads, so that 64 rows still fit a screen.
+    this.rowHeight = Math.min(40, Math.max(9, Math.floor(560 / this.lanes.length)));
     this.bottom = this.top + this.rowHeight * this.lanes.length;
     const canvas = byId("stream-canvas");
     this.area = new TimeCanvas(canvas, view, this.bottom + 24, (context) => this.paint(context));
