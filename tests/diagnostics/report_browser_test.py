@@ -53,8 +53,8 @@ class ReportInABrowser(unittest.TestCase):
     def range(self) -> str:
         return self.text("#range")
 
-    def point(self, row: int, share: float) -> tuple[float, float]:
-        """A point of the page: in the middle of a row of the task stream, at a share of its time."""
+    def point(self, row: int, share: float, height: float = 0.5) -> tuple[float, float]:
+        """A point of the page: in a row of the task stream, at shares of its time and of its height."""
         box = self.browser.evaluate("""(() => {
           const canvas = document.getElementById("stream-canvas");
           canvas.scrollIntoView({block: "center"});
@@ -64,10 +64,10 @@ class ReportInABrowser(unittest.TestCase):
         margin = 34 if box["width"] < 500 else 58
         rows, phases = self.rows
         return (box["left"] + margin + share * (box["width"] - margin),
-                box["top"] + phases + (row + 0.5) * (box["height"] - 24 - phases) / rows)
+                box["top"] + phases + (row + 1 - height) * (box["height"] - 24 - phases) / rows)
 
-    def pixel(self, row: int, share: float) -> list[int]:
-        x, y = self.point(row, share)
+    def pixel(self, row: int, share: float, height: float = 0.5) -> list[int]:
+        x, y = self.point(row, share, height)
         return self.browser.evaluate(f"""(() => {{
           const box = document.getElementById("stream-canvas").getBoundingClientRect();
           return {PIXEL}("stream-canvas", {x} - box.left, {y} - box.top);
@@ -254,7 +254,13 @@ class ReportInABrowser(unittest.TestCase):
         self.open("large")
         self.rows = (4, 26)
         self.assertIn("1\u202f000\u202f000 tasks in 125\u202f000 runs", self.text("#stream-lead"))
-        self.assertGreater(self.pixel(3, 0.99)[3], 0)
+        colors = self.swatches()
+        # Half of the tasks' time is that of sum, and 19 % of all is white space: that fills a column from
+        # its foot to 40 %, and leaves the top fifth.
+        for row in range(4):
+            self.assertEqual(self.pixel(row, 0.7, 0.3), colors["sum"])
+            self.assertEqual(self.pixel(row, 0.7, 0.6), colors["fused(exp, multiply)"])
+            self.assertNotIn(self.pixel(row, 0.7, 0.9), colors.values())
         self.browser.mouse("Moved", *self.point(2, 0.5))
         self.assertRegex(self.text("#tooltip"), r"and \d+ tasks more under this point: zoom in")
         x, y = self.point(2, 0.5)

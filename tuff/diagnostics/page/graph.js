@@ -111,6 +111,7 @@ function drawGraph(graph, colors, number) {
     }
     canvas.style.height = y - NODE.gapY + "px";
     canvas.prepend(edgesOf(ways, `arrow-${number}`));
+    holder.scrollLeft = (holder.scrollWidth - holder.clientWidth) / 2;
   };
   return {holder, arrange};
 }

@@ -59,7 +59,8 @@ function buildStream(view) {
   }
   byId("stream-lead").textContent =
     `${tasksText(totals.tasks)} in ${countText(trace.runs)} run${trace.runs === 1 ? "" : "s"} of plans. A row per thread, ` +
-    `a box per task; where nothing is drawn, no task ran. ` +
+    `a box per task; where nothing is drawn, no task ran. Tasks too short for a box add up to columns, as high as ` +
+    `the share of time they fill. ` +
     `White space: ${percentText(totals.white)} of the threads' time over the whole recording.`;
   const stream = new Stream(trace, view, colors);
   listenTo(stream.area, view, (event) => {

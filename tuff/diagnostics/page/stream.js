@@ -130,7 +130,10 @@ class Stream {
     this.trace = trace;
     this.lanes = unpackLanes(trace);
     this.kinds = unpackKinds(trace);
-    this.colorOfKind = this.kinds.operation.map((o) => colors.get(trace.operations[o]));
+    // Operations by rank, longest first: a column has the longest at its foot.
+    const ranks = new Map(trace.operationTotals.map(({operation}, rank) => [operation, rank]));
+    this.colors = [...ranks.keys()].map((operation) => colors.get(trace.operations[operation]));
+    this.rankOfKind = this.kinds.operation.map((operation) => ranks.get(operation));
     this.hovered = null;
     const depth = trace.phases.reduce((most, phase) => Math.max(most, phase.depth + 1), 0);
     this.top = depth * 20 + (depth > 0 ? 6 : 0);
@@ -214,52 +217,47 @@ class Stream {
     context.globalAlpha = 1;
   }
 
-  /** Tasks of 3 pixels and more are boxes. The others add up, pixel by pixel: how opaque a pixel is says
-   *  which share of it is filled, and its colour is that of the operation with most of it (majority vote
-   *  of Boyer and Moore, one pass without a count per operation). */
+  /** Tasks of 3 pixels and more are boxes. The others add up, pixel by pixel, to a column as high as the
+   *  share of its time that is filled, each operation with its part. */
   paintLane(context, l) {
-    const {area, colorOfKind} = this;
+    const {area, colors, rankOfKind} = this;
     const {start, end, kind, count} = this.lanes[l];
     const [y, height] = [this.rowTop(l), this.rowHeight - 3];
     const {ratio} = area;
     const scale = area.scale * ratio;
     const pixels = Math.ceil((area.width - area.left) * ratio) + 1;
-    const filled = new Float32Array(pixels);
-    const vote = new Float32Array(pixels);
-    const winner = new Array(pixels);
+    const parts = colors.map(() => null);  // by rank: filled share of each pixel
     const from = this.view.start;
-    let color = null;
+    let painted = -1;
     for (let i = firstAfter(this.lanes[l], from); i < count && start[i] < this.view.end; ++i) {
       const x0 = (start[i] - from) * scale;
       const x1 = (end[i] - from) * scale;
-      const mine = colorOfKind[kind[i]];
+      const rank = rankOfKind[kind[i]];
       if (x1 - x0 >= 3 * ratio) {
-        if (mine !== color) context.fillStyle = color = mine;
+        if (rank !== painted) context.fillStyle = colors[painted = rank];
         const gap = x1 - x0 >= 5 * ratio ? 1 : 0.5;
         const left = Math.max(x0, -8);
         const right = Math.min(x1, pixels + 8);
         context.fillRect(area.left + left / ratio, y, (right - left) / ratio - gap, height);
         continue;
       }
+      const part = (parts[rank] ??= new Float32Array(pixels));
       const last = Math.min(Math.floor(x1), pixels - 1);
       for (let p = Math.max(Math.floor(x0), 0); p <= last; ++p) {
-        const part = Math.min(x1, p + 1) - Math.max(x0, p);
-        filled[p] += part;
-        if (winner[p] === mine) {
-          vote[p] += part;
-        } else if ((vote[p] -= part) < 0) {
-          winner[p] = mine;
-          vote[p] = -vote[p];
-        }
+        part[p] += Math.min(x1, p + 1) - Math.max(x0, p);
       }
     }
-    for (let p = 0; p < pixels; ++p) {
-      if (filled[p] === 0) continue;
-      context.globalAlpha = Math.min(1, Math.max(filled[p], 0.12));
-      if (winner[p] !== color) context.fillStyle = color = winner[p];
-      context.fillRect(area.left + p / ratio, y, 1 / ratio, height);
-    }
-    context.globalAlpha = 1;
+    const bottom = new Float32Array(pixels).fill(y + height);
+    parts.forEach((part, rank) => {
+      if (part === null) return;
+      context.fillStyle = colors[rank];
+      for (let p = 0; p < pixels; ++p) {
+        if (part[p] === 0) continue;
+        const high = part[p] * height;
+        context.fillRect(area.left + p / ratio, bottom[p] - high, 1 / ratio, high);
+        bottom[p] -= high;
+      }
+    });
   }
 
   paintHovered(context) {
@@ -314,8 +312,8 @@ class Stream {
   }
 }
 
-/** A moment, to the microsecond. */
-const startText = (ns) => (ns < 1e9 ? `${(ns / 1e6).toFixed(3)} ms` : `${(ns / 1e9).toFixed(6)} s`);
+/** A moment, to the microsecond; in seconds when the recording lasts longer than one. */
+const startText = (ns) => (trace.duration < 1e9 ? `${(ns / 1e6).toFixed(3)} ms` : `${(ns / 1e9).toFixed(6)} s`);
 
 /** Wheel, drag, pinch, double click and keys on a canvas move the view. */
 function listenTo(area, view, hover) {
