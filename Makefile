@@ -13,7 +13,7 @@ demo: ## build the release and run the example expression
 	@build/release/examples/expression
 
 test: ## build and run all tests, then those that suit the sanitizers
-	@scripts/bootstrap.sh
+	@scripts/bootstrap.sh test
 	@scripts/run_tests.sh
 
 bench: ## BENCH=<folder of bench/>: run one question against its rivals (BENCH_QUICK=1: under a minute)

@@ -3,7 +3,8 @@
 # through sudo) and Python environments under .cache/. Called by every make target that needs it. Asks
 # nothing, says what it installs, names what it could not get, and does nothing when nothing is missing.
 #
-# Usage: bootstrap.sh [dev] [bench]
+# Usage: bootstrap.sh [test] [dev] [bench]
+#   test   also a browser, unless there is one
 #   dev    also what `make format` and `make lint` need
 #   bench  also bench/packages.txt and the environment .cache/bench-venv (bench/requirements.txt)
 set -euo pipefail
@@ -12,16 +13,23 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 required=(g++ make cmake ninja-build pkg-config python3 python3-venv libhwy-dev libsleef-dev
           libopenblas-dev libfmt-dev libxxhash-dev libgtest-dev libgmock-dev)
 optional=(ccache)
+browser=()
 with_bench=no
 for word in "$@"; do
   case $word in
+    test)
+      # In which the tests look at the report: docs/decisions/0010-report-and-browser-test.md
+      for name in chromium chromium-headless-shell chromium-browser google-chrome; do
+        command -v "$name" >/dev/null && continue 2
+      done
+      browser=(chromium) ;;
     dev) required+=(clang-format clang-tidy git) ;;
     bench)
       with_bench=yes
       if [[ -f bench/packages.txt ]]; then
         mapfile -t -O "${#required[@]}" required < <(sed 's/#.*//' bench/packages.txt | xargs -rn1)
       fi ;;
-    *) echo "bootstrap: unknown word '$word'; known: dev, bench" >&2; exit 2 ;;
+    *) echo "bootstrap: unknown word '$word'; known: test, dev, bench" >&2; exit 2 ;;
   esac
 done
 
@@ -53,7 +61,7 @@ apt_get() {
 
 install_missing() {
   local missing
-  mapfile -t missing < <(missing_of "${required[@]}" "${optional[@]}")
+  mapfile -t missing < <(missing_of "${required[@]}" "${optional[@]}" "${browser[@]}")
   (( ${#missing[@]} )) || return 0
   if ! command -v apt-get >/dev/null; then
     say "this machine has no apt-get; please install: ${missing[*]}" >&2
@@ -84,6 +92,9 @@ if command -v dpkg-query >/dev/null; then
   mapfile -t lacking_optional < <(missing_of "${optional[@]}")
   if (( ${#lacking_optional[@]} )); then
     say "could not get ${lacking_optional[*]}; builds work without, but are slower" >&2
+  fi
+  if (( ${#browser[@]} )) && ! command -v chromium >/dev/null; then
+    say "could not get chromium; diagnostics.report_browser_test will fail" >&2
   fi
   if (( ${#lacking[@]} )); then
     say "could not get: ${lacking[*]}" >&2

@@ -13,4 +13,6 @@
 #include "tuff/compute.h"
 #include "tuff/delayed.h"
 #include "tuff/diagnostics/progress.h"
+#include "tuff/diagnostics/recorder.h"
+#include "tuff/diagnostics/report.h"
 #include "tuff/graph/serialize.h"

@@ -17,9 +17,10 @@ TUFF_NAMESPACE_BEGIN
 struct TraceEvent {
   int64_t start_ns = 0;
   int64_t end_ns = 0;
+  uint64_t bytes_in = 0;    ///< bytes of the blocks that the task was given, each as often as given
   uint64_t bytes_out = 0;   ///< bytes of the blocks that the task yielded
   uint32_t task = 0;        ///< number in the plan
-  uint32_t operation = 0;   ///< index into TraceRun::operations
+  uint32_t operation = 0;   ///< index into *TraceRun::operations
   uint32_t thread = 0;      ///< worker number in this run; 0 is the caller
   uint32_t failed = 0;      ///< 1 when the task threw
 };
@@ -29,7 +30,8 @@ struct TraceRun {
   int64_t start_ns = 0;
   int64_t end_ns = 0;
   uint32_t threads = 0;
-  std::vector<std::string> operations;
+  /// Names, the same object for all runs of one plan; two operations may share a name. Never null.
+  std::shared_ptr<const std::vector<std::string>> operations;
   std::vector<TraceEvent> events;  ///< by thread, in order of start within one thread
 };
 

@@ -42,11 +42,19 @@ class Inside {
   Scratch nested_;
 };
 
+uint64_t bytes_of(const Value& value) {
+  return value.holds<Block>() ? value.get<Block>().bytes() : 0;
+}
+
 uint64_t bytes_of(std::span<const Value> values) {
   uint64_t bytes = 0;
-  for (const Value& value : values) {
-    if (value.holds<Block>()) bytes += value.get<Block>().bytes();
-  }
+  for (const Value& value : values) bytes += bytes_of(value);
+  return bytes;
+}
+
+uint64_t bytes_of(std::span<Value* const> values) {
+  uint64_t bytes = 0;
+  for (const Value* value : values) bytes += bytes_of(*value);
   return bytes;
 }
 
@@ -159,7 +167,12 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   arguments.last_use = {worker.last_use.get(), record_of_task.input_count};
   arguments.outputs = state_.outputs(record_of_task);
   state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
-  const int64_t start_ns = instrumented_ ? now_ns() : 0;
+  int64_t start_ns = 0;
+  if (instrumented_) [[unlikely]] {
+    // Before the task runs, for it may move from its inputs.
+    if (settings_.traced) worker.bytes_in = bytes_of(arguments.inputs);
+    start_ns = now_ns();
+  }
   try {
     record_of_task.function->run(arguments);
     if (settings_.traced) record(worker, task, start_ns, false);
@@ -392,7 +405,8 @@ void ActiveRun::record(Worker& worker, uint32_t task, int64_t start_ns, bool fai
   TraceEvent event;
   event.start_ns = start_ns;
   event.end_ns = now_ns();
-  event.bytes_out = failed ? 0 : bytes_of(worker.arguments.outputs);
+  event.bytes_in = worker.bytes_in;
+  event.bytes_out = failed ? 0 : bytes_of(std::span<const Value>(worker.arguments.outputs));
   event.task = task;
   event.operation = program_.plan.function[task];
   event.thread = worker.number;
@@ -432,6 +446,17 @@ void RunStore::give_back(ActiveRun& run) {
   const std::lock_guard lock(mutex_);
   free_.push_back(&run);
   returned_.notify_all();
+}
+
+std::shared_ptr<const std::vector<std::string>> RunStore::operation_names() {
+  const std::lock_guard lock(mutex_);
+  if (operation_names_ == nullptr) {
+    auto names = std::make_shared<std::vector<std::string>>();
+    names->reserve(program.plan.functions.size());
+    for (const auto& function : program.plan.functions) names->emplace_back(function->name());
+    operation_names_ = std::move(names);
+  }
+  return operation_names_;
 }
 
 TUFF_NAMESPACE_END

@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "tuff/base/trace.h"
@@ -43,6 +44,7 @@ struct alignas(64) Worker {
   uint64_t unreported = 0;  // tasks since the last report to progress
   int64_t reported_ns = 0;
   int64_t last_wake_ns = 0;
+  uint64_t bytes_in = 0;  // of the task under way, when traced
   std::vector<TraceEvent> events;
   bool taken = false;  // by a helper; guarded by the run's mutex
 };
@@ -153,6 +155,8 @@ class RunStore {
   /// A run that nobody uses.
   ActiveRun& take();
   void give_back(ActiveRun& run);
+  /// Names of the plan's functions, made for the first traced run.
+  std::shared_ptr<const std::vector<std::string>> operation_names();
 
   const Program program;
   /// Duration of the last run that succeeded.
@@ -163,6 +167,7 @@ class RunStore {
   std::condition_variable returned_;
   std::vector<std::unique_ptr<ActiveRun>> all_;
   std::vector<ActiveRun*> free_;
+  std::shared_ptr<const std::vector<std::string>> operation_names_;
 };
 
 TUFF_NAMESPACE_END

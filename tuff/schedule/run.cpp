@@ -115,13 +115,13 @@ std::vector<std::shared_ptr<TraceSink>> sinks_of(const Context& context, bool ne
   return nested ? std::vector<std::shared_ptr<TraceSink>>() : context.traces();
 }
 
-void deliver_trace(ActiveRun& run, const PlanArrays& plan, int64_t start_ns, int threads,
+void deliver_trace(ActiveRun& run, RunStore& store, int64_t start_ns, int threads,
                    const std::vector<std::shared_ptr<TraceSink>>& sinks, TraceSink* own) {
   TraceRun trace;
   trace.start_ns = start_ns;
   trace.end_ns = now_ns();
   trace.threads = static_cast<uint32_t>(threads);
-  for (const auto& function : plan.functions) trace.operations.emplace_back(function->name());
+  trace.operations = store.operation_names();
   trace.events = run.take_events();
   const auto tell = [&trace](TraceSink& sink) {
     try {
@@ -213,7 +213,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
                                  options.deadline.value_or(std::chrono::nanoseconds::max()));
     run->work_as_caller();
   }
-  if (traced) deliver_trace(*run, plan, start_ns, threads, sinks, options.trace);
+  if (traced) deliver_trace(*run, *store_, start_ns, threads, sinks, options.trace);
   if (run->ended() != End::none) throw_early_end(*run, plan);
   std::vector<Value> outputs = run->state().take_outputs();
   run.set_clean();

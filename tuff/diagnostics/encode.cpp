@@ -1,0 +1,328 @@
+// The page's data; see encode.h for the format.
+#include "tuff/diagnostics/encode.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "tuff/base/version.h"
+#include "tuff/diagnostics/json.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+/// Packed numbers; see encode.h.
+class Packer {
+ public:
+  void put(uint64_t number) {
+    while (number >= 0x80) {
+      bytes_.push_back(static_cast<uint8_t>(number | 0x80));
+      number >>= 7;
+    }
+    bytes_.push_back(static_cast<uint8_t>(number));
+  }
+  void put_signed(int64_t number) {
+    put((static_cast<uint64_t>(number) << 1) ^ static_cast<uint64_t>(number >> 63));
+  }
+  std::string base64() const {
+    static constexpr std::string_view kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    text.reserve((bytes_.size() + 2) / 3 * 4);
+    for (size_t i = 0; i < bytes_.size(); i += 3) {
+      const size_t count = std::min<size_t>(3, bytes_.size() - i);
+      uint32_t bits = 0;
+      for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < count ? bytes_[i + k] : 0u);
+      for (size_t k = 0; k < 4; ++k) {
+        text += k <= count ? kDigits[bits >> (18 - 6 * k) & 63] : '=';
+      }
+    }
+    return text;
+  }
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+/// A row of the task stream. Runs that overlap in time, of several clients, get rows of their own.
+struct Lane {
+  uint32_t client = 0;
+  uint32_t thread = 0;
+  friend auto operator<=>(const Lane&, const Lane&) = default;
+};
+
+/// For each run, a client that was free at its start; as few clients as possible.
+std::vector<uint32_t> clients_of(const std::vector<RecordedRun>& runs) {
+  std::vector<size_t> by_start(runs.size());
+  std::iota(by_start.begin(), by_start.end(), size_t{0});
+  std::stable_sort(by_start.begin(), by_start.end(),
+                   [&](size_t a, size_t b) { return runs[a].start_ns < runs[b].start_ns; });
+  std::vector<uint32_t> clients(runs.size());
+  std::vector<int64_t> busy_until;
+  for (const size_t r : by_start) {
+    const auto free = std::find_if(busy_until.begin(), busy_until.end(),
+                                   [&](int64_t until) { return until <= runs[r].start_ns; });
+    clients[r] = static_cast<uint32_t>(free - busy_until.begin());
+    if (free == busy_until.end()) busy_until.push_back(0);
+    busy_until[clients[r]] = runs[r].end_ns;
+  }
+  return clients;
+}
+
+/// Events in the order of the page, by lane.
+std::map<Lane, std::vector<uint32_t>> lanes_of(const Recording& recording) {
+  std::map<Lane, std::vector<uint32_t>> lanes;
+  for (uint32_t thread = 0; thread < recording.threads; ++thread) lanes[{0, thread}];
+  const std::vector<uint32_t> clients = clients_of(recording.runs);
+  for (size_t r = 0; r < recording.runs.size(); ++r) {
+    const RecordedRun& run = recording.runs[r];
+    for (uint64_t e = run.first_event; e < run.end_event; ++e) {
+      const Lane lane = {clients[r], recording.events[e].thread};
+      lanes[lane].push_back(static_cast<uint32_t>(e));
+    }
+  }
+  for (auto& [lane, events] : lanes) {
+    std::stable_sort(events.begin(), events.end(), [&](uint32_t a, uint32_t b) {
+      return recording.events[a].start_ns < recording.events[b].start_ns;
+    });
+  }
+  return lanes;
+}
+
+using Kind = std::array<uint64_t, 4>;  // operation, bytes in, bytes out, failed
+
+struct KindHash {
+  size_t operator()(const Kind& kind) const {
+    size_t hash = 0;
+    for (const uint64_t part : kind) hash = (hash ^ part) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 32;
+  }
+};
+
+void put_events(JsonWriter& json, const Recording& recording) {
+  const auto lanes = lanes_of(recording);
+  json.key("lanes");
+  json.open('[');
+  for (const auto& [lane, events] : lanes) {
+    json.open('[');
+    json.value(lane.client);
+    json.value(lane.thread);
+    json.value(events.size());
+    json.close(']');
+  }
+  json.close(']');
+
+  Packer packed;
+  Packer kinds;
+  std::unordered_map<Kind, uint64_t, KindHash> numbers;
+  for (const auto& [lane, events] : lanes) {
+    int64_t time = recording.start_ns;
+    int64_t task = 0;
+    for (const uint32_t e : events) {
+      const TraceEvent& event = recording.events[e];
+      const Kind kind = {event.operation, event.bytes_in, event.bytes_out, event.failed};
+      const auto [number, is_new] = numbers.try_emplace(kind, numbers.size());
+      if (is_new) {
+        for (const uint64_t part : kind) kinds.put(part);
+      }
+      packed.put_signed(event.start_ns - time);
+      packed.put(static_cast<uint64_t>(event.end_ns - event.start_ns));
+      packed.put_signed(static_cast<int64_t>(event.task) - task);
+      packed.put(number->second);
+      time = event.end_ns;
+      task = event.task;
+    }
+  }
+  json.member("events", packed.base64());
+  json.member("kinds", kinds.base64());
+  json.member("kindCount", numbers.size());
+}
+
+void put_totals(JsonWriter& json, const TaskTotals& totals) {
+  json.member("wall", totals.wall_ns);
+  json.member("busy", totals.task_ns);
+  json.member("tasks", totals.tasks);
+  json.member("bytesIn", totals.bytes_in);
+  json.member("bytesOut", totals.bytes_out);
+  json.member("white", totals.white_space);
+}
+
+void put_phases(JsonWriter& json, const Recording& recording) {
+  json.key("phases");
+  json.open('[');
+  std::vector<std::string_view> names;
+  for (const RecordedPhase& phase : recording.phases) {
+    json.open('{');
+    json.member("name", phase.name);
+    json.member("start", phase.start_ns - recording.start_ns);
+    json.member("end", phase.end_ns - recording.start_ns);
+    json.member("depth", phase.depth);
+    json.close('}');
+    if (std::find(names.begin(), names.end(), phase.name) == names.end()) {
+      names.push_back(phase.name);
+    }
+  }
+  json.close(']');
+  json.key("phaseTotals");
+  json.open('[');
+  for (const std::string_view name : names) {
+    json.open('{');
+    json.member("name", name);
+    put_totals(json, totals_of_phase(recording, name));
+    json.close('}');
+  }
+  json.close(']');
+}
+
+void put_operations(JsonWriter& json, const Recording& recording) {
+  json.key("operations");
+  json.open('[');
+  for (const std::string& name : recording.operations) json.value(name);
+  json.close(']');
+  json.key("operationTotals");
+  json.open('[');
+  for (const OperationTotals& totals : totals_by_operation(recording)) {
+    json.open('{');
+    json.member("operation", totals.operation);
+    json.member("tasks", totals.tasks);
+    json.member("failed", totals.failed);
+    json.member("busy", totals.task_ns);
+    json.member("bytesIn", totals.bytes_in);
+    json.member("bytesOut", totals.bytes_out);
+    json.close('}');
+  }
+  json.close(']');
+}
+
+void put_memory(JsonWriter& json, const Recording& recording) {
+  Packer packed;
+  MemorySample last;
+  last.time_ns = recording.start_ns;
+  for (const MemorySample& sample : recording.memory) {
+    packed.put_signed(sample.time_ns - last.time_ns);
+    packed.put_signed(static_cast<int64_t>(sample.resident_bytes - last.resident_bytes));
+    packed.put_signed(static_cast<int64_t>(sample.live_bytes - last.live_bytes));
+    last = sample;
+  }
+  json.member("memory", packed.base64());
+  json.member("memoryCount", recording.memory.size());
+}
+
+void put_recording(JsonWriter& json, const Report& report) {
+  const Recording& recording = report.recording;
+  json.key("trace");
+  json.open('{');
+  json.member("threads", recording.threads);
+  json.member("duration", recording.end_ns - recording.start_ns);
+  json.member("runs", recording.runs.size());
+  json.key("totals");
+  json.open('{');
+  put_totals(json, totals_of_all(recording));
+  json.close('}');
+  json.member("phase", report.phase);
+  put_phases(json, recording);
+  put_operations(json, recording);
+  put_events(json, recording);
+  put_memory(json, recording);
+  json.close('}');
+}
+
+void put_row(JsonWriter& json, std::span<const std::string> cells) {
+  json.open('[');
+  for (const std::string& cell : cells) json.value(cell);
+  json.close(']');
+}
+
+void put_tables(JsonWriter& json, const std::vector<ReportTable>& tables) {
+  json.key("tables");
+  json.open('[');
+  for (const ReportTable& table : tables) {
+    json.open('{');
+    json.member("title", table.title);
+    json.key("columns");
+    put_row(json, table.columns);
+    json.key("rows");
+    json.open('[');
+    for (const auto& row : table.rows) put_row(json, row);
+    json.close(']');
+    json.close('}');
+  }
+  json.close(']');
+}
+
+void put_series(JsonWriter& json, const std::vector<ReportSeries>& all) {
+  json.key("series");
+  json.open('[');
+  for (const ReportSeries& series : all) {
+    json.open('{');
+    json.member("title", series.title);
+    json.member("x", series.x_label);
+    json.member("y", series.y_label);
+    json.member("log", series.log_scale ? 1 : 0);
+    json.key("values");
+    json.open('[');
+    for (const double value : series.values) json.value(value);
+    json.close(']');
+    json.close('}');
+  }
+  json.close(']');
+}
+
+void put_graphs(JsonWriter& json, const std::vector<ReportGraph>& graphs) {
+  json.key("graphs");
+  json.open('[');
+  for (const ReportGraph& graph : graphs) {
+    json.open('{');
+    json.member("title", graph.title);
+    json.key("layers");
+    json.open('[');
+    for (const ReportGraph::Layer& layer : graph.layers) {
+      json.open('{');
+      json.member("title", layer.title);
+      json.member("operation", layer.operation);
+      json.member("tasks", layer.tasks);
+      json.key("outputs");
+      put_row(json, layer.outputs);
+      json.close('}');
+    }
+    json.close(']');
+    json.key("edges");
+    json.open('[');
+    for (const auto& [from, to] : graph.edges) {
+      json.open('[');
+      json.value(from);
+      json.value(to);
+      json.close(']');
+    }
+    json.close(']');
+    json.close('}');
+  }
+  json.close(']');
+}
+
+}  // namespace
+
+std::string encode(const Report& report) {
+  JsonWriter json;
+  json.open('{');
+  json.member("title", report.title);
+  json.member("version", TUFF_VERSION);
+  json.key("facts");
+  json.open('[');
+  for (const auto& [name, value] : report.facts) put_row(json, std::array{name, value});
+  json.close(']');
+  put_tables(json, report.tables);
+  put_series(json, report.series);
+  put_graphs(json, report.graphs);
+  put_recording(json, report);
+  json.close('}');
+  return json.take();
+}
+
+TUFF_NAMESPACE_END

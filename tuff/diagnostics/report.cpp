@@ -1,0 +1,181 @@
+// Checks a report, draws up its page and puts the file in place; see report.h.
+#include "tuff/diagnostics/report.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tuff/base/error.h"
+#include "tuff/diagnostics/encode.h"
+#include "tuff/diagnostics/page.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+constexpr std::string_view kOperation = "write_report";
+
+void check(const Report& report) {
+  for (const ReportTable& table : report.tables) {
+    for (size_t r = 0; r < table.rows.size(); ++r) {
+      if (table.rows[r].size() == table.columns.size()) continue;
+      throw InvalidArgument(
+          kOperation, fmt::format("table \"{}\": row {} has {} cells; one for each of the {} "
+                                  "columns is needed",
+                                  table.title, r, table.rows[r].size(), table.columns.size()));
+    }
+  }
+  for (const ReportGraph& graph : report.graphs) {
+    for (const auto& [from, to] : graph.edges) {
+      if (from < to && to < graph.layers.size()) continue;
+      throw InvalidArgument(kOperation,
+                            fmt::format("graph \"{}\": edge from layer {} to layer {}; it must "
+                                        "lead to a later one of the {} layers, counted from 0",
+                                        graph.title, from, to, graph.layers.size()));
+    }
+  }
+  if (!report.phase.empty()) static_cast<void>(totals_of_phase(report.recording, report.phase));
+}
+
+std::string escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '&': result += "&amp;"; break;
+      case '<': result += "&lt;"; break;
+      case '>': result += "&gt;"; break;
+      case '"': result += "&quot;"; break;
+      default: result += c;
+    }
+  }
+  return result;
+}
+
+std::string page_of(const Report& report) {
+  static constexpr std::string_view kTitle = "{{title}}";
+  static constexpr std::string_view kData = "{{data}}";
+  const size_t title = kReportPage.find(kTitle);
+  const size_t data = kReportPage.find(kData);
+  const size_t after_title = title + kTitle.size();
+  std::string page(kReportPage.substr(0, title));
+  page += escaped(report.title);
+  page += kReportPage.substr(after_title, data - after_title);
+  page += encode(report);
+  page += kReportPage.substr(data + kData.size());
+  return page;
+}
+
+/// A file under a temporary name, which is removed unless the file was put in its place.
+class NewFile {
+ public:
+  explicit NewFile(const std::string& path) : path_(path) {
+    static std::atomic<uint64_t> count{0};
+    temporary_ = fmt::format("{}.{}-{}.tmp", path, ::getpid(), count.fetch_add(1));
+    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file_ < 0) fail();
+  }
+  ~NewFile() {
+    if (file_ >= 0) ::close(file_);
+    if (!in_place_) ::unlink(temporary_.c_str());
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  void write(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t written = ::write(file_, text.data(), text.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail();
+      text.remove_prefix(static_cast<size_t>(written));
+    }
+  }
+  void put_in_place() {
+    if (::fsync(file_) != 0 || ::close(std::exchange(file_, -1)) != 0 ||
+        ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+      fail();
+    }
+    in_place_ = true;
+  }
+
+ private:
+  [[noreturn]] void fail() {
+    const std::string reason = std::system_category().message(errno);
+    if (file_ >= 0) ::close(std::exchange(file_, -1));
+    throw InvalidArgument(kOperation,
+                          fmt::format("cannot write {}: {}; give a file in a folder that exists "
+                                      "and may be written to",
+                                      path_, reason));
+  }
+
+  std::string path_;
+  std::string temporary_;
+  int file_ = -1;
+  bool in_place_ = false;
+};
+
+/// The file that `path` leads to, so that a link stays and what it points at is replaced.
+std::string target_of(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(path, error);
+  if (error) return path;  // nothing there yet
+  if (!std::filesystem::is_regular_file(target, error)) {
+    throw InvalidArgument(kOperation,
+                          fmt::format("{} is there and is not a regular file; give the name of a "
+                                      "file to write or to replace",
+                                      path));
+  }
+  return target.string();
+}
+
+}  // namespace
+
+ReportGraph report_graph(std::string title, const std::vector<graph::Port>& outputs) {
+  ReportGraph result;
+  result.title = std::move(title);
+  std::unordered_map<const graph::Layer*, uint32_t> numbers;
+  for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
+    const auto number = static_cast<uint32_t>(result.layers.size());
+    numbers[layer.get()] = number;
+    ReportGraph::Layer& described = result.layers.emplace_back();
+    const std::string note = layer->note();
+    described.title =
+        note.empty() ? std::string(layer->name()) : fmt::format("{}({})", layer->name(), note);
+    if (const auto function = layer->lower({})) {
+      described.operation = function->name();
+      described.tasks = layer->task_count();
+    }
+    for (const graph::LayerOutput& output : layer->outputs()) {
+      described.outputs.push_back(fmt::format("{} {} in {} blocks", name_of(output.dtype),
+                                              to_string(shape_of(output.chunks)),
+                                              to_string(grid_of(output.chunks))));
+    }
+    for (const graph::Port& input : layer->inputs()) {
+      const std::pair<uint32_t, uint32_t> edge = {numbers.at(input.layer.get()), number};
+      if (std::find(result.edges.begin(), result.edges.end(), edge) == result.edges.end()) {
+        result.edges.push_back(edge);
+      }
+    }
+  }
+  return result;
+}
+
+void write_report(const std::string& path, const Report& report) {
+  check(report);
+  const std::string page = page_of(report);
+  NewFile file(target_of(path));
+  file.write(page);
+  file.put_in_place();
+}
+
+TUFF_NAMESPACE_END
