@@ -15,3 +15,8 @@ add_library(tuff_dependencies INTERFACE)
 target_link_libraries(tuff_dependencies INTERFACE
   Threads::Threads fmt::fmt PkgConfig::TUFF_HWY PkgConfig::TUFF_SLEEF PkgConfig::TUFF_OPENBLAS
   PkgConfig::TUFF_XXHASH)
+
+# Arrow is behind tuff::table alone, in a library of its own: libtuff never loads it.
+if(TUFF_BUILD_TABLE)
+  find_package(TuffArrow REQUIRED)
+endif()
