@@ -39,6 +39,7 @@ class PlannedObjective : public Objective {
     ++passes_;
     return run_pass(pass, points, count, wants);
   }
+  std::vector<graph::Port> layers(Wants wants) const { return compile_pass(1, wants).plan->outputs(); }
 
  protected:
   virtual Pass compile_pass(size_t count, Wants wants) const = 0;
@@ -157,13 +158,21 @@ class FamilyObjective final : public PlannedObjective {
   Family family_;
 };
 
-}  // namespace
-
-std::unique_ptr<Objective> make_objective(const Family& family, Rows rows, const RunOptions& run, bool twin) {
+std::unique_ptr<PlannedObjective> make_planned(const Family& family, Rows rows, const RunOptions& run, bool twin) {
   if (twin && family.name == logistic().name && rows.y.dtype() == DType::bool_) {
     return std::make_unique<LogisticObjective>(std::move(rows), run);
   }
   return std::make_unique<FamilyObjective>(family, std::move(rows), run);
+}
+
+}  // namespace
+
+std::unique_ptr<Objective> make_objective(const Family& family, Rows rows, const RunOptions& run, bool twin) {
+  return make_planned(family, std::move(rows), run, twin);
+}
+
+std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants, bool twin) {
+  return make_planned(family, rows, {}, twin)->layers(wants);
 }
 
 // ---- scaling -------------------------------------------------------------------------------------

@@ -48,6 +48,9 @@ struct Rows {
 TUFF_API std::unique_ptr<Objective> make_objective(const Family& family, Rows rows, const RunOptions& run,
                                                    bool twin = true);
 
+/// The optimised graph of one pass of that objective, for pictures and explanations.
+TUFF_API std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants, bool twin = true);
+
 /// Column means and scales, by which a model becomes one of columns with mean 0 and scale 1:
 /// theta_j = scale_j beta_j, and theta_p = intercept + sum of mean_j beta_j. Without an intercept nothing
 /// is centred and theta has p entries.

@@ -1,0 +1,125 @@
+// Shared options and text; see command.h.
+#include "apps/tuff/command.h"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cmath>
+#include <csignal>
+#include <map>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+namespace tuff::cli {
+
+void add_common_options(CLI::App& app, CommonOptions& options) {
+  app.add_option("--threads", options.threads, "Threads to use (default: all CPUs this process may use)")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--memory", options.memory, "Most bytes to hold in memory, e.g. 8GB (default: 60 % of what may be used)")
+      ->check([](const std::string& text) -> std::string {
+        try {
+          parse_bytes(text);
+          return {};
+        } catch (const InvalidArgument& error) {
+          return error.what();
+        }
+      });
+  app.add_flag("--quiet", options.quiet, "Print errors and nothing else");
+}
+
+void add_table_options(CLI::App& app, TableOptions& options) {
+  app.add_option("files", options.paths, "Parquet or CSV files of equal columns; globs in quotes work too")->required();
+  app.add_option("--nulls", options.nulls, "What to do with missing values: 'error' names the first, 'drop' leaves out its row")
+      ->check(CLI::IsMember({"error", "drop"}))
+      ->capture_default_str();
+  app.add_option("--csv-delimiter", options.delimiter, "What separates the values of a CSV file")->capture_default_str();
+  app.add_flag("--csv-multiline", options.multiline, "Quoted values of a CSV file may contain line breaks");
+}
+
+size_t parse_bytes(const std::string& text) {
+  static const std::map<std::string, double> kUnits = {
+      {"", 1},           {"B", 1},          {"KB", 1e3},         {"MB", 1e6},          {"GB", 1e9},        {"TB", 1e12},
+      {"K", 1e3},        {"M", 1e6},        {"G", 1e9},          {"T", 1e12},          {"KIB", 0x1p10},    {"MIB", 0x1p20},
+      {"GIB", 0x1p30},   {"TIB", 0x1p40}};
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  std::string unit(stop, end);
+  unit.erase(std::remove(unit.begin(), unit.end(), ' '), unit.end());
+  for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  const auto found = kUnits.find(unit);
+  const double bytes = found == kUnits.end() ? 0 : number * found->second;
+  if (error != std::errc() || !(bytes >= 1) || bytes >= 0x1p63) {
+    throw InvalidArgument("memory", fmt::format("'{}' is no amount of memory; accepted: a positive number and a unit, "
+                                                "such as 8GB or 512MiB",
+                                                text));
+  }
+  return static_cast<size_t>(bytes);
+}
+
+size_t budget_of(const CommonOptions& options) {
+  if (!options.memory.empty()) return parse_bytes(options.memory);
+  return static_cast<size_t>(kBudgetShare * static_cast<double>(usable_memory()));
+}
+
+std::string with_commas(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (ptrdiff_t at = static_cast<ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3) {
+    digits.insert(static_cast<size_t>(at), ",");
+  }
+  return digits;
+}
+
+std::string bytes_text(double bytes) {
+  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  while (bytes >= 999.5 && unit < 4) bytes /= 1000, ++unit;
+  return fmt::format("{:.3g} {}", bytes, kUnits[unit]);
+}
+
+std::string seconds_text(double seconds) { return fmt::format("{:.3f} s", seconds); }
+
+std::string text_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> width;
+  for (const std::vector<std::string>& row : rows) {
+    width.resize(std::max(width.size(), row.size()));
+    for (size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], row[c].size());
+  }
+  std::string text;
+  for (const std::vector<std::string>& row : rows) {
+    text += " ";
+    for (size_t c = 0; c < row.size(); ++c) {
+      text += c == 0 ? fmt::format(" {:<{}}", row[c], width[c]) : fmt::format("  {:>{}}", row[c], width[c]);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::stop_token stop_on_signals() {
+  // A thread of its own waits for the signals, since a stop source may not be used in a handler. All later
+  // threads inherit the mask.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A reader that went away shows as a failed write, not as death; a file size limit likewise.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::stop_source source;
+  std::thread([signals, source]() mutable {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    source.request_stop();
+    sigwait(&signals, &signal);
+    _exit(kRunError);
+  }).detach();
+  return source.get_token();
+}
+
+}  // namespace tuff::cli
