@@ -6,11 +6,11 @@
 
 JOBS := $(shell nproc)
 
-demo: ## build the release and run the example expression
+demo: ## fit a model to three million flights, and show where the time went
 	@scripts/bootstrap.sh
 	@cmake --preset release >/dev/null
-	@cmake --build --preset release -j $(JOBS) --target example_expression
-	@build/release/examples/expression
+	@cmake --build --preset release -j $(JOBS) --target tuff_cli example_logistic
+	@scripts/demo.sh
 
 test: ## build and run all tests, then those that suit the sanitizers
 	@scripts/bootstrap.sh test
