@@ -170,7 +170,10 @@ void write_fit_report(const FitCommand& command, const glm::FitResult& model,
   const std::vector<graph::Port> pass = glm::pass_layers(command.fit.family, {data.X, data.y != 0}, wants, true);
   Report report;
   report.title = fmt::format("{} on {}", command.target, fmt::join(command.files.paths, ", "));
-  report.facts = facts;
+  // The page itself shows the seconds and the white space of the phase.
+  for (const auto& fact : facts) {
+    if (fact.first != "fitting" && fact.first != "white space") report.facts.push_back(fact);
+  }
   report.tables.push_back({"Coefficients", {"feature", "coefficient"}, coefficient_rows(model)});
   report.series.push_back({"Gradient norm", "iteration", "largest scaled derivative", true, model.gradient_norm_history});
   report.series.push_back({"Objective", "iteration", "mean loss per row", false, model.objective_history});
