@@ -184,6 +184,7 @@ TEST(Recorder, StandsManyThreadsAtOnce) {
   Context context({.threads = 1});
   Recorder recorder({.context = &context, .memory_seconds = 0.0001});
   std::vector<std::thread> clients;
+  clients.reserve(4);
   for (int client = 0; client < 4; ++client) {
     clients.emplace_back([&, client] {
       const Names plan = names({"op " + std::to_string(client), "shared"});

@@ -17,12 +17,12 @@ TUFF_NAMESPACE_BEGIN
 struct TraceEvent {
   int64_t start_ns = 0;
   int64_t end_ns = 0;
-  uint64_t bytes_in = 0;    ///< bytes of the blocks that the task was given, each as often as given
-  uint64_t bytes_out = 0;   ///< bytes of the blocks that the task yielded
-  uint32_t task = 0;        ///< number in the plan
-  uint32_t operation = 0;   ///< index into *TraceRun::operations
-  uint32_t thread = 0;      ///< worker number in this run; 0 is the caller
-  uint32_t failed = 0;      ///< 1 when the task threw
+  uint64_t bytes_in = 0;   ///< bytes of the blocks that the task was given, each as often as given
+  uint64_t bytes_out = 0;  ///< bytes of the blocks that the task yielded
+  uint32_t task = 0;       ///< number in the plan
+  uint32_t operation = 0;  ///< index into *TraceRun::operations
+  uint32_t thread = 0;     ///< worker number in this run; 0 is the caller
+  uint32_t failed = 0;     ///< 1 when the task threw
 };
 
 /// Everything that one run recorded.

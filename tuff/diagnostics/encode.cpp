@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tuff/base/version.h"
@@ -50,12 +51,9 @@ class Packer {
   std::vector<uint8_t> bytes_;
 };
 
-/// A row of the task stream. Runs that overlap in time, of several clients, get rows of their own.
-struct Lane {
-  uint32_t client = 0;
-  uint32_t thread = 0;
-  friend auto operator<=>(const Lane&, const Lane&) = default;
-};
+/// A row of the task stream, as client and thread. Runs that overlap in time, of several clients, get rows
+/// of their own.
+using Lane = std::pair<uint32_t, uint32_t>;
 
 /// For each run, a client that was free at its start; as few clients as possible.
 std::vector<uint32_t> clients_of(const std::vector<RecordedRun>& runs) {
@@ -111,8 +109,8 @@ void put_events(JsonWriter& json, const Recording& recording) {
   json.open('[');
   for (const auto& [lane, events] : lanes) {
     json.open('[');
-    json.value(lane.client);
-    json.value(lane.thread);
+    json.value(lane.first);
+    json.value(lane.second);
     json.value(events.size());
     json.close(']');
   }

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -170,9 +171,13 @@ class Recorder::Log final : public TraceSink {
     }
   }
 
-  void take_sample() {
-    if (kept_.memory.size() >= kMostSamples) thin_samples();
-    kept_.memory.push_back({now_ns(), resident_.bytes(), buffer_statistics().live_bytes});
+  void take_sample() noexcept {
+    try {
+      if (kept_.memory.size() >= kMostSamples) thin_samples();
+      kept_.memory.push_back({now_ns(), resident_.bytes(), buffer_statistics().live_bytes});
+    } catch (const std::bad_alloc&) {
+      // The recording goes on without this sample.
+    }
   }
 
   /// Of each two neighbours, keeps the later time and the larger figures.
@@ -192,11 +197,7 @@ class Recorder::Log final : public TraceSink {
   void sample_until_closed() {
     std::unique_lock lock(mutex_);
     while (!closing_.wait_for(lock, pause_, [this] { return closed_; })) {
-      try {
-        take_sample();
-      } catch (const std::bad_alloc&) {
-        // The recording goes on without this sample.
-      }
+      take_sample();
     }
   }
 

@@ -23,7 +23,7 @@ struct RecorderOptions {
   double memory_seconds = 0.01;
 };
 
-/// Records every outermost run of a context that ends between construction and destruction.
+/// Records every outermost run of a context that starts after construction and ends before destruction.
 ///
 /// Thread-safe. A run is seen when it has ended; what is under way is not in the recording yet.
 class TUFF_API Recorder {

@@ -79,10 +79,13 @@ function buildStream(view) {
   byId("pan-left").onclick = () => view.pan(-0.25);
   byId("pan-right").onclick = () => view.pan(0.25);
   byId("zoom-all").onclick = () => view.showAll();
-  byId("legend").append(...trace.operationTotals.map(({operation}) => {
+  const most = 24;
+  byId("legend").append(...trace.operationTotals.slice(0, most).map(({operation}) => {
     const name = trace.operations[operation];
     return element("li", {}, swatch(colors.get(name)), nameText(name));
   }));
+  const others = trace.operationTotals.length - most;
+  if (others > 0) byId("legend").append(element("li", {class: "faint"}, `and ${countText(others)} more, below`));
 }
 
 function buildOperations() {
