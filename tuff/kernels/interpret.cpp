@@ -115,9 +115,7 @@ class Interpreter {
         const Access& access = bound_.accesses[step.access];
         const Block& block = *call_.operands[program_.instructions[step.instruction].index];
         const int64_t offset = base(access) + (step.rows ? row_offset(access) : 0);
-        std::byte* tile = block.bytes_data() + offset * step.size;
-        registers_[step.result] = tile;
-        prefetch_after(tile, count_of(step) * step.size);
+        registers_[step.result] = block.bytes_data() + offset * step.size;
         break;
       }
       case StepCode::store_direct: {
@@ -200,14 +198,6 @@ class Interpreter {
         break;
       case StepCode::store: store(step); break;
     }
-  }
-
-  /// Asks for the tile after this one, so that its lines arrive while this one is worked on: a kernel
-  /// call ends with sums that wait for each other, during which no load is under way otherwise.
-  static void prefetch_after(const std::byte* tile, size_t bytes) {
-    if (bytes < 2048) return;
-    const std::byte* next = tile + bytes;
-    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(next + at, 0, 3);
   }
 
   size_t arg_rows(const Step& step) const {
