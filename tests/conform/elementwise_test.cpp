@@ -29,6 +29,7 @@ struct Prepared {
 
 Prepared prepared(const ops::Operation& op, const std::vector<Dense>& operands) {
   std::vector<DType> dtypes;
+  dtypes.reserve(operands.size());
   for (const Dense& x : operands) dtypes.push_back(x.dtype);
   Prepared p{{}, ops::types_of(op, dtypes)};
   for (size_t k = 0; k < operands.size(); ++k) {
@@ -143,6 +144,7 @@ bool compares_integers(const ops::Operation& op, const std::vector<Dense>& opera
 /// Whether the row refuses these types by design.
 bool refuses(const ops::Operation& op, const std::vector<Dense>& operands) {
   std::vector<DType> dtypes;
+  dtypes.reserve(operands.size());
   for (const Dense& x : operands) dtypes.push_back(x.dtype);
   try {
     ops::types_of(op, dtypes);
@@ -200,6 +202,7 @@ TEST_P(ElementwiseRow, EqualsANaiveLoop) {
     if (refuses(op, operands)) continue;
     Guises guises(rng);
     std::vector<Operand> arrays;
+    arrays.reserve(operands.size());
     for (const Dense& x : operands) arrays.emplace_back(guises.any(x));
     SCOPED_TRACE("case " + std::to_string(c));
     ASSERT_TRUE(conforms(op, operands, computed(tuff::apply(op.code, arrays))));
@@ -225,6 +228,7 @@ TEST_P(ElementwiseRow, EqualsANaiveLoopOnSpecialValuesOfEveryType) {
       tame_exponents(op, operands);
       Guises guises(rng);
       std::vector<Operand> arrays;
+      arrays.reserve(operands.size());
       for (const Dense& x : operands) arrays.emplace_back(guises.strided(x));
       ASSERT_TRUE(conforms(op, operands, computed(tuff::apply(op.code, arrays)))) << name_of(dtype);
     });

@@ -88,7 +88,9 @@ TEST_F(ArrayErrors, EveryBinaryFunctionNamesItselfAndBothShapes) {
       {"not_equal", not_equal}, {"less", less}, {"less_equal", less_equal}, {"greater", greater},
       {"greater_equal", greater_equal}, {"logical_and", logical_and}, {"logical_or", logical_or},
       {"logical_xor", logical_xor}};
-  for (const auto& [name, function] : functions) {
+  for (const auto& entry : functions) {  // clang cannot capture what a structured binding names
+    const std::string& name = entry.first;
+    const Function function = entry.second;
     EXPECT_REFUSED("[" + name + "] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1",
                    function(x, y));
     EXPECT_REFUSED("[" + name + "] shapes (5,) and (3, 4) do not broadcast: extents 5 and 4 differ and neither is 1",
@@ -104,7 +106,9 @@ TEST_F(ArrayErrors, EveryUnaryFunctionNeedsAnArray) {
       {"sqrt", tuff::sqrt}, {"exp", tuff::exp}, {"expm1", tuff::expm1}, {"log", tuff::log}, {"log1p", tuff::log1p},
       {"sin", tuff::sin}, {"cos", tuff::cos}, {"tanh", tuff::tanh}, {"sigmoid", sigmoid}, {"floor", tuff::floor},
       {"ceil", tuff::ceil}, {"isnan", tuff::isnan}, {"isfinite", tuff::isfinite}, {"logical_not", logical_not}};
-  for (const auto& [name, function] : functions) {
+  for (const auto& entry : functions) {  // clang cannot capture what a structured binding names
+    const std::string& name = entry.first;
+    const Function function = entry.second;
     EXPECT_REFUSED("[" + name + "] no operand is an array; at least one must be", function(1.5));
   }
 }
@@ -157,7 +161,9 @@ TEST_F(ArrayErrors, EveryReductionNamesItselfAndTheAxes) {
   using Function = Array (*)(const Array&, int64_t);
   const std::vector<std::pair<std::string, Function>> functions = {
       {"sum", sum}, {"mean", mean}, {"var", var}, {"std", tuff::std}, {"min", min}, {"max", max}, {"any", any}, {"all", all}};
-  for (const auto& [name, function] : functions) {
+  for (const auto& entry : functions) {  // clang cannot capture what a structured binding names
+    const std::string& name = entry.first;
+    const Function function = entry.second;
     EXPECT_REFUSED("[" + name + "] axis 2 is out of range for rank 2; accepted are -2 to 1", function(x, 2));
     EXPECT_REFUSED("[" + name + "] axis -3 is out of range for rank 2; accepted are -2 to 1", function(x, -3));
     EXPECT_REFUSED("[" + name + "] axis 0 of an array of rank 0, which has none", function(number, 0));

@@ -127,7 +127,7 @@ Array linspace(double start, double stop, int64_t count, const LinspaceOptions& 
   const int64_t intervals = options.endpoint ? count - 1 : count;
   const Array i = positions("linspace", count, options.chunks, DType::float64);
   const double step = intervals > 0 ? (stop - start) / static_cast<double>(intervals) : 0.0;
-  const Array values = start + i.astype(DType::float64) * step;
+  Array values = start + i.astype(DType::float64) * step;
   if (!options.endpoint || count < 2) return values;
   return where(i == count - 1, stop, values);
 }

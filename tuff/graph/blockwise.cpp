@@ -231,13 +231,13 @@ uint32_t ElementwiseLayer::emit(Emitter& emitter, std::span<const uint32_t> args
 }
 
 LayerPtr ElementwiseLayer::with_inputs(std::vector<Port> inputs) const {
-  return std::make_shared<ElementwiseLayer>(op_, std::move(inputs), alignment_.space, types_);
+  return std::make_shared<ElementwiseLayer>(op_, std::move(inputs), alignment().space, types_);
 }
 
 void ElementwiseLayer::write(LayerWriter& writer) const {
   writer.put(types_.operand);
   writer.put(types_.result);
-  writer.put_chunks(alignment_.space);
+  writer.put_chunks(alignment().space);
 }
 
 namespace {
@@ -301,12 +301,12 @@ uint32_t FullLayer::emit(Emitter& emitter, std::span<const uint32_t>, const Labe
 }
 
 LayerPtr FullLayer::with_inputs(std::vector<Port>) const {
-  return std::make_shared<FullLayer>(outputs()[0].dtype, alignment_.space, value_);
+  return std::make_shared<FullLayer>(outputs()[0].dtype, alignment().space, value_);
 }
 
 void FullLayer::write(LayerWriter& writer) const {
   writer.put(outputs()[0].dtype);
-  writer.put_chunks(alignment_.space);
+  writer.put_chunks(alignment().space);
   writer.raw(value_.data(), value_.size());
 }
 
@@ -333,10 +333,10 @@ uint32_t IndexLayer::emit(Emitter& emitter, std::span<const uint32_t>, const Lab
 }
 
 LayerPtr IndexLayer::with_inputs(std::vector<Port>) const {
-  return std::make_shared<IndexLayer>(alignment_.space[0]);
+  return std::make_shared<IndexLayer>(alignment().space[0]);
 }
 
-void IndexLayer::write(LayerWriter& writer) const { writer.put_axis(alignment_.space[0]); }
+void IndexLayer::write(LayerWriter& writer) const { writer.put_axis(alignment().space[0]); }
 
 LayerPtr IndexLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
@@ -353,20 +353,20 @@ uint32_t RandomLayer::emit(Emitter& emitter, std::span<const uint32_t>, const La
   source.key = key_;
   source.axes = labels;
   Dims shape;
-  for (const AxisChunksPtr& axis : alignment_.space) shape.push_back(axis->extent().value());
+  for (const AxisChunksPtr& axis : alignment().space) shape.push_back(axis->extent().value());
   source.global_strides = row_major_strides(shape);
   return emitter.random(std::move(source), normal_, outputs()[0].dtype);
 }
 
 LayerPtr RandomLayer::with_inputs(std::vector<Port>) const {
-  return std::make_shared<RandomLayer>(normal_, key_, outputs()[0].dtype, alignment_.space);
+  return std::make_shared<RandomLayer>(normal_, key_, outputs()[0].dtype, alignment().space);
 }
 
 void RandomLayer::write(LayerWriter& writer) const {
   writer.put(key_.seed);
   writer.put(key_.stream);
   writer.put(outputs()[0].dtype);
-  writer.put_chunks(alignment_.space);
+  writer.put_chunks(alignment().space);
 }
 
 std::string RandomLayer::note() const { return fmt::format("seed {} stream {}", key_.seed, key_.stream); }
@@ -438,13 +438,13 @@ uint32_t RelabelLayer::emit(Emitter&, std::span<const uint32_t> args, const Labe
 }
 
 LayerPtr RelabelLayer::with_inputs(std::vector<Port> inputs) const {
-  return std::make_shared<RelabelLayer>(inputs[0], from_, alignment_.space);
+  return std::make_shared<RelabelLayer>(inputs[0], from_, alignment().space);
 }
 
 void RelabelLayer::write(LayerWriter& writer) const {
   writer.put(static_cast<uint8_t>(from_.size()));
   for (int8_t axis : from_) writer.put(axis);
-  writer.put_chunks(alignment_.space);
+  writer.put_chunks(alignment().space);
 }
 
 std::string RelabelLayer::note() const {
@@ -652,7 +652,7 @@ uint32_t MatmulLayer::emit(Emitter& emitter, std::span<const uint32_t> args, con
   const LabelSet k = inner == kNoLabel ? LabelSet{0} : bit(inner);
   const auto factor = [&](size_t input) {
     LabelSet wanted = 0;
-    for (int8_t axis : alignment_.inputs[input]) {
+    for (int8_t axis : alignment().inputs[input]) {
       const int8_t label = labels[static_cast<size_t>(axis)];
       if (label != kNoLabel) wanted |= bit(label);
     }
@@ -732,7 +732,8 @@ class MatmulTask final : public TaskFunction {
 }  // namespace
 
 std::shared_ptr<const TaskFunction> MatmulLayer::lower(const LowerHints&) const {
-  return std::make_shared<MatmulTask>(outputs()[0].dtype, has_i_, has_j_, alignment_.collapsed != 0);
+  return std::make_shared<MatmulTask>(outputs()[0].dtype, has_i_, has_j_,
+                                      alignment().collapsed != 0);
 }
 
 }  // namespace graph

@@ -67,6 +67,8 @@ class TUFF_API BlockwiseLayer : public Layer {
 
  protected:
   BlockwiseLayer(std::vector<Port> inputs, DType dtype, Chunks chunks, Alignment alignment);
+
+ private:
   Alignment alignment_;
 };
 

@@ -235,7 +235,7 @@ std::shared_ptr<FusedLayer::Core> FusedLayer::make_core(kernels::Program program
     core->operand_strides.push_back(strides_in(axes, core->grid, core->label_chunks));
     for (uint32_t a = 0; a < axes.size(); ++a) {
       if (axes[a] == kNoLabel) continue;
-      const auto label = static_cast<size_t>(axes[a]);
+      const auto label = static_cast<uint8_t>(axes[a]);
       if (!core->label_chunks[label]->is_known()) core->told_by[label] = {o, a};
     }
   }
