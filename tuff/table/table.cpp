@@ -231,9 +231,9 @@ Table read(const std::vector<std::string>& paths, const ReadOptions& options) {
                                               options.rows_per_block, detail::kMostRowsPerBlock));
   }
   const std::vector<std::string> files = detail::expand(paths);
+  for (const std::string& file : files) detail::identify(file);
   const detail::Format format = detail::format_of(files[0]);
   for (const std::string& file : files) {
-    detail::identify(file);
     if (detail::format_of(file) != format) {
       throw InvalidArgument(
           "read", fmt::format("'{}' and '{}' are of different formats; read each on its own",

@@ -20,7 +20,7 @@ namespace table {
 
 /// One column: its name, the dtype of its array, and what the numbers mean.
 struct Field {
-  std::string name;
+  std::string name = {};
   DType dtype = DType::float64;
   /// Of dates and times, which are int64: "days", "s", "ms", "us" or "ns" since 1970-01-01, or "ms of day",
   /// "us of day", "ns of day". Empty for everything else.
