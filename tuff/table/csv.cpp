@@ -42,11 +42,10 @@ struct Range {
 
 /// The records of one range and their cells.
 struct CsvText {
-  std::unique_ptr<char[]> bytes;
-  size_t size = 0;
-  int64_t offset = 0;  ///< of bytes[0] in the file
-  std::vector<CsvCell> cells;
-  std::string_view view() const { return {bytes.get(), size}; }
+  Buffer memory;
+  std::string_view text;  ///< of `memory`
+  int64_t offset = 0;     ///< of the text in the file
+  CsvCells cells;
 };
 using CsvTextPtr = std::shared_ptr<const CsvText>;
 
@@ -84,27 +83,28 @@ class Window {
   void extend(int64_t bytes) {
     const auto wanted = static_cast<size_t>(std::min(bytes, file_bytes_ - begin_));
     if (wanted <= size_) return;
-    auto grown = std::make_unique_for_overwrite<char[]>(wanted);
-    std::copy_n(bytes_.get(), size_, grown.get());
-    bytes_ = std::move(grown);
-    const size_t got = file_.read_at(begin_ + static_cast<int64_t>(size_),
-                                     std::span(bytes_.get() + size_, wanted - size_));
+    Buffer larger = Buffer::allocate(wanted);
+    auto* to = reinterpret_cast<char*>(larger.data());
+    std::copy_n(view().data(), size_, to);
+    const size_t got =
+        file_.read_at(begin_ + static_cast<int64_t>(size_), std::span(to + size_, wanted - size_));
     if (got < wanted - size_) {
       fail(file_.path(), fmt::format("ends at byte {}; it had {} bytes when it was opened",
                                      begin_ + static_cast<int64_t>(size_ + got), file_bytes_));
     }
+    memory_ = std::move(larger);
     size_ = wanted;
   }
   bool at_end() const { return begin_ + static_cast<int64_t>(size_) >= file_bytes_; }
-  std::string_view view() const { return {bytes_.get(), size_}; }
+  std::string_view view() const { return {reinterpret_cast<const char*>(memory_.data()), size_}; }
   int64_t begin() const { return begin_; }
-  std::unique_ptr<char[]> take() { return std::move(bytes_); }
+  const Buffer& memory() const { return memory_; }
 
  private:
   const File& file_;
   int64_t begin_;
   int64_t file_bytes_;
-  std::unique_ptr<char[]> bytes_ = std::make_unique<char[]>(0);
+  Buffer memory_;
   size_t size_ = 0;
 };
 
@@ -210,7 +210,7 @@ class CsvSource final : public Source {
   }
 
   std::vector<std::string> header_of(std::string_view text, size_t start, size_t& next) const {
-    std::vector<CsvCell> cells;
+    CsvCells cells;
     next = start;
     while (next < text.size() && cells.empty()) next = read_record(text, next, dialect_, cells);
     if (cells.empty()) throw CsvFault{start, "blank lines only; a header is needed"};
@@ -278,7 +278,7 @@ class CsvSource final : public Source {
       *at = wanted;
       given[static_cast<size_t>(at - fields_.begin())] = true;
     }
-    const std::vector<CsvCell> cells = read_records(text, dialect_, fields_.size());
+    const CsvCells cells = read_records(text, dialect_, fields_.size());
     const size_t rows = cells.size() / fields_.size();
     if (rows > 0) bytes_per_row_ = static_cast<double>(text.size()) / static_cast<double>(rows);
     inferred_.resize(fields_.size(), false);
@@ -347,12 +347,10 @@ class CsvSource final : public Source {
     while (window.begin() + static_cast<int64_t>(last) < range.end)
       last = record_behind(window, range, last, false);
     result->offset = window.begin() + static_cast<int64_t>(first);
-    result->size = last - first;
-    const std::unique_ptr<char[]> bytes = window.take();
-    result->bytes = std::make_unique_for_overwrite<char[]>(result->size);
-    std::copy_n(bytes.get() + first, result->size, result->bytes.get());
+    result->memory = window.memory();
+    result->text = window.view().substr(first, last - first);
     try {
-      result->cells = read_records(result->view(), dialect_, fields_.size());
+      result->cells = read_records(result->text, dialect_, fields_.size());
     } catch (const CsvFault& fault) {
       fail_at(file.identity, result->offset + static_cast<int64_t>(fault.at), fault.what);
     }
@@ -412,7 +410,7 @@ class CsvSource final : public Source {
     std::string buffer;
     size_t row = 0;
     for (size_t i = column; i < text.cells.size(); i += fields_.size()) {
-      f(row++, text_of(text.cells[i], text.view(), buffer));
+      f(row++, text_of(text.cells[i], text.text, buffer));
     }
   }
 
@@ -431,7 +429,7 @@ class CsvSource final : public Source {
     } else {
       const Range& range = ranges_[arguments.block];
       try {
-        convert(column, text.view(), text.cells, files_[range.file].column_of_field[field],
+        convert(column, text.text, text.cells, files_[range.file].column_of_field[field],
                 fields_.size(), values.bytes_data(), with_valid ? valid.data<bool>() : nullptr);
       } catch (const CsvFault& fault) {
         fail_at(files_[range.file].identity, text.offset + static_cast<int64_t>(fault.at),
