@@ -132,6 +132,22 @@ TEST_F(ReadCsv, FindsCellsOnceForAllColumns) {
   EXPECT_EQ(plan.find("read_lines"), plan.rfind("read_lines")) << plan;
 }
 
+TEST_F(ReadCsv, HoldsAFewRangesAtATime) {
+  std::string text = "n,s\n";
+  for (int i = 0; i < 200'000; ++i)
+    text += std::to_string(i % 1000) + ",word" + std::to_string(i % 50) + "\n";
+  const Table table = csv(text, {.rows_per_block = 1000});
+  for (bool dictionary_is_known : {false, true}) {
+    reset_peak_live_bytes();
+    const auto before = buffer_statistics().live_bytes;
+    const std::vector<Result> sums =
+        compute({sum(table.column("n")), sum(table.column("s"))}, {.threads = 1});
+    EXPECT_EQ(sums[0].item<int64_t>(), 200 * 499'500);
+    // The text alone is 2 MB, its cells three times that.
+    EXPECT_LT(buffer_statistics().peak_live_bytes - before, text.size() / 4) << dictionary_is_known;
+  }
+}
+
 TEST_F(ReadCsv, ReadsSeveralFilesByColumnName) {
   put("1.csv", "a,b\n1,2\n");
   put("2.csv", "b,a\n20,10\n");

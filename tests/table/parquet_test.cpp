@@ -133,6 +133,22 @@ TEST_F(ReadParquet, DecodesEachColumnOfARowGroupOnce) {
   EXPECT_EQ(reads, 2U) << text;
 }
 
+TEST_F(ReadParquet, HoldsAFewRowGroupsAtATime) {
+  table::write_parquet(at("a.parquet"),
+                       {{"x", arange(0, 1'000'000, 1, {.dtype = DType::float64})},
+                        {"s", remainder(arange(0, 1'000'000, 1, {.dtype = DType::int32}), 2), "",
+                         std::vector<std::string>{"even", "odd"}}},
+                       {.rows_per_group = 20'000});
+  const Table table = table::read({at("a.parquet")}, {.rows_per_block = 5000});
+  reset_peak_live_bytes();
+  const auto before = buffer_statistics().live_bytes;
+  const std::vector<Result> sums =
+      compute({sum(table.column("x")), sum(table.column("s"))}, {.threads = 1});
+  EXPECT_EQ(sums[1].item<int64_t>(), 500'000);
+  // A row group of both columns is 240 KB; all of them are 12 MB.
+  EXPECT_LT(buffer_statistics().peak_live_bytes - before, 1'200'000U);
+}
+
 TEST_F(ReadParquet, PutsSmallRowGroupsTogetherInOneBlock) {
   // Groups of 30, 30, 30 and 10 rows.
   const Table table = table::read({data("types_v2.parquet")}, {.rows_per_block = 60});

@@ -129,14 +129,26 @@ class CsvSource final : public Source {
     task.name = "read_csv";
     task.note = note_of(field);
     task.key = key_of_column(with_valid ? "values and nulls" : "values", field);
-    std::vector<graph::Port> inputs = {texts()};
+    std::vector<graph::Port> inputs;
     task.reads = {Reads::same};
-    if (fields_[field].is_dictionary) {
-      inputs.push_back(categories(field));
+    CategoriesPtr known;
+    if (fields_[field].is_dictionary) known = known_categories(field);
+    if (fields_[field].is_dictionary && known == nullptr) {
+      // Lines that waited for the dictionary would pile up, a whole file of them; so they are read again
+      // behind it.
+      const graph::Port dictionary = categories(field);
+      inputs = {texts_behind(dictionary, field), dictionary};
       task.reads.push_back(Reads::first);
+    } else {
+      inputs = {texts()};
     }
     task.run = [self = std::static_pointer_cast<const CsvSource>(shared_from_this()), field,
-                with_valid](TaskArguments& arguments) { self->run(arguments, field, with_valid); };
+                with_valid, known](TaskArguments& arguments) {
+      self->run(arguments, field, with_valid,
+                known != nullptr || arguments.inputs.size() < 2
+                    ? known.get()
+                    : arguments.inputs[1]->get<CategoriesPtr>().get());
+    };
     std::vector<graph::LayerOutput> outputs = {{fields_[field].dtype, {rows_}}};
     if (with_valid) outputs.push_back({DType::bool_, {rows_}});
     const graph::LayerPtr layer =
@@ -156,10 +168,10 @@ class CsvSource final : public Source {
     task.run = [self = std::static_pointer_cast<const CsvSource>(shared_from_this()),
                 field](TaskArguments& arguments) {
       TextSet found;
+      TextMemo memo;
       const CsvText& text = *arguments.inputs[0]->get<CsvTextPtr>();
-      self->each_text(arguments.block, text, field, [&](size_t, std::string_view value) {
-        if (found.find(value) == found.end()) found.emplace(value);
-      });
+      self->each_text(arguments.block, text, field,
+                      [&](size_t, std::string_view value) { add_text(value, found, memo); });
       arguments.outputs[0].emplace<DistinctPtr>(sorted(std::move(found)));
     };
     return value_layer(std::move(task), {texts()}, ranges_.size());
@@ -317,16 +329,24 @@ class CsvSource final : public Source {
 
   // ---- reading ----
 
-  graph::Port texts() {
+  graph::Port texts() { return lines(key_of_column("lines", 0), {}); }
+
+  /// Lines that are read once `dictionary` is there.
+  graph::Port texts_behind(const graph::Port& dictionary, size_t field) {
+    return lines(key_of_column("lines behind", field), {dictionary});
+  }
+
+  graph::Port lines(Key key, std::vector<graph::Port> inputs) {
     TableTask task;
     task.name = "read_lines";
     task.note = label();
-    task.key = key_of_column("lines", 0);
+    task.key = key;
+    task.reads.assign(inputs.size(), Reads::first);
     task.run = [self = std::static_pointer_cast<const CsvSource>(shared_from_this())](
                    TaskArguments& arguments) {
       arguments.outputs[0].emplace<CsvTextPtr>(self->read_range(self->ranges_[arguments.block]));
     };
-    return value_layer(std::move(task), {}, ranges_.size());
+    return value_layer(std::move(task), std::move(inputs), ranges_.size());
   }
 
   CsvTextPtr read_range(const Range& range) const {
@@ -414,17 +434,32 @@ class CsvSource final : public Source {
     }
   }
 
-  void run(TaskArguments& arguments, size_t field, bool with_valid) const {
+  void run(TaskArguments& arguments, size_t field, bool with_valid,
+           const Categories* categories) const {
     const CsvText& text = *arguments.inputs[0]->get<CsvTextPtr>();
     const Field& column = fields_[field];
     const auto rows = static_cast<int64_t>(text.cells.size() / fields_.size());
     Block values = Block::allocate(column.dtype, Dims{rows});
     Block valid = with_valid ? Block::allocate(DType::bool_, Dims{rows}) : Block();
     if (column.is_dictionary) {
-      const Categories& known = *arguments.inputs[1]->get<CategoriesPtr>();
       auto* codes = values.data<int32_t>();
-      each_text(arguments.block, text, field,
-                [&](size_t row, std::string_view value) { codes[row] = known.code_of.at(value); });
+      TextMemo memo;
+      each_text(arguments.block, text, field, [&](size_t row, std::string_view value) {
+        int32_t code = memo.find(value);
+        if (code < 0) {
+          const auto found = categories->code_of.find(value);
+          if (found == categories->code_of.end()) {
+            fail(files_[ranges_[arguments.block].file].identity.path,
+                 fmt::format(
+                     "column '{}' has the text '{}', which its dictionary lacks: the file changed "
+                     "while it was read",
+                     column.name, value.substr(0, 40)));
+          }
+          code = found->second;
+          memo.remember(found->first, code);
+        }
+        codes[row] = code;
+      });
       if (with_valid) std::fill_n(valid.data<bool>(), rows, true);
     } else {
       const Range& range = ranges_[arguments.block];

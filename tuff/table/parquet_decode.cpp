@@ -198,31 +198,9 @@ struct Workspace {
   std::byte* values;
 };
 
-/// Remembers what was found for a text by where it lies: a page with a dictionary names the same few
-/// addresses again and again, and comparing a text costs a fifth of hashing it and finding it in a map. A
-/// page's memory may hold other texts later, so what is remembered is compared, never trusted.
-class TextMemo {
- public:
-  struct Entry {
-    const uint8_t* at = nullptr;
-    std::string_view text;  ///< a copy that stays
-    int32_t code = 0;
-  };
-  /// The entry for this address; `known` says whether it is that of this very text.
-  Entry& find(const parquet::ByteArray& text, bool& known) {
-    const auto address = static_cast<uint64_t>(reinterpret_cast<uintptr_t>(text.ptr));
-    // Fibonacci hashing: the top bits of a product with 2^64 / golden ratio.
-    Entry& entry = entries_[(address * 0x9E3779B97F4A7C15U) >> (64 - kBits)];
-    known = entry.at == text.ptr && entry.at != nullptr &&
-            entry.text == std::string_view(reinterpret_cast<const char*>(text.ptr), text.len);
-    return entry;
-  }
-
- private:
-  /// 4096 entries of 32 bytes: the dictionaries that pay off are smaller, and 128 KiB stay in cache.
-  static constexpr int kBits = 12;
-  std::vector<Entry> entries_ = std::vector<Entry>(size_t{1} << kBits);
-};
+std::string_view view_of(const parquet::ByteArray& text) {
+  return {reinterpret_cast<const char*>(text.ptr), text.len};
+}
 
 /// The code of a text. A null arrives as no text; which code it gets does not matter, it is marked.
 struct ToCode {
@@ -231,13 +209,12 @@ struct ToCode {
   const Field* field;
   TextMemo* memo;
   int32_t operator()(const parquet::ByteArray& text) const {
-    bool known = false;
-    TextMemo::Entry& entry = memo->find(text, known);
-    if (known) return entry.code;
-    const std::string_view view(reinterpret_cast<const char*>(text.ptr), text.len);
+    const std::string_view view = view_of(text);
+    const int32_t known = memo->find(view);
+    if (known >= 0) return known;
     const auto found = categories->code_of.find(view);
     if (found != categories->code_of.end()) {
-      entry = {text.ptr, found->first, found->second};
+      memo->remember(found->first, found->second);
       return found->second;
     }
     if (text.ptr == nullptr) return 0;
@@ -304,13 +281,7 @@ struct Collect {
   parquet::ByteArray* buffer(int64_t) const { return batch; }
   void operator()(int64_t, int64_t, int64_t count, const parquet::ByteArray* values) const {
     for (int64_t i = 0; i < count; ++i) {
-      bool known = false;
-      TextMemo::Entry& entry = memo->find(values[i], known);
-      if (known) continue;
-      const std::string_view view(reinterpret_cast<const char*>(values[i].ptr), values[i].len);
-      auto found = texts->find(view);
-      if (found == texts->end()) found = texts->emplace(view).first;
-      entry = {values[i].ptr, *found, 0};
+      add_text(view_of(values[i]), *texts, *memo);
     }
   }
   static constexpr bool kDense = true;  // nulls are of no interest

@@ -213,7 +213,10 @@ std::vector<std::string> Table::dictionary(std::string_view name, const RunOptio
     throw InvalidArgument("dictionary", fmt::format("column '{}' is {}; only text has a dictionary",
                                                     name, name_of(selection_->fields[at].dtype)));
   }
-  const graph::Port port = selection_->source->categories(selection_->columns[at]);
+  detail::Source& source = *selection_->source;
+  const detail::CategoriesPtr known = source.known_categories(selection_->columns[at]);
+  if (known != nullptr) return known->texts;
+  const graph::Port port = source.categories(selection_->columns[at]);
   return Delayed<detail::CategoriesPtr>(port).compute(options)->texts;
 }
 
