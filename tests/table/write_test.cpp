@@ -114,6 +114,60 @@ TEST_F(Write, NpyHasNumPysHeader) {
   EXPECT_EQ(file.substr(128), std::string("\0\0\1\0\2\0\3\0\4\0\5\0", 12));
 }
 
+TEST_F(Write, NpyReadsBackTheSame) {
+  for (const OutputColumn& column : every_type(100)) {
+    if (column.dictionary || !column.unit.empty()) continue;
+    table::write_npy(at("a.npy"), column.array);
+    const Array read = table::read_npy(at("a.npy"));
+    ASSERT_EQ(read.dtype(), column.array.dtype());
+    visit_dtype(read.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      EXPECT_EQ(read.to_vector<T>(), column.array.to_vector<T>());
+    });
+  }
+  for (const Dims& shape :
+       {Dims{}, Dims{0}, Dims{3, 0, 2}, Dims{2, 3, 4}, Dims{3'000'000}, Dims{5, 300'000}}) {
+    const Array x = random::normal(shape, {.seed = 9});
+    table::write_npy(at("a.npy"), x);
+    const Array read = table::read_npy(at("a.npy"));
+    EXPECT_EQ(read.shape(), x.shape());
+    EXPECT_EQ(read.to_vector<double>(), x.to_vector<double>());
+  }
+  EXPECT_EQ(table::read_npy(at("a.npy")).block_count(), 2U);  // 3 rows of 2.4 MB to a block
+}
+
+TEST_F(Write, RefusesNpyFilesThatAreBroken) {
+  table::write_npy(at("good.npy"), arange(0, 6, 1, {.dtype = DType::int16}));
+  const std::string good = contents(at("good.npy"));
+  const std::string in = "[read_npy] '" + at("a.npy") + "': ";
+  const auto open = [&](const std::string& text) { return table::read_npy(put("a.npy", text)); };
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    return text.replace(text.find(from), to.size(), to);
+  };
+  EXPECT_REFUSED(in + "not an npy file: the first bytes are not '\\x93NUMPY'",
+                 open("NUMPY, but no"));
+  EXPECT_REFUSED(in + "not an npy file: the first bytes are not '\\x93NUMPY'", open(""));
+  EXPECT_REFUSED(in + "format version 9; accepted are 1, 2 and 3", open(with("Y\x01", "Y\x09")));
+  EXPECT_REFUSED(in + "truncated or corrupt: the header says that it has 118 bytes",
+                 open(good.substr(0, 60)));
+  EXPECT_REFUSED(in + "truncated: the header says int16 of shape (6,), and 11 bytes follow",
+                 open(good.substr(0, good.size() - 1)));
+  EXPECT_REFUSED(in + "truncated: the header says int64 of shape (6,), and 12 bytes follow",
+                 open(with("<i2", "<i8")));
+  EXPECT_REFUSED(
+      in + "elements of type '>i2'; accepted are bool, integers and floats in little-endian order",
+      open(with("<i2", ">i2")));
+  EXPECT_REFUSED(in + "column by column (fortran_order); save numpy.ascontiguousarray(x)",
+                 open(with("False, 'shape': (6,), }   ", "True, 'shape': (3, 2), }  ")));
+  EXPECT_REFUSED(in + "corrupt: the header has no 'shape'", open(with("shape", "share")));
+  EXPECT_REFUSED(in + "corrupt: the shape (x,)", open(with("(6", "(x")));
+  EXPECT_REFUSED("[read] no such file: '" + at("b.npy") + "'", table::read_npy(at("b.npy")));
+  for (size_t length = 0; length < good.size(); ++length) {
+    EXPECT_THROW(open(good.substr(0, length)), InvalidArgument) << length;
+  }
+}
+
 TEST_F(Write, NpyIsRowMajorHoweverTheArrayIsCut) {
   const Array x = from_vector<double>({1, 2, 3, 4, 5, 6, 7, 8}, Dims{4, 2});
   for (const ChunkSpec& chunks :

@@ -96,5 +96,9 @@ class TUFF_API Table {
 /// columns. Throws InvalidArgument for what is missing, a directory, empty, truncated or of another kind.
 TUFF_API Table read(const std::vector<std::string>& paths, const ReadOptions& options = {});
 
+/// The array that numpy.save() or write_npy() left, of any rank, in blocks of whole rows. Row-major,
+/// little-endian; records, objects and text are refused.
+TUFF_API Array read_npy(const std::string& path);
+
 }  // namespace table
 TUFF_NAMESPACE_END
