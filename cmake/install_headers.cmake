@@ -1,7 +1,7 @@
-# Runs while installing: copies tuff/tuff.h and every header it includes, however deep, to include_dir.
-# Set by the caller: roots (folders in which "tuff/..." is looked up), include_dir.
+# Runs while installing: copies the headers `first` and every header they include, however deep, to
+# include_dir. Set by the caller: first, roots (folders in which "tuff/..." is looked up), include_dir.
 cmake_policy(VERSION 3.25)
-set(pending tuff/tuff.h)
+set(pending ${first})
 set(seen "")
 while(pending)
   list(POP_FRONT pending header)

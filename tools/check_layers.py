@@ -36,10 +36,10 @@ MAY_INCLUDE = {
 FILES_OF_COMPUTE = ["compute", "delayed"]
 UMBRELLA = "tuff/tuff.h"
 IN_OTHER_LIBRARIES = {"table", "handoff", "cluster"}
-# What users of those libraries include.
-OTHER_PUBLIC = ["tuff/table/table.h", "tuff/table/write.h"]
+# What users include beside the umbrella: the headers of the libraries beside libtuff.
+OTHER_ROOTS = ["tuff/table/table.h", "tuff/table/write.h"]
 
-# Folders beside tuff/ that see what a user sees: the headers one can reach from the umbrella.
+# Folders beside tuff/ that see what a user sees: the headers one can reach from the umbrella and OTHER_ROOTS.
 # Tests may look inside.
 USERS = ["apps", "bench", "examples", "python", "tutorials"]
 
@@ -126,7 +126,7 @@ def check_direction(root: Path) -> Iterator[str]:
 def public_headers(root: Path) -> set[str]:
     """What one can reach from the umbrella header and from those of the other libraries."""
     seen: set[str] = set()
-    pending = [UMBRELLA, *OTHER_PUBLIC]
+    pending = [UMBRELLA, *OTHER_ROOTS]
     while pending:
         path = pending.pop()
         if path not in seen and (root / path).is_file():

@@ -81,6 +81,20 @@ class CheckLayers(unittest.TestCase):
         self.assert_violation({"tuff/tuff.h": '#include "tuff/table/table.h"\n'},
                               "tuff/tuff.h:1", "tuff/tuff.h may not include table")
 
+    def test_users_may_include_the_headers_of_other_libraries_and_none_behind_them(self):
+        files = {
+            "tuff/tuff.h": "",
+            "tuff/table/table.h": "",
+            "tuff/table/source.h": "",
+            "apps/tuff/main.cpp": '#include "tuff/table/table.h"\n',
+        }
+        self.assert_clean(files)
+        files["apps/tuff/main.cpp"] += '#include "tuff/table/source.h"\n'
+        self.assert_violation(files, "apps/tuff/main.cpp:2", "is not public")
+        files["apps/tuff/main.cpp"] = ""
+        files["tuff/table/table.h"] = "#include <arrow/api.h>\n"
+        self.assert_violation(files, "tuff/table/table.h:1", "a public header may not include arrow/api.h")
+
     def test_nothing_in_the_library_includes_the_umbrella(self):
         self.assert_violation({"tuff/glm/solver.cpp": '#include "tuff/tuff.h"\n', "tuff/tuff.h": ""},
                               "tuff/glm/solver.cpp:1", "nothing in tuff/ may include tuff/tuff.h")

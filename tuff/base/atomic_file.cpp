@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -36,7 +38,7 @@ std::string folder_of(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::string_view operation, std::string path)
-    : operation_(operation), path_(std::move(path)), temporary_(temporary_name(path_)) {
+    : operation_(operation), path_(std::move(path)) {
   struct stat status {};
   if (path_.empty()) throw InvalidArgument(operation_, "an empty path");
   if (::stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
@@ -44,6 +46,11 @@ AtomicFile::AtomicFile(std::string_view operation, std::string path)
         operation_, fmt::format("'{}' is {}; a file is needed", path_,
                                 S_ISDIR(status.st_mode) ? "a directory" : "not a regular file"));
   }
+  // A link stays, and what it points at is replaced.
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(path_, error);
+  if (!error) path_ = target.string();
+  temporary_ = temporary_name(path_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail("create", errno);
 }

@@ -2,20 +2,13 @@
 #include "tuff/diagnostics/report.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <cstdio>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "tuff/base/atomic_file.h"
 #include "tuff/base/error.h"
 #include "tuff/diagnostics/encode.h"
 #include "tuff/diagnostics/page.h"
@@ -76,68 +69,6 @@ std::string page_of(const Report& report) {
   return page;
 }
 
-/// A file under a temporary name, which is removed unless the file was put in its place.
-class NewFile {
- public:
-  explicit NewFile(const std::string& path) : path_(path) {
-    static std::atomic<uint64_t> count{0};
-    temporary_ = fmt::format("{}.{}-{}.tmp", path, ::getpid(), count.fetch_add(1));
-    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file_ < 0) fail();
-  }
-  ~NewFile() {
-    if (file_ >= 0) ::close(file_);
-    if (!in_place_) ::unlink(temporary_.c_str());
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-
-  void write(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t written = ::write(file_, text.data(), text.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail();
-      text.remove_prefix(static_cast<size_t>(written));
-    }
-  }
-  void put_in_place() {
-    if (::fsync(file_) != 0 || ::close(std::exchange(file_, -1)) != 0 ||
-        ::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      fail();
-    }
-    in_place_ = true;
-  }
-
- private:
-  [[noreturn]] void fail() {
-    const std::string reason = std::system_category().message(errno);
-    if (file_ >= 0) ::close(std::exchange(file_, -1));
-    throw InvalidArgument(kOperation,
-                          fmt::format("cannot write {}: {}; give a file in a folder that exists "
-                                      "and may be written to",
-                                      path_, reason));
-  }
-
-  std::string path_;
-  std::string temporary_;
-  int file_ = -1;
-  bool in_place_ = false;
-};
-
-/// The file that `path` leads to, so that a link stays and what it points at is replaced.
-std::string target_of(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(path, error);
-  if (error) return path;  // nothing there yet
-  if (!std::filesystem::is_regular_file(target, error)) {
-    throw InvalidArgument(kOperation,
-                          fmt::format("{} is there and is not a regular file; give the name of a "
-                                      "file to write or to replace",
-                                      path));
-  }
-  return target.string();
-}
-
 }  // namespace
 
 ReportGraph report_graph(std::string title, const std::vector<graph::Port>& outputs) {
@@ -173,9 +104,9 @@ ReportGraph report_graph(std::string title, const std::vector<graph::Port>& outp
 void write_report(const std::string& path, const Report& report) {
   check(report);
   const std::string page = page_of(report);
-  NewFile file(target_of(path));
+  AtomicFile file(kOperation, path);
   file.write(page);
-  file.put_in_place();
+  file.commit();
 }
 
 TUFF_NAMESPACE_END

@@ -42,11 +42,10 @@ struct Range {
 
 /// The records of one range and their cells.
 struct CsvText {
-  std::unique_ptr<char[]> bytes;
-  size_t size = 0;
-  int64_t offset = 0;  ///< of bytes[0] in the file
-  std::vector<CsvCell> cells;
-  std::string_view view() const { return {bytes.get(), size}; }
+  Buffer memory;
+  std::string_view text;  ///< of `memory`
+  int64_t offset = 0;     ///< of the text in the file
+  CsvCells cells;
 };
 using CsvTextPtr = std::shared_ptr<const CsvText>;
 
@@ -84,27 +83,28 @@ class Window {
   void extend(int64_t bytes) {
     const auto wanted = static_cast<size_t>(std::min(bytes, file_bytes_ - begin_));
     if (wanted <= size_) return;
-    auto grown = std::make_unique_for_overwrite<char[]>(wanted);
-    std::copy_n(bytes_.get(), size_, grown.get());
-    bytes_ = std::move(grown);
-    const size_t got = file_.read_at(begin_ + static_cast<int64_t>(size_),
-                                     std::span(bytes_.get() + size_, wanted - size_));
+    Buffer larger = Buffer::allocate(wanted);
+    auto* to = reinterpret_cast<char*>(larger.data());
+    std::copy_n(view().data(), size_, to);
+    const size_t got =
+        file_.read_at(begin_ + static_cast<int64_t>(size_), std::span(to + size_, wanted - size_));
     if (got < wanted - size_) {
       fail(file_.path(), fmt::format("ends at byte {}; it had {} bytes when it was opened",
                                      begin_ + static_cast<int64_t>(size_ + got), file_bytes_));
     }
+    memory_ = std::move(larger);
     size_ = wanted;
   }
   bool at_end() const { return begin_ + static_cast<int64_t>(size_) >= file_bytes_; }
-  std::string_view view() const { return {bytes_.get(), size_}; }
+  std::string_view view() const { return {reinterpret_cast<const char*>(memory_.data()), size_}; }
   int64_t begin() const { return begin_; }
-  std::unique_ptr<char[]> take() { return std::move(bytes_); }
+  const Buffer& memory() const { return memory_; }
 
  private:
   const File& file_;
   int64_t begin_;
   int64_t file_bytes_;
-  std::unique_ptr<char[]> bytes_ = std::make_unique<char[]>(0);
+  Buffer memory_;
   size_t size_ = 0;
 };
 
@@ -129,14 +129,26 @@ class CsvSource final : public Source {
     task.name = "read_csv";
     task.note = note_of(field);
     task.key = key_of_column(with_valid ? "values and nulls" : "values", field);
-    std::vector<graph::Port> inputs = {texts()};
+    std::vector<graph::Port> inputs;
     task.reads = {Reads::same};
-    if (fields_[field].is_dictionary) {
-      inputs.push_back(categories(field));
+    CategoriesPtr known;
+    if (fields_[field].is_dictionary) known = known_categories(field);
+    if (fields_[field].is_dictionary && known == nullptr) {
+      // Lines that waited for the dictionary would pile up, a whole file of them; so they are read again
+      // behind it.
+      const graph::Port dictionary = categories(field);
+      inputs = {texts_behind(dictionary, field), dictionary};
       task.reads.push_back(Reads::first);
+    } else {
+      inputs = {texts()};
     }
     task.run = [self = std::static_pointer_cast<const CsvSource>(shared_from_this()), field,
-                with_valid](TaskArguments& arguments) { self->run(arguments, field, with_valid); };
+                with_valid, known](TaskArguments& arguments) {
+      self->run(arguments, field, with_valid,
+                known != nullptr || arguments.inputs.size() < 2
+                    ? known.get()
+                    : arguments.inputs[1]->get<CategoriesPtr>().get());
+    };
     std::vector<graph::LayerOutput> outputs = {{fields_[field].dtype, {rows_}}};
     if (with_valid) outputs.push_back({DType::bool_, {rows_}});
     const graph::LayerPtr layer =
@@ -156,10 +168,10 @@ class CsvSource final : public Source {
     task.run = [self = std::static_pointer_cast<const CsvSource>(shared_from_this()),
                 field](TaskArguments& arguments) {
       TextSet found;
+      TextMemo memo;
       const CsvText& text = *arguments.inputs[0]->get<CsvTextPtr>();
-      self->each_text(arguments.block, text, field, [&](size_t, std::string_view value) {
-        if (found.find(value) == found.end()) found.emplace(value);
-      });
+      self->each_text(arguments.block, text, field,
+                      [&](size_t, std::string_view value) { add_text(value, found, memo); });
       arguments.outputs[0].emplace<DistinctPtr>(sorted(std::move(found)));
     };
     return value_layer(std::move(task), {texts()}, ranges_.size());
@@ -210,7 +222,7 @@ class CsvSource final : public Source {
   }
 
   std::vector<std::string> header_of(std::string_view text, size_t start, size_t& next) const {
-    std::vector<CsvCell> cells;
+    CsvCells cells;
     next = start;
     while (next < text.size() && cells.empty()) next = read_record(text, next, dialect_, cells);
     if (cells.empty()) throw CsvFault{start, "blank lines only; a header is needed"};
@@ -278,7 +290,7 @@ class CsvSource final : public Source {
       *at = wanted;
       given[static_cast<size_t>(at - fields_.begin())] = true;
     }
-    const std::vector<CsvCell> cells = read_records(text, dialect_, fields_.size());
+    const CsvCells cells = read_records(text, dialect_, fields_.size());
     const size_t rows = cells.size() / fields_.size();
     if (rows > 0) bytes_per_row_ = static_cast<double>(text.size()) / static_cast<double>(rows);
     inferred_.resize(fields_.size(), false);
@@ -317,16 +329,24 @@ class CsvSource final : public Source {
 
   // ---- reading ----
 
-  graph::Port texts() {
+  graph::Port texts() { return lines(key_of_column("lines", 0), {}); }
+
+  /// Lines that are read once `dictionary` is there.
+  graph::Port texts_behind(const graph::Port& dictionary, size_t field) {
+    return lines(key_of_column("lines behind", field), {dictionary});
+  }
+
+  graph::Port lines(Key key, std::vector<graph::Port> inputs) {
     TableTask task;
     task.name = "read_lines";
     task.note = label();
-    task.key = key_of_column("lines", 0);
+    task.key = key;
+    task.reads.assign(inputs.size(), Reads::first);
     task.run = [self = std::static_pointer_cast<const CsvSource>(shared_from_this())](
                    TaskArguments& arguments) {
       arguments.outputs[0].emplace<CsvTextPtr>(self->read_range(self->ranges_[arguments.block]));
     };
-    return value_layer(std::move(task), {}, ranges_.size());
+    return value_layer(std::move(task), std::move(inputs), ranges_.size());
   }
 
   CsvTextPtr read_range(const Range& range) const {
@@ -347,12 +367,10 @@ class CsvSource final : public Source {
     while (window.begin() + static_cast<int64_t>(last) < range.end)
       last = record_behind(window, range, last, false);
     result->offset = window.begin() + static_cast<int64_t>(first);
-    result->size = last - first;
-    const std::unique_ptr<char[]> bytes = window.take();
-    result->bytes = std::make_unique_for_overwrite<char[]>(result->size);
-    std::copy_n(bytes.get() + first, result->size, result->bytes.get());
+    result->memory = window.memory();
+    result->text = window.view().substr(first, last - first);
     try {
-      result->cells = read_records(result->view(), dialect_, fields_.size());
+      result->cells = read_records(result->text, dialect_, fields_.size());
     } catch (const CsvFault& fault) {
       fail_at(file.identity, result->offset + static_cast<int64_t>(fault.at), fault.what);
     }
@@ -412,26 +430,41 @@ class CsvSource final : public Source {
     std::string buffer;
     size_t row = 0;
     for (size_t i = column; i < text.cells.size(); i += fields_.size()) {
-      f(row++, text_of(text.cells[i], text.view(), buffer));
+      f(row++, text_of(text.cells[i], text.text, buffer));
     }
   }
 
-  void run(TaskArguments& arguments, size_t field, bool with_valid) const {
+  void run(TaskArguments& arguments, size_t field, bool with_valid,
+           const Categories* categories) const {
     const CsvText& text = *arguments.inputs[0]->get<CsvTextPtr>();
     const Field& column = fields_[field];
     const auto rows = static_cast<int64_t>(text.cells.size() / fields_.size());
     Block values = Block::allocate(column.dtype, Dims{rows});
     Block valid = with_valid ? Block::allocate(DType::bool_, Dims{rows}) : Block();
     if (column.is_dictionary) {
-      const Categories& known = *arguments.inputs[1]->get<CategoriesPtr>();
       auto* codes = values.data<int32_t>();
-      each_text(arguments.block, text, field,
-                [&](size_t row, std::string_view value) { codes[row] = known.code_of.at(value); });
+      TextMemo memo;
+      each_text(arguments.block, text, field, [&](size_t row, std::string_view value) {
+        int32_t code = memo.find(value);
+        if (code < 0) {
+          const auto found = categories->code_of.find(value);
+          if (found == categories->code_of.end()) {
+            fail(files_[ranges_[arguments.block].file].identity.path,
+                 fmt::format(
+                     "column '{}' has the text '{}', which its dictionary lacks: the file changed "
+                     "while it was read",
+                     column.name, value.substr(0, 40)));
+          }
+          code = found->second;
+          memo.remember(found->first, code);
+        }
+        codes[row] = code;
+      });
       if (with_valid) std::fill_n(valid.data<bool>(), rows, true);
     } else {
       const Range& range = ranges_[arguments.block];
       try {
-        convert(column, text.view(), text.cells, files_[range.file].column_of_field[field],
+        convert(column, text.text, text.cells, files_[range.file].column_of_field[field],
                 fields_.size(), values.bytes_data(), with_valid ? valid.data<bool>() : nullptr);
       } catch (const CsvFault& fault) {
         fail_at(files_[range.file].identity, text.offset + static_cast<int64_t>(fault.at),

@@ -223,8 +223,8 @@ std::string kind_of(const Field& field) {
 }
 
 template <class T>
-void convert_to(const Field& field, std::string_view text, const std::vector<CsvCell>& cells,
-                size_t column, size_t columns, T* values, bool* valid) {
+void convert_to(const Field& field, std::string_view text, const CsvCells& cells, size_t column,
+                size_t columns, T* values, bool* valid) {
   const size_t rows = cells.size() / columns;
   for (size_t i = 0; i < rows; ++i) {
     const CsvCell& cell = cells[i * columns + column];
@@ -250,8 +250,14 @@ void convert_to(const Field& field, std::string_view text, const std::vector<Csv
 
 }  // namespace
 
-size_t read_record(std::string_view text, size_t at, const CsvDialect& dialect,
-                   std::vector<CsvCell>& cells) {
+void CsvCells::reserve(size_t capacity) {
+  Buffer larger = Buffer::allocate(capacity * sizeof(CsvCell));
+  if (size_ > 0) std::memcpy(larger.data(), buffer_.data(), size_ * sizeof(CsvCell));
+  buffer_ = std::move(larger);
+  capacity_ = capacity;
+}
+
+size_t read_record(std::string_view text, size_t at, const CsvDialect& dialect, CsvCells& cells) {
   if (at_line_end(text, at)) {
     const size_t line_break = text.find('\n', at);
     return line_break == npos ? text.size() : line_break + 1;
@@ -270,11 +276,9 @@ size_t read_record(std::string_view text, size_t at, const CsvDialect& dialect,
   }
 }
 
-std::vector<CsvCell> read_records(std::string_view text, const CsvDialect& dialect,
-                                  size_t columns) {
-  std::vector<CsvCell> cells;
-  // Eight bytes per cell is a common length; growing copies 8 bytes per cell at worst.
-  cells.reserve(text.size() / 8 + columns);
+CsvCells read_records(std::string_view text, const CsvDialect& dialect, size_t columns) {
+  // Eight bytes per cell is a common length; a row more than that guess makes the memory grow.
+  CsvCells cells(text.size() / 8 + columns);
   for (size_t at = 0; at < text.size();) {
     const size_t before = cells.size();
     const size_t next = read_record(text, at, dialect, cells);
@@ -318,8 +322,8 @@ bool is_null(const CsvCell& cell, std::string_view text) {
   return view == "NA" || view == "N/A" || view == "null" || view == "NULL";
 }
 
-Field infer(std::string name, std::string_view text, const std::vector<CsvCell>& cells,
-            size_t column, size_t columns) {
+Field infer(std::string name, std::string_view text, const CsvCells& cells, size_t column,
+            size_t columns) {
   bool is_truth = true;
   bool is_whole = true;
   bool is_number = true;
@@ -356,8 +360,8 @@ Field infer(std::string name, std::string_view text, const std::vector<CsvCell>&
   return field;
 }
 
-void convert(const Field& field, std::string_view text, const std::vector<CsvCell>& cells,
-             size_t column, size_t columns, std::byte* values, bool* valid) {
+void convert(const Field& field, std::string_view text, const CsvCells& cells, size_t column,
+             size_t columns, std::byte* values, bool* valid) {
   visit_dtype(field.dtype, [&](auto tag) {
     using T = decltype(tag);
     convert_to(field, text, cells, column, columns, reinterpret_cast<T*>(values), valid);

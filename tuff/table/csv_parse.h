@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tuff/base/buffer.h"
 #include "tuff/table/table.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -39,13 +40,37 @@ struct CsvCell {
   }
 };
 
+/// Cells in recycled memory: a task makes millions of them, and fresh pages would cost more than filling
+/// them (see buffer.h).
+class CsvCells {
+ public:
+  CsvCells() = default;
+  explicit CsvCells(size_t capacity) { reserve(capacity); }
+  void push_back(const CsvCell& cell) {
+    if (size_ == capacity_) reserve(2 * capacity_ + 16);
+    data()[size_++] = cell;
+  }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  CsvCell& operator[](size_t i) { return data()[i]; }
+  const CsvCell& operator[](size_t i) const { return data()[i]; }
+  const CsvCell* begin() const { return data(); }
+  const CsvCell* end() const { return data() + size_; }
+
+ private:
+  void reserve(size_t capacity);
+  CsvCell* data() const { return reinterpret_cast<CsvCell*>(buffer_.data()); }
+  Buffer buffer_;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+};
+
 /// Appends the cells of the record at `at`, and returns where the next one begins. Nothing is appended
 /// for a blank line. Throws CsvFault.
-size_t read_record(std::string_view text, size_t at, const CsvDialect& dialect,
-                   std::vector<CsvCell>& cells);
+size_t read_record(std::string_view text, size_t at, const CsvDialect& dialect, CsvCells& cells);
 
 /// The cells of all records, each of `columns` cells. Throws CsvFault for a record of another length.
-std::vector<CsvCell> read_records(std::string_view text, const CsvDialect& dialect, size_t columns);
+CsvCells read_records(std::string_view text, const CsvDialect& dialect, size_t columns);
 
 /// The end of the record that is open at `at` (behind its line break); npos when the text ends first.
 /// `in_quotes`: whether `at` lies inside quotes; only a multi-line dialect looks at it.
@@ -59,13 +84,13 @@ bool is_null(const CsvCell& cell, std::string_view text);
 
 /// dtype and unit that fit all cells of a column: bool, int64, date, timestamp, float64, else text.
 /// A column of nulls only is float64.
-Field infer(std::string name, std::string_view text, const std::vector<CsvCell>& cells,
-            size_t column, size_t columns);
+Field infer(std::string name, std::string_view text, const CsvCells& cells, size_t column,
+            size_t columns);
 
 /// Writes the elements of one column that is not text; 0 where a value is missing. `valid` (may be null)
 /// receives where values are; without it a missing value is a fault, as is one of another type.
-void convert(const Field& field, std::string_view text, const std::vector<CsvCell>& cells,
-             size_t column, size_t columns, std::byte* values, bool* valid);
+void convert(const Field& field, std::string_view text, const CsvCells& cells, size_t column,
+             size_t columns, std::byte* values, bool* valid);
 
 }  // namespace table::detail
 TUFF_NAMESPACE_END

@@ -60,12 +60,19 @@ class ParquetSource final : public Source {
     task.note = note_of(field);
     task.key = key_of_column(with_valid ? "values and nulls" : "values", field);
     std::vector<graph::Port> inputs;
-    if (fields_[field].is_dictionary) {
+    CategoriesPtr known;
+    if (fields_[field].is_dictionary) known = known_categories(field);
+    if (fields_[field].is_dictionary && known == nullptr) {
       inputs.push_back(categories(field));
       task.reads = {Reads::first};
     }
     task.run = [self = std::static_pointer_cast<const ParquetSource>(shared_from_this()), field,
-                with_valid](TaskArguments& arguments) { self->run(arguments, field, with_valid); };
+                with_valid, known](TaskArguments& arguments) {
+      self->run(arguments, field, with_valid,
+                known != nullptr || arguments.inputs.empty()
+                    ? known.get()
+                    : arguments.inputs[0]->get<CategoriesPtr>().get());
+    };
     std::vector<graph::LayerOutput> outputs = {{fields_[field].dtype, {unit_rows_}}};
     if (with_valid) outputs.push_back({DType::bool_, {unit_rows_}});
     const graph::LayerPtr layer =
@@ -231,7 +238,8 @@ class ParquetSource final : public Source {
     return {std::make_shared<graph::RechunkLayer>(std::move(units), Chunks{rows_}), 0};
   }
 
-  void run(TaskArguments& arguments, size_t field, bool with_valid) const {
+  void run(TaskArguments& arguments, size_t field, bool with_valid,
+           const Categories* categories) const {
     const Unit& unit = units_[arguments.block];
     const Field& column = fields_[field];
     Block values = Block::allocate(column.dtype, Dims{unit.rows});
@@ -243,7 +251,7 @@ class ParquetSource final : public Source {
       target.field_number = field;
       target.values = values.bytes_data() + static_cast<size_t>(row) * size_of(column.dtype);
       if (with_valid) target.valid = valid.data<bool>() + row;
-      if (column.is_dictionary) target.categories = arguments.inputs[0]->get<CategoriesPtr>().get();
+      target.categories = categories;
       decode(files_[piece.file], piece, target, *arguments.scratch);
       row += piece.count;
     }

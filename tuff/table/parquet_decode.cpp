@@ -198,20 +198,31 @@ struct Workspace {
   std::byte* values;
 };
 
+std::string_view view_of(const parquet::ByteArray& text) {
+  return {reinterpret_cast<const char*>(text.ptr), text.len};
+}
+
 /// The code of a text. A null arrives as no text; which code it gets does not matter, it is marked.
 struct ToCode {
   const Categories* categories;
   const ParquetFile* file;
   const Field* field;
+  TextMemo* memo;
   int32_t operator()(const parquet::ByteArray& text) const {
-    const std::string_view view(reinterpret_cast<const char*>(text.ptr), text.len);
+    const std::string_view view = view_of(text);
+    const int32_t known = memo->find(view);
+    if (known >= 0) return known;
     const auto found = categories->code_of.find(view);
-    if (found != categories->code_of.end()) return found->second;
+    if (found != categories->code_of.end()) {
+      memo->remember(found->first, found->second);
+      return found->second;
+    }
     if (text.ptr == nullptr) return 0;
     fail(file->identity,
-         fmt::format("column '{}' has the text '{}', which its dictionary lacks: the file "
-                     "changed while it was read",
-                     field->name, view.substr(0, 40)));
+         fmt::format(
+             "column '{}' has the text '{}', which its dictionary lacks: the file changed while "
+             "it was read",
+             field->name, view.substr(0, 40)));
   }
 };
 
@@ -254,9 +265,11 @@ void decode_as(const ParquetFile& file, const Piece& piece, ColumnCursor& cursor
     case parquet::Type::INT96:
       decode_converted<parquet::Int96Type, int64_t>(file, piece, cursor, target, work, nanoseconds);
       return;
-    default:
+    default: {
+      TextMemo memo;
       decode_converted<parquet::ByteArrayType, int32_t>(
-          file, piece, cursor, target, work, ToCode{target.categories, &file, target.field});
+          file, piece, cursor, target, work, ToCode{target.categories, &file, target.field, &memo});
+    }
   }
 }
 
@@ -264,11 +277,11 @@ void decode_as(const ParquetFile& file, const Piece& piece, ColumnCursor& cursor
 struct Collect {
   parquet::ByteArray* batch;
   TextSet* texts;
+  TextMemo* memo;
   parquet::ByteArray* buffer(int64_t) const { return batch; }
   void operator()(int64_t, int64_t, int64_t count, const parquet::ByteArray* values) const {
     for (int64_t i = 0; i < count; ++i) {
-      const std::string_view view(reinterpret_cast<const char*>(values[i].ptr), values[i].len);
-      if (texts->find(view) == texts->end()) texts->emplace(view);
+      add_text(view_of(values[i]), *texts, *memo);
     }
   }
   static constexpr bool kDense = true;  // nulls are of no interest
@@ -296,8 +309,9 @@ void collect_texts(const ParquetFile& file, const Piece& piece, size_t field, Sc
   with_path(file.identity, [&] {
     ColumnCursor cursor(file, piece, field);
     const Workspace work(scratch);
+    TextMemo memo;
     read_batches<parquet::ByteArrayType>(file, piece, cursor, DecodeTarget{}, work.levels,
-                                         Collect{work.as<parquet::ByteArray>(), &texts});
+                                         Collect{work.as<parquet::ByteArray>(), &texts, &memo});
   });
 }
 

@@ -42,6 +42,13 @@ CategoriesPtr merge(std::span<Value* const> pieces, std::string_view column) {
 
 }  // namespace
 
+void add_text(std::string_view text, TextSet& texts, TextMemo& memo) {
+  if (memo.find(text) >= 0) return;
+  auto found = texts.find(text);
+  if (found == texts.end()) found = texts.emplace(text).first;
+  memo.remember(*found, 0);
+}
+
 DistinctPtr sorted(TextSet texts) {
   auto result = std::make_shared<std::vector<std::string>>();
   result->reserve(texts.size());
@@ -67,23 +74,17 @@ std::string Source::note_of(size_t field) const {
   return fmt::format("column '{}' of {}", fields_[field].name, label_);
 }
 
+CategoriesPtr Source::known_categories(size_t field) {
+  const std::lock_guard lock(mutex_);
+  known_.resize(fields_.size());
+  return known_[field];
+}
+
 graph::Port Source::categories(size_t field) {
   TableTask task;
   task.name = "dictionary";
   task.note = note_of(field);
   task.key = key_of_column("dictionary", field);
-  CategoriesPtr known;
-  {
-    const std::lock_guard lock(mutex_);
-    known_.resize(fields_.size());
-    known = known_[field];
-  }
-  if (known != nullptr) {
-    task.run = [known](TaskArguments& arguments) {
-      arguments.outputs[0].emplace<CategoriesPtr>(known);
-    };
-    return value_layer(std::move(task), {}, 1);
-  }
   task.reads = {Reads::all};
   task.run = [self = shared_from_this(), field](TaskArguments& arguments) {
     CategoriesPtr found = merge(arguments.inputs, self->fields_[field].name);

@@ -15,6 +15,7 @@
 
 #include "tuff/table/layers.h"
 #include "tuff/table/table.h"
+#include "tuff/table/text_memo.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace table::detail {
@@ -39,6 +40,8 @@ struct TextHash {
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 using TextSet = std::unordered_set<std::string, TextHash, std::equal_to<>>;
+/// Adds a text that may be there already.
+void add_text(std::string_view text, TextSet& texts, TextMemo& memo);
 /// The texts, sorted.
 DistinctPtr sorted(TextSet texts);
 
@@ -66,7 +69,9 @@ class Source : public std::enable_shared_from_this<Source> {
   virtual bool may_have_nulls(size_t field) const = 0;
   /// The column in blocks as rows() says. Without `with_valid`, a null fails the run.
   virtual Column column(size_t field, bool with_valid) = 0;
-  /// One block that holds a CategoriesPtr.
+  /// The texts of a column, where an earlier run found them; else null.
+  CategoriesPtr known_categories(size_t field);
+  /// One block that holds a CategoriesPtr: reads the column.
   graph::Port categories(size_t field);
 
  protected:

@@ -213,7 +213,10 @@ std::vector<std::string> Table::dictionary(std::string_view name, const RunOptio
     throw InvalidArgument("dictionary", fmt::format("column '{}' is {}; only text has a dictionary",
                                                     name, name_of(selection_->fields[at].dtype)));
   }
-  const graph::Port port = selection_->source->categories(selection_->columns[at]);
+  detail::Source& source = *selection_->source;
+  const detail::CategoriesPtr known = source.known_categories(selection_->columns[at]);
+  if (known != nullptr) return known->texts;
+  const graph::Port port = source.categories(selection_->columns[at]);
   return Delayed<detail::CategoriesPtr>(port).compute(options)->texts;
 }
 
@@ -231,9 +234,9 @@ Table read(const std::vector<std::string>& paths, const ReadOptions& options) {
                                               options.rows_per_block, detail::kMostRowsPerBlock));
   }
   const std::vector<std::string> files = detail::expand(paths);
+  for (const std::string& file : files) detail::identify(file);
   const detail::Format format = detail::format_of(files[0]);
   for (const std::string& file : files) {
-    detail::identify(file);
     if (detail::format_of(file) != format) {
       throw InvalidArgument(
           "read", fmt::format("'{}' and '{}' are of different formats; read each on its own",

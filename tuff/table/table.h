@@ -20,7 +20,7 @@ namespace table {
 
 /// One column: its name, the dtype of its array, and what the numbers mean.
 struct Field {
-  std::string name;
+  std::string name = {};
   DType dtype = DType::float64;
   /// Of dates and times, which are int64: "days", "s", "ms", "us" or "ns" since 1970-01-01, or "ms of day",
   /// "us of day", "ns of day". Empty for everything else.
@@ -95,6 +95,10 @@ class TUFF_API Table {
 /// file or a glob (* ? [...]), whose matches are taken in sorted order. All files must have the same
 /// columns. Throws InvalidArgument for what is missing, a directory, empty, truncated or of another kind.
 TUFF_API Table read(const std::vector<std::string>& paths, const ReadOptions& options = {});
+
+/// The array that numpy.save() or write_npy() left, of any rank, in blocks of whole rows. Row-major,
+/// little-endian; records, objects and text are refused.
+TUFF_API Array read_npy(const std::string& path);
 
 }  // namespace table
 TUFF_NAMESPACE_END

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "tuff/table/atomic_file.h"
+#include "tuff/base/atomic_file.h"
 #include "tuff/table/output.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -109,7 +109,7 @@ void write_csv(const std::string& path, const std::vector<OutputColumn>& columns
                const CsvWriteOptions& options) {
   const detail::Computed computed = detail::compute_columns("write_csv", columns, options.run);
   detail::check_units(computed.fields);
-  detail::AtomicFile file("write_csv", path);
+  AtomicFile file("write_csv", path);
   std::string text;
   if (options.header) {
     for (size_t c = 0; c < computed.fields.size(); ++c) {

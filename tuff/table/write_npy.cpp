@@ -1,7 +1,7 @@
 // Arrays as npy files, format version 1.0; see write.h.
 #include <fmt/format.h>
 
-#include "tuff/table/atomic_file.h"
+#include "tuff/base/atomic_file.h"
 #include "tuff/table/write.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -46,7 +46,7 @@ bool cut_along_first_axis(const Chunks& chunks) {
 
 void write_npy(const std::string& path, const Array& array, const RunOptions& run) {
   const Result result = tuff::compute({array.port()}, run)[0];
-  detail::AtomicFile file("write_npy", path);
+  AtomicFile file("write_npy", path);
   file.write(header_of(result.dtype(), result.shape()));
   const std::vector<Block> blocks =
       cut_along_first_axis(result.chunks()) ? result.blocks() : std::vector<Block>{result.gather()};

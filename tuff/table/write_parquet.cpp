@@ -8,7 +8,7 @@
 #include <parquet/exception.h>
 #include <parquet/file_writer.h>
 
-#include "tuff/table/atomic_file.h"
+#include "tuff/base/atomic_file.h"
 #include "tuff/table/output.h"
 #include "tuff/table/parquet_types.h"
 
@@ -176,7 +176,7 @@ void write_parquet(const std::string& path, const std::vector<OutputColumn>& col
         fmt::format("rows_per_group is {}; accepted are 1, 2, ...", options.rows_per_group));
   }
   const detail::Computed computed = detail::compute_columns("write_parquet", columns, options.run);
-  detail::AtomicFile file("write_parquet", path);
+  AtomicFile file("write_parquet", path);
   const auto sink = std::make_shared<detail::Sink>(file);
   try {
     detail::write_file(sink, computed, options, compression);
