@@ -103,6 +103,9 @@ def parse_row(line, expected):
         raise ValueError(f"'state' is {row['state']!r}")
     if row["seconds"] <= 0:
         raise ValueError(f"'seconds' is {row['seconds']!r}")
+    white_space = row.get("white_space", 0)
+    if not isinstance(white_space, (int, float)) or not 0 <= white_space <= 1:
+        raise ValueError(f"'white_space' is {white_space!r}")
     return row
 
 
@@ -115,6 +118,7 @@ def summarize(rows):
     for (case, system, threads), group in groups.items():
         cold = [row["seconds"] for row in group if row["state"] == "cold"]
         warm = [row["seconds"] for row in group if row["state"] == "warm"]
+        white_space = [row["white_space"] for row in group if "white_space" in row]
         summaries.append(
             {
                 "case": case,
@@ -128,6 +132,7 @@ def summarize(rows):
                 "repeats": len(warm),
                 "bytes": group[-1]["bytes"],
                 "peak_rss": max(row["peak_rss"] for row in group),
+                "white_space": statistics.median(white_space) if white_space else None,
                 "foreign_cpu": max(row["foreign_cpu"] for row in group),
             }
         )
@@ -154,8 +159,9 @@ def disagreements(case, check, rows):
     """Sentences that say which systems computed something else on a case; empty if all agree.
 
     `check` is the case's entry in question.json: under `relative_tolerance` each figure is compared
-    with the median over systems, so that one wrong system cannot make the others look wrong; under
-    `random_sum` with the expectation of a sum of independent numbers.
+    with the median over systems, so that one wrong system cannot make the others look wrong
+    (`absolute_tolerance` is added, for figures that may be near 0); under `random_sum` with the
+    expectation of a sum of independent numbers.
     """
     rows = [row for row in rows if row["case"] == case]
     found = []
@@ -168,7 +174,7 @@ def disagreements(case, check, rows):
     if "random_sum" in check:
         found += random_sum_misses(check["random_sum"], finite)
     elif "relative_tolerance" in check:
-        found += median_misses(check["relative_tolerance"], finite)
+        found += median_misses(*tolerances(check), finite)
     return list(dict.fromkeys(found))
 
 
@@ -186,7 +192,14 @@ def agreement(case, check, rows, wrong):
         return "There is no result to compare."
     if len(systems) < 2:
         return "One system ran: its result is compared with no other."
-    return f"Results of {len(systems)} systems agree to {check['relative_tolerance']:g}."
+    relative, absolute = tolerances(check)
+    margin = f" of their size plus {absolute:g}" if absolute else ""
+    return f"Results of {len(systems)} systems agree to {relative:g}{margin}."
+
+
+def tolerances(check):
+    """(relative, absolute)."""
+    return check["relative_tolerance"], check.get("absolute_tolerance", 0)
 
 
 def random_sum_misses(expected, rows):
@@ -202,7 +215,7 @@ def random_sum_misses(expected, rows):
     return misses
 
 
-def median_misses(tolerance, rows):
+def median_misses(relative, absolute, rows):
     first_of_system = {}
     for row in rows:
         first_of_system.setdefault(row["system"], row["result"])
@@ -215,7 +228,7 @@ def median_misses(tolerance, rows):
     misses = []
     for row in rows:
         for i, (figure, median) in enumerate(zip(row["result"], medians)):
-            if abs(figure - median) > tolerance * abs(median):
+            if abs(figure - median) > relative * abs(median) + absolute:
                 misses.append(
                     f"{row['system']}: figure {i} is {figure!r}, "
                     f"the median of all systems {median!r}"
@@ -238,6 +251,8 @@ def judge(target, summaries):
         if ours is None:
             return asked, "-", None
         return asked, format_bytes(ours["peak_rss"]), ours["peak_rss"] <= limit
+    if "white_space_at_most" in target:
+        return judge_white_space(ours, target["white_space_at_most"])
     limit = target["seconds_at_most"]
     if "times" not in target:
         asked = f"at most {format_seconds(limit)}"
@@ -253,6 +268,13 @@ def judge(target, summaries):
         return asked, "-", None
     measured = f"{times:.2f} x: {format_spread(ours)} / {format_spread(peer)}"
     return asked, measured, times <= limit
+
+
+def judge_white_space(ours, limit):
+    asked = f"white space at most {limit:.1%}"
+    if ours is None or ours["white_space"] is None:
+        return asked, "-", None
+    return asked, f"{ours['white_space']:.1%}", ours["white_space"] <= limit
 
 
 def judge_ahead(ours, case, rivals, summaries):
@@ -346,6 +368,7 @@ def target_table(targets, summaries, quick):
     lines = []
     for target in targets:
         asked, measured, met = judge(target, summaries)
+        asked += " (stretch)" * target.get("stretch", False)
         verdict = (
             "not run"
             if met is None
@@ -459,6 +482,16 @@ def prepare(name, system, folder):
     return [str(program)]
 
 
+def commands_of(name, system, folder, cases):
+    """The command of a system for each case: the usual one, or that of `python_by_case`."""
+    usual = prepare(name, system, folder)
+    scripts = system.get("python_by_case", {})
+    return {
+        case: prepare(name, {"python": scripts[case]}, folder) if case in scripts else usual
+        for case in cases
+    }
+
+
 def environment(system, threads):
     """The caller's environment without what would change a peer, plus what this system is given."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(CLEARED_PREFIXES)}
@@ -530,7 +563,7 @@ def measure(question, folder, cases, systems, quick, out):
     commands, problems, rows = {}, [], []
     for name in systems:
         try:
-            commands[name] = prepare(name, question["systems"][name], folder)
+            commands[name] = commands_of(name, question["systems"][name], folder, cases)
         except Failure as failure:
             problems.append(str(failure))
     jobs = jobs_of(question, cases, list(commands), quick)
@@ -538,7 +571,7 @@ def measure(question, folder, cases, systems, quick, out):
         print(
             f"[{i + 1}/{len(jobs)}] {case}, {name}, {threads} threads", file=sys.stderr, flush=True
         )
-        command = commands[name] + [
+        command = commands[name][case] + [
             "--case",
             case,
             "--threads",

@@ -59,6 +59,11 @@ class ParseRow(unittest.TestCase):
         self.assertIn("state", self.refusal(json.dumps(row(state="hot"))))
         self.assertIn("seconds", self.refusal(json.dumps(row(seconds=0))))
 
+    def test_refuses_a_white_space_that_is_no_share(self):
+        run.parse_row(json.dumps(row(white_space=0.03)), {})
+        self.assertIn("white_space", self.refusal(json.dumps(row(white_space=3))))
+        self.assertIn("white_space", self.refusal(json.dumps(row(white_space="3 %"))))
+
 
 class Summarize(unittest.TestCase):
     def test_takes_medians_of_cold_and_warm_apart(self):
@@ -74,6 +79,13 @@ class Summarize(unittest.TestCase):
             [row(peak_rss=5, foreign_cpu=0.3), row(peak_rss=7, foreign_cpu=0.1)]
         )
         self.assertEqual((summary["peak_rss"], summary["foreign_cpu"]), (7, 0.3))
+
+    def test_takes_the_median_white_space_of_the_rows_that_have_one(self):
+        shares = [row(white_space=share) for share in (0.01, 0.02, 0.09)]
+        (summary,) = run.summarize([row(state="cold"), *shares])
+        self.assertEqual(summary["white_space"], 0.02)
+        (summary,) = run.summarize([row()])
+        self.assertIsNone(summary["white_space"])
 
     def test_keeps_systems_and_thread_counts_apart(self):
         summaries = run.summarize([row(), row(threads=1), row("numpy")])
@@ -110,6 +122,15 @@ class Disagreements(unittest.TestCase):
         (sentence,) = run.disagreements("sum", self.check, rows)
         self.assertTrue(sentence.startswith("c: figure 0 is 101.0"), sentence)
 
+    def test_near_zero_are_judged_by_the_absolute_tolerance(self):
+        rows = [row("c", result=[1e-8]), row("numpy", result=[3e-8]), row("tuff", result=[0.0])]
+        self.assertEqual(len(run.disagreements("sum", self.check, rows)), 2)
+        check = self.check | {"absolute_tolerance": 1e-6}
+        self.assertEqual(run.disagreements("sum", check, rows), [])
+        far = row("dask", result=[1.0])
+        (sentence,) = run.disagreements("sum", check, [*rows, far])
+        self.assertTrue(sentence.startswith("dask: figure 0 is 1.0"), sentence)
+
     def test_look_at_every_figure_and_every_repeat(self):
         rows = [
             row("c", result=[1.0, 2.0]),
@@ -144,7 +165,7 @@ class Disagreements(unittest.TestCase):
 class Targets(unittest.TestCase):
     summaries = run.summarize(
         [
-            row("tuff", 1.2, peak_rss=39e6),
+            row("tuff", 1.2, peak_rss=39e6, white_space=0.04),
             row("c", 1.0),
             row("c", 0.5, case="read"),
             row("numpy", 9.0),
@@ -170,6 +191,22 @@ class Targets(unittest.TestCase):
         self.assertTrue(self.verdict(seconds_at_most=1.6))
         self.assertFalse(self.verdict(seconds_at_most=1.0))
         self.assertTrue(self.verdict(peak_rss_at_most=40e6))
+
+    def test_compare_the_white_space_with_a_share(self):
+        asked, measured, met = run.judge(
+            {"case": "sum", "white_space_at_most": 0.05}, self.summaries
+        )
+        self.assertEqual((asked, measured), ("white space at most 5.0%", "4.0%"))
+        self.assertTrue(met)
+        self.assertFalse(self.verdict(white_space_at_most=0.03))
+        target = {"case": "sum", "white_space_at_most": 0.05}
+        self.assertIsNone(run.judge(target, run.summarize([row("tuff")]))[2])
+
+    def test_say_when_they_are_a_stretch(self):
+        target = {"case": "sum", "seconds_at_most": 1.0, "stretch": True}
+        self.assertIn(
+            "at most 1 s (stretch)", run.target_table([target], self.summaries, quick=False)
+        )
 
     def test_are_ahead_only_when_ahead_of_the_best(self):
         self.assertTrue(self.verdict(ahead_of=["numpy"]))
@@ -216,7 +253,12 @@ class Text(unittest.TestCase):
 
     def test_agreement_is_claimed_only_between_systems(self):
         check = {"relative_tolerance": 1e-9}
-        self.assertIn("agree to 1e-09", run.agreement("sum", check, [row(), row("tuff")], []))
+        self.assertIn("agree to 1e-09.", run.agreement("sum", check, [row(), row("tuff")], []))
+        with_margin = check | {"absolute_tolerance": 1e-6}
+        self.assertIn(
+            "1e-09 of their size plus 1e-06.",
+            run.agreement("sum", with_margin, [row(), row("tuff")], []),
+        )
         self.assertIn("no other", run.agreement("sum", check, [row()], []))
         self.assertIn("no result", run.agreement("sum", {}, [row()], []))
         self.assertIn("DISAGREE: c: x", run.agreement("sum", check, [row()], ["c: x"]))
@@ -262,6 +304,19 @@ class Jobs(unittest.TestCase):
         self.assertEqual(jobs, [(0, "sum", "tuff", 2, 2), (0, "sum", "c", 2, 2)])
 
 
+class Commands(unittest.TestCase):
+    def test_a_case_may_have_a_program_of_its_own(self):
+        system = {"python": "run.py", "python_by_case": {"flights": "run_test.py"}}
+        python, run.PYTHON = run.PYTHON, Path(__file__)  # needs no environment
+        try:
+            commands = run.commands_of("tuff", system, run.BENCH, ["sum", "flights"])
+        finally:
+            run.PYTHON = python
+        self.assertEqual(Path(commands["sum"][1]).name, "run.py")
+        self.assertEqual(Path(commands["flights"][1]).name, "run_test.py")
+        self.assertEqual(commands["flights"][2:], ["--system", "tuff"])
+
+
 class Questions(unittest.TestCase):
     def test_name_only_what_exists(self):
         paths = sorted(Path(run.BENCH).glob("*/question.json"))
@@ -276,8 +331,10 @@ class Questions(unittest.TestCase):
                     for key in ("python", "c_source"):
                         if key in system:
                             self.assertTrue((path.parent / system[key]).is_file(), system[key])
-                    for key in ("threads_by_case", "repeats_by_case"):
+                    for key in ("threads_by_case", "repeats_by_case", "python_by_case"):
                         self.assertLessEqual(set(system.get(key, {})), set(cases))
+                    for script in system.get("python_by_case", {}).values():
+                        self.assertTrue((path.parent / script).is_file(), script)
                 for target in question["targets"]:
                     self.assertIn(target["case"], cases)
                     self.assertLessEqual(set(target.get("ahead_of", [])), set(systems))

@@ -6,54 +6,22 @@
 // The case `read` only loads the bytes of `sum`: what the memory of this machine gives.
 // Built by bench/run.py with the flags in question.json.
 
-#include <immintrin.h>
 #include <omp.h>
 
 #include "bench/common/bench.h"
-
-#if defined(__AVX512F__)
-#define LANES 8
-#define STREAM(p, v) _mm512_stream_pd(p, (__m512d)(v))
-#define STREAM_FENCE() _mm_sfence()
-__m512d _ZGVeN8v_exp(__m512d);
-#define VECTOR_EXP(v) ((Vec)_ZGVeN8v_exp((__m512d)(v)))
-#elif defined(__AVX2__)
-#define LANES 4
-#define STREAM(p, v) _mm256_stream_pd(p, (__m256d)(v))
-#define STREAM_FENCE() _mm_sfence()
-__m256d _ZGVdN4v_exp(__m256d);
-#define VECTOR_EXP(v) ((Vec)_ZGVdN4v_exp((__m256d)(v)))
-#else
-#error "needs AVX2 or AVX-512"
-#endif
-
-typedef double Vec __attribute__((vector_size(8 * LANES), may_alias));
-typedef uint64_t Word __attribute__((vector_size(8 * LANES), may_alias));
+#include "bench/common/vectors.h"
 
 enum {
   CHUNK = 1000000,    // elements of a block
-  COLUMNS = 100,      // of a matrix
   ROW_CHUNK = 10000,  // rows of a block of a matrix
-  // Two rows are a whole number of vectors (200 doubles, 25 of 8), so every load is aligned.
-  PAIR = 2 * COLUMNS / LANES,
-  PANEL = 32,   // rows whose 25 KiB are still in the first-level cache when read again
-  TILE = 2048,  // generated elements at a time: 16 KiB
+  PANEL = 32,         // rows whose 25 KiB are still in the first-level cache when read again
+  TILE = 2048,        // generated elements at a time: 16 KiB
 };
 
 static size_t count;  // elements of x
 static const double *x, *labels;
 static double *kept, coefficients[COLUMNS];
 static int threads;
-
-static double add_lanes(Vec v) {
-  double total = 0;
-  for (int k = 0; k < LANES; k++) total += v[k];
-  return total;
-}
-
-static Vec vec(const double* p) { return *(const Vec*)p; }
-
-static Vec splat(double value) { return value - (Vec){0}; }
 
 static Vec exp_minus_reciprocal(Vec v) { return VECTOR_EXP(v) - 1.0 / v; }
 
@@ -71,17 +39,6 @@ static double expsum_block(const double* p, size_t n) {
   Vec total = {0};
   for (size_t i = 0; i < n; i += LANES) total += exp_minus_reciprocal(vec(p + i));
   return add_lanes(total);
-}
-
-static uint64_t read_block(const double* p, size_t n) {
-  Word bits[8] = {0};
-  for (size_t i = 0; i < n; i += 8 * LANES) {
-    for (int k = 0; k < 8; k++) bits[k] ^= *(const Word*)(p + i + k * LANES);
-  }
-  for (int k = 1; k < 8; k++) bits[0] ^= bits[k];
-  uint64_t all = 0;
-  for (int k = 0; k < LANES; k++) all ^= bits[0][k];
-  return all;
 }
 
 static int run_read(double* result) {
@@ -218,21 +175,6 @@ static int run_standardize(double* result) {
   }
   (void)result;
   return 0;
-}
-
-// With 8 lanes the middle vector of a pair of rows holds the end of one and the start of the other.
-enum { MIDDLE = COLUMNS / LANES, SHARED = COLUMNS % LANES };
-
-static void dot_pair(const double* p, const Vec* b, double* eta) {
-  Vec first[2] = {0}, second[2] = {0};
-  for (int j = 0; j < MIDDLE; j++) first[j % 2] += vec(p + j * LANES) * b[j];
-  for (int j = MIDDLE + (SHARED > 0); j < PAIR; j++) second[j % 2] += vec(p + j * LANES) * b[j];
-  eta[0] = add_lanes(first[0] + first[1]);
-  eta[1] = add_lanes(second[0] + second[1]);
-  if (SHARED > 0) {
-    const Vec shared = vec(p + MIDDLE * LANES) * b[MIDDLE];
-    for (int k = 0; k < LANES; k++) eta[k >= SHARED] += shared[k];
-  }
 }
 
 static void gradient_block(const double* p, const double* y, const Vec* b, Vec* gradient) {

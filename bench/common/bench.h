@@ -119,10 +119,11 @@ static inline uint64_t bench_hash(uint64_t i) {
   return z ^ (z >> 33);
 }
 
+/// Uniform in [0, 1) for each `i`, the same in every language.
+static inline double bench_unit(uint64_t i) { return (double)(bench_hash(i) >> 11) * 0x1p-53; }
+
 /// Element `i` of the input: uniform in [0.5, 1.5), the same in every language.
-static inline double bench_uniform(uint64_t i) {
-  return (double)(bench_hash(i) >> 11) * 0x1p-53 + 0.5;
-}
+static inline double bench_uniform(uint64_t i) { return bench_unit(i) + 0.5; }
 
 /// Fresh zero pages for `count` doubles, on huge pages where the system grants them, as NumPy asks
 /// for its own; nothing is touched yet. Never freed: it lives as long as the program.
@@ -141,14 +142,39 @@ static inline double* bench_input(size_t count, uint64_t first) {
   return x;
 }
 
-/// Column `j` of the coefficients of `gradstep`: small, of both signs, not adding up to zero.
+/// The data of a logistic regression without intercept whose coefficients are -1, 0, 1, 2, 0, 0, ...:
+/// X (rows, columns) uniform in [0, 1) by rows, y (rows,) zeros and ones; touched and in memory.
+///
+/// The same in every language, but for a label whose probability lies within a few roundings of its
+/// uniform number: any of 1e7 labels differs in less than one data set of a million.
+static inline void bench_logistic(size_t rows, size_t columns, const double** X, const bool** y) {
+  static const double truth[4] = {-1, 0, 1, 2};
+  double* features = bench_pages(rows * columns);
+  bool* labels = (bool*)bench_pages((rows + sizeof(double) - 1) / sizeof(double));
+  for (size_t i = 0; i < rows; i++) {
+    double* row = features + i * columns;
+    double eta = 0;
+    for (size_t j = 0; j < columns; j++) row[j] = bench_unit(i * columns + j);
+    for (size_t j = 0; j < columns && j < 4; j++) eta += truth[j] * row[j];
+    labels[i] = bench_unit(rows * columns + i) < 1 / (1 + exp(-eta));
+  }
+  *X = features;
+  *y = labels;
+}
+
+/// Column `j` of the coefficients of `gradstep`, and of the point of a pass in bench/glm: small, of both
+/// signs, not adding up to zero.
 static inline double bench_coefficient(size_t j) {
   return (j % 2 == 0 ? 0.06 : -0.05) * (double)(1 + j % 4);
 }
 
-/// One JSON line on standard output. `repeat` 0 is the cold one.
-static inline void bench_print(const BenchOptions* options, int repeat, long faults,
-                               const BenchRepeat* row) {
+/// The intercept of that point.
+#define BENCH_INTERCEPT (-0.25)
+
+/// One JSON line on standard output. `repeat` 0 is the cold one. `white_space`, in [0, 1], is left
+/// out when negative.
+static inline void bench_print_with(const BenchOptions* options, int repeat, long faults,
+                                    const BenchRepeat* row, double white_space) {
   printf("{\"bench\":\"%s\",\"case\":\"%s\",\"system\":\"%s\",\"threads\":%d,\"tasks\":%ld",
          options->bench, options->case_name, options->system, options->threads, row->tasks);
   printf(",\"seconds\":%.9g,\"bytes\":%.0f,\"peak_rss\":%.0f,\"result\":[", row->seconds,
@@ -160,9 +186,16 @@ static inline void bench_print(const BenchOptions* options, int repeat, long fau
       printf("%snull", i == 0 ? "" : ",");
     }
   }
-  printf("],\"state\":\"%s\",\"repeat\":%d,\"elements\":%.0f,\"faults\":%ld,\"version\":\"%s\"}\n",
-         repeat == 0 ? "cold" : "warm", repeat, row->elements, faults, options->version);
+  printf("],\"state\":\"%s\",\"repeat\":%d,\"elements\":%.0f,\"faults\":%ld",
+         repeat == 0 ? "cold" : "warm", repeat, row->elements, faults);
+  if (white_space >= 0) printf(",\"white_space\":%.6g", white_space);
+  printf(",\"version\":\"%s\"}\n", options->version);
   fflush(stdout);
+}
+
+static inline void bench_print(const BenchOptions* options, int repeat, long faults,
+                               const BenchRepeat* row) {
+  bench_print_with(options, repeat, faults, row, -1);
 }
 
 #ifdef __cplusplus

@@ -28,8 +28,8 @@ class Case:
     check_every: bool = True  # off where the check costs far more than the call
 
 
-def uniform(count, first=0):
-    """Elements first .. first + count of the input: uniform in [0.5, 1.5)."""
+def unit(count, first=0):
+    """Uniform in [0, 1) for each of the indices first .. first + count."""
     x = np.empty(count)
     step = 1 << 15  # 256 KiB: the passes below stay in the second-level cache
     for start in range(0, count, step):
@@ -42,12 +42,40 @@ def uniform(count, first=0):
         z ^= z >> np.uint64(33)
         z >>= np.uint64(11)
         np.multiply(z, 2.0**-53, out=x[start:stop])
-        x[start:stop] += 0.5
     return x
 
 
+def uniform(count, first=0):
+    """Elements first .. first + count of the input: uniform in [0.5, 1.5)."""
+    x = unit(count, first)
+    x += 0.5
+    return x
+
+
+def logistic(rows, columns):
+    """The data of a logistic regression without intercept whose coefficients are -1, 0, 1, 2, 0, ...
+
+    X (rows, columns) uniform in [0, 1), y (rows,) bool. bench_logistic in bench.h says how equal
+    they are in all languages.
+    """
+    X = unit(rows * columns).reshape(rows, columns)
+    y = np.empty(rows, dtype=bool)
+    step = 1 << 15
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        eta = X[start:stop, :4] @ np.array([-1.0, 0.0, 1.0, 2.0])
+        y[start:stop] = unit(stop - start, rows * columns + start) < 1 / (1 + np.exp(-eta))
+    return X, y
+
+
+INTERCEPT = -0.25  # of the point of a pass in bench/glm
+
+
 def coefficients(count):
-    """The coefficients of `gradstep`: small, of both signs, not adding up to zero."""
+    """The coefficients of `gradstep`, and of the point of a pass in bench/glm.
+
+    Small, of both signs, not adding up to zero.
+    """
     j = np.arange(count)
     return np.where(j % 2 == 0, 0.06, -0.05) * (1 + j % 4)
 
