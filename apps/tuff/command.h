@@ -63,8 +63,8 @@ std::stop_token stop_on_signals();
 /// The commands. Each adds a subcommand to `app`; parsing fills its options, and `run` is set to what it
 /// does when it was the one that was called.
 using Run = std::function<int()>;
-void add_glm_fit(CLI::App& app, std::stop_token stop, Run& run);
-void add_glm_predict(CLI::App& app, std::stop_token stop, Run& run);
+void add_glm_fit(CLI::App& app, const std::stop_token& stop, Run& run);
+void add_glm_predict(CLI::App& app, const std::stop_token& stop, Run& run);
 void add_info(CLI::App& app, Run& run);
 
 }  // namespace tuff::cli

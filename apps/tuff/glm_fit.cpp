@@ -234,7 +234,7 @@ int fit_files(FitCommand& command, const std::stop_token& stop) {
 
 }  // namespace
 
-void add_glm_fit(CLI::App& app, std::stop_token stop, Run& run) {
+void add_glm_fit(CLI::App& app, const std::stop_token& stop, Run& run) {
   const auto command = std::make_shared<FitCommand>();
   CLI::App* fit = app.add_subcommand("fit", "Fit a model to the columns of files");
   add_table_options(*fit, command->files);

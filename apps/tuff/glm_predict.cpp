@@ -64,7 +64,7 @@ int predict_files(const PredictCommand& command, const std::stop_token& stop) {
 
 }  // namespace
 
-void add_glm_predict(CLI::App& app, std::stop_token stop, Run& run) {
+void add_glm_predict(CLI::App& app, const std::stop_token& stop, Run& run) {
   const auto command = std::make_shared<PredictCommand>();
   CLI::App* predict = app.add_subcommand("predict", "Probability of class 1 for each row of files, in their order");
   predict->add_option("model", command->model, "A file that `tuff glm fit --json` wrote")->required();

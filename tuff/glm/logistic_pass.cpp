@@ -54,7 +54,8 @@ class LogisticPassTask final : public TaskFunction {
 
 }  // namespace
 
-LogisticPassLayer::LogisticPassLayer(graph::Port X, graph::Port y, graph::Port betas, LogisticWants wants)
+LogisticPassLayer::LogisticPassLayer(const graph::Port& X, const graph::Port& y, const graph::Port& betas,
+                                     LogisticWants wants)
     : Layer({X, y, betas}, DType::float64, sums_chunks(X, betas, wants)), wants_(wants) {
   TUFF_CHECK_EQ(graph::output_of(X).chunks[1]->count(), size_t{1});
   TUFF_CHECK(same_chunks(graph::output_of(X).chunks[0], graph::output_of(y).chunks[0]));

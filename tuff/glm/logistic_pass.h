@@ -13,7 +13,8 @@ class LogisticPassLayer final : public graph::Layer {
  public:
   /// X: (n, p) float64, one block of columns; y: (n,) bool, cut like the rows of X; betas: (k, p + 1)
   /// float64 in one block. Output: (blocks of X, k logistic_sum_count(p)), a block per row.
-  LogisticPassLayer(graph::Port X, graph::Port y, graph::Port betas, kernels::LogisticWants wants);
+  LogisticPassLayer(const graph::Port& X, const graph::Port& y, const graph::Port& betas,
+                    kernels::LogisticWants wants);
   std::string_view name() const override { return "logistic_pass"; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<graph::InputBlock>& reads) const override;
