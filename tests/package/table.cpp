@@ -1,9 +1,10 @@
 // The first program of someone who installed Tuff with its tables: writes a column, and reads it back.
 // Ends with 0 when the sum is what it has to be. Usage: uses_table FOLDER
+#include "tuff/table/table.h"
+
 #include <cstdio>
 #include <string>
 
-#include "tuff/table/table.h"
 #include "tuff/table/write.h"
 #include "tuff/tuff.h"
 

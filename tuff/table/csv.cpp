@@ -110,9 +110,8 @@ class Window {
 
 class CsvSource final : public Source {
  public:
-  CsvSource(const std::vector<std::string>& paths, std::vector<FileIdentity> identities,
-            const ReadOptions& options, Key key)
-      : Source(paths, key), options_(options) {
+  CsvSource(std::vector<FileIdentity> identities, const ReadOptions& options, Key key)
+      : Source(identities, key), options_(options) {
     dialect_ = {options.csv.delimiter, options.csv.multiline};
     files_.resize(identities.size());
     for (size_t f = 0; f < files_.size(); ++f) {
@@ -122,7 +121,7 @@ class CsvSource final : public Source {
     cut();
   }
 
-  bool may_have_nulls(size_t field) const override { return !fields_[field].is_dictionary; }
+  bool may_have_nulls(size_t field) const override { return !all_fields[field].is_dictionary; }
 
   Column column(size_t field, bool with_valid) override {
     TableTask task;
@@ -132,8 +131,8 @@ class CsvSource final : public Source {
     std::vector<graph::Port> inputs;
     task.reads = {Reads::same};
     CategoriesPtr known;
-    if (fields_[field].is_dictionary) known = known_categories(field);
-    if (fields_[field].is_dictionary && known == nullptr) {
+    if (all_fields[field].is_dictionary) known = known_categories(field);
+    if (all_fields[field].is_dictionary && known == nullptr) {
       // Lines that waited for the dictionary would pile up, a whole file of them; so they are read again
       // behind it.
       const graph::Port dictionary = categories(field);
@@ -149,8 +148,8 @@ class CsvSource final : public Source {
                     ? known.get()
                     : arguments.inputs[1]->get<CategoriesPtr>().get());
     };
-    std::vector<graph::LayerOutput> outputs = {{fields_[field].dtype, {rows_}}};
-    if (with_valid) outputs.push_back({DType::bool_, {rows_}});
+    std::vector<graph::LayerOutput> outputs = {{all_fields[field].dtype, {row_chunks}}};
+    if (with_valid) outputs.push_back({DType::bool_, {row_chunks}});
     const graph::LayerPtr layer =
         table_layer(std::move(task), std::move(inputs), std::move(outputs));
     Column result{{layer, 0}, {}};
@@ -248,13 +247,13 @@ class CsvSource final : public Source {
     }
     file.first = static_cast<int64_t>(next);
     if (f == 0) {
-      for (std::string& name : names) fields_.push_back({.name = std::move(name)});
-      for (size_t c = 0; c < fields_.size(); ++c) file.column_of_field.push_back(c);
+      for (std::string& name : names) all_fields.push_back({.name = std::move(name)});
+      for (size_t c = 0; c < all_fields.size(); ++c) file.column_of_field.push_back(c);
       return;
     }
-    for (const Field& field : fields_) {
+    for (const Field& field : all_fields) {
       const auto at = std::find(names.begin(), names.end(), field.name);
-      if (at == names.end() || names.size() != fields_.size()) {
+      if (at == names.end() || names.size() != all_fields.size()) {
         fail(file.identity.path,
              fmt::format("columns {}; '{}' has {}; all files of a table have the same columns",
                          list(names), files_[0].identity.path, list(names_of_fields())));
@@ -265,7 +264,7 @@ class CsvSource final : public Source {
 
   std::vector<std::string> names_of_fields() const {
     std::vector<std::string> names;
-    for (const Field& field : fields_) names.push_back(field.name);
+    for (const Field& field : all_fields) names.push_back(field.name);
     return names;
   }
 
@@ -278,31 +277,31 @@ class CsvSource final : public Source {
   }
 
   void infer_types(std::string_view text) {
-    std::vector<bool> given(fields_.size(), false);
+    std::vector<bool> given(all_fields.size(), false);
     for (const Field& wanted : options_.csv.schema) {
-      const auto at = std::find_if(fields_.begin(), fields_.end(),
+      const auto at = std::find_if(all_fields.begin(), all_fields.end(),
                                    [&](const Field& field) { return field.name == wanted.name; });
-      if (at == fields_.end()) {
+      if (at == all_fields.end()) {
         fail(files_[0].identity.path,
              fmt::format("the schema gives a type to column '{}'; columns are {}", wanted.name,
                          list(names_of_fields())));
       }
       *at = wanted;
-      given[static_cast<size_t>(at - fields_.begin())] = true;
+      given[static_cast<size_t>(at - all_fields.begin())] = true;
     }
-    const CsvCells cells = read_records(text, dialect_, fields_.size());
-    const size_t rows = cells.size() / fields_.size();
+    const CsvCells cells = read_records(text, dialect_, all_fields.size());
+    const size_t rows = cells.size() / all_fields.size();
     if (rows > 0) bytes_per_row_ = static_cast<double>(text.size()) / static_cast<double>(rows);
-    inferred_.resize(fields_.size(), false);
-    for (size_t c = 0; c < fields_.size(); ++c) {
+    inferred_.resize(all_fields.size(), false);
+    for (size_t c = 0; c < all_fields.size(); ++c) {
       if (given[c]) continue;
       if (rows == 0) {
         fail(files_[0].identity.path,
              fmt::format("a header, but no rows to tell the type of '{}' by; "
                          "CsvOptions::schema can give it",
-                         fields_[c].name));
+                         all_fields[c].name));
       }
-      fields_[c] = infer(fields_[c].name, text, cells, c, fields_.size());
+      all_fields[c] = infer(all_fields[c].name, text, cells, c, all_fields.size());
       inferred_[c] = true;
     }
   }
@@ -312,7 +311,7 @@ class CsvSource final : public Source {
     const auto step =
         static_cast<int64_t>(std::clamp(wanted, 1.0, static_cast<double>(kMostRangeBytes)));
     // A row has a break and a delimiter between any two cells, and a line with one cell is not blank.
-    const auto least = static_cast<int64_t>(std::max<size_t>(fields_.size(), 2));
+    const auto least = static_cast<int64_t>(std::max<size_t>(all_fields.size(), 2));
     std::vector<int64_t> bounds;
     for (uint32_t f = 0; f < files_.size(); ++f) {
       const int64_t last = files_[f].identity.bytes;
@@ -324,7 +323,7 @@ class CsvSource final : public Source {
         begin = end;
       } while (begin < last);
     }
-    rows_ = AxisChunks::unknown(*AxisChunks::of(bounds));
+    row_chunks = AxisChunks::unknown(*AxisChunks::of(bounds));
   }
 
   // ---- reading ----
@@ -370,7 +369,7 @@ class CsvSource final : public Source {
     result->memory = window.memory();
     result->text = window.view().substr(first, last - first);
     try {
-      result->cells = read_records(result->text, dialect_, fields_.size());
+      result->cells = read_records(result->text, dialect_, all_fields.size());
     } catch (const CsvFault& fault) {
       fail_at(file.identity, result->offset + static_cast<int64_t>(fault.at), fault.what);
     }
@@ -429,7 +428,7 @@ class CsvSource final : public Source {
     const size_t column = files_[ranges_[range].file].column_of_field[field];
     std::string buffer;
     size_t row = 0;
-    for (size_t i = column; i < text.cells.size(); i += fields_.size()) {
+    for (size_t i = column; i < text.cells.size(); i += all_fields.size()) {
       f(row++, text_of(text.cells[i], text.text, buffer));
     }
   }
@@ -437,8 +436,8 @@ class CsvSource final : public Source {
   void run(TaskArguments& arguments, size_t field, bool with_valid,
            const Categories* categories) const {
     const CsvText& text = *arguments.inputs[0]->get<CsvTextPtr>();
-    const Field& column = fields_[field];
-    const auto rows = static_cast<int64_t>(text.cells.size() / fields_.size());
+    const Field& column = all_fields[field];
+    const auto rows = static_cast<int64_t>(text.cells.size() / all_fields.size());
     Block values = Block::allocate(column.dtype, Dims{rows});
     Block valid = with_valid ? Block::allocate(DType::bool_, Dims{rows}) : Block();
     if (column.is_dictionary) {
@@ -465,7 +464,7 @@ class CsvSource final : public Source {
       const Range& range = ranges_[arguments.block];
       try {
         convert(column, text.text, text.cells, files_[range.file].column_of_field[field],
-                fields_.size(), values.bytes_data(), with_valid ? valid.data<bool>() : nullptr);
+                all_fields.size(), values.bytes_data(), with_valid ? valid.data<bool>() : nullptr);
       } catch (const CsvFault& fault) {
         fail_at(files_[range.file].identity, text.offset + static_cast<int64_t>(fault.at),
                 fault.what + (inferred_[field]
@@ -489,8 +488,8 @@ class CsvSource final : public Source {
 };
 
 /// The delimiter of a file that ends in .tsv is a tab unless another was given.
-ReadOptions with_delimiter(const std::vector<std::string>& paths, ReadOptions options) {
-  if (options.csv.delimiter == ',' && paths[0].ends_with(".tsv")) options.csv.delimiter = '\t';
+ReadOptions with_delimiter(const std::string& path, ReadOptions options) {
+  if (options.csv.delimiter == ',' && path.ends_with(".tsv")) options.csv.delimiter = '\t';
   const char delimiter = options.csv.delimiter;
   if (delimiter == '"' || delimiter == '\n' || delimiter == '\r') {
     throw InvalidArgument("read_csv",
@@ -525,12 +524,10 @@ Key key_of_csv(const std::vector<FileIdentity>& identities, const ReadOptions& o
 
 }  // namespace
 
-std::shared_ptr<Source> open_csv(const std::vector<std::string>& paths, const ReadOptions& given) {
-  const ReadOptions options = with_delimiter(paths, given);
-  std::vector<FileIdentity> identities;
-  for (const std::string& path : paths) identities.push_back(identify(path));
-  const Key key = key_of_csv(identities, options);
-  return std::make_shared<CsvSource>(paths, std::move(identities), options, key);
+std::shared_ptr<Source> open_csv(std::vector<FileIdentity> files, const ReadOptions& given) {
+  const ReadOptions options = with_delimiter(files[0].path, given);
+  const Key key = key_of_csv(files, options);
+  return std::make_shared<CsvSource>(std::move(files), options, key);
 }
 
 }  // namespace table::detail

@@ -14,8 +14,6 @@ namespace table::detail {
 
 namespace {
 
-constexpr size_t npos = std::string_view::npos;
-
 bool at_line_end(std::string_view text, size_t at) {
   return at >= text.size() || text[at] == '\n' ||
          (text[at] == '\r' && (at + 1 >= text.size() || text[at + 1] == '\n'));
@@ -260,7 +258,7 @@ void CsvCells::reserve(size_t capacity) {
 size_t read_record(std::string_view text, size_t at, const CsvDialect& dialect, CsvCells& cells) {
   if (at_line_end(text, at)) {
     const size_t line_break = text.find('\n', at);
-    return line_break == npos ? text.size() : line_break + 1;
+    return line_break == std::string_view::npos ? text.size() : line_break + 1;
   }
   for (;;) {
     CsvCell cell;
@@ -295,13 +293,13 @@ CsvCells read_records(std::string_view text, const CsvDialect& dialect, size_t c
 size_t end_of_record(std::string_view text, size_t at, const CsvDialect& dialect, bool in_quotes) {
   if (!dialect.multiline) {
     const size_t found = text.find('\n', std::min(at, text.size()));
-    return found == npos ? npos : found + 1;
+    return found == std::string_view::npos ? std::string_view::npos : found + 1;
   }
   for (; at < text.size(); ++at) {
     if (text[at] == '"') in_quotes = !in_quotes;
     if (text[at] == '\n' && !in_quotes) return at + 1;
   }
-  return npos;
+  return std::string_view::npos;
 }
 
 std::string_view text_of(const CsvCell& cell, std::string_view text, std::string& buffer) {

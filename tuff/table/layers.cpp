@@ -31,11 +31,8 @@ constexpr int64_t kTileRows = 256;
 template <class From, class To>
 void place_column(const From* from, int64_t rows, int64_t stride, To* to) {
   for (int64_t i = 0; i < rows; ++i) {
-    if constexpr (std::is_same_v<To, bool>) {
-      to[i * stride] = from[i] != From{0};
-    } else {
-      to[i * stride] = static_cast<To>(from[i]);
-    }
+    to[i * stride] =
+        static_cast<To>(from[i]);  // NOLINT(bugprone-signed-char-misuse): int8 is a number
   }
 }
 
@@ -122,7 +119,11 @@ graph::Port stack_columns(const std::vector<graph::Port>& columns, DType dtype) 
     for (Value* input : arguments.inputs) TUFF_CHECK_EQ(input->get<Block>().shape()[0], rows);
     Block result =
         Block::allocate(dtype, Dims{rows, static_cast<int64_t>(arguments.inputs.size())});
-    visit_dtype(dtype, [&](auto tag) { stack<decltype(tag)>(arguments, result); });
+    if (dtype == DType::float32) {
+      stack<float>(arguments, result);
+    } else {
+      stack<double>(arguments, result);
+    }
     arguments.outputs[0].emplace<Block>(std::move(result));
   };
   Chunks chunks = {graph::output_of(columns[0]).chunks[0],

@@ -52,7 +52,7 @@ graph::Port value_layer(TableTask task, std::vector<graph::Port> inputs, size_t 
 graph::LayerPtr table_layer(TableTask task, std::vector<graph::Port> inputs,
                             std::vector<graph::LayerOutput> outputs);
 
-/// Columns side by side, (n, p) row-major, cast to `dtype`. All are cut alike.
+/// Columns side by side, (n, p) row-major, cast to `dtype`, which is a float. All are cut alike.
 graph::Port stack_columns(const std::vector<graph::Port>& columns, DType dtype);
 
 /// Rows of a where `mask` holds; `selected` are the chunks that all columns of the table share.

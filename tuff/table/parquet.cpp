@@ -34,9 +34,8 @@ struct Unit {
 
 class ParquetSource final : public Source {
  public:
-  ParquetSource(const std::vector<std::string>& paths, std::vector<FileIdentity> identities,
-                const ReadOptions& options)
-      : Source(paths,
+  ParquetSource(std::vector<FileIdentity> identities, const ReadOptions& options)
+      : Source(identities,
                detail::key_of(identities, fmt::format("parquet {}", options.rows_per_block))) {
     files_.resize(identities.size());
     for (size_t f = 0; f < files_.size(); ++f) open_file(f, std::move(identities[f]));
@@ -61,8 +60,8 @@ class ParquetSource final : public Source {
     task.key = key_of_column(with_valid ? "values and nulls" : "values", field);
     std::vector<graph::Port> inputs;
     CategoriesPtr known;
-    if (fields_[field].is_dictionary) known = known_categories(field);
-    if (fields_[field].is_dictionary && known == nullptr) {
+    if (all_fields[field].is_dictionary) known = known_categories(field);
+    if (all_fields[field].is_dictionary && known == nullptr) {
       inputs.push_back(categories(field));
       task.reads = {Reads::first};
     }
@@ -73,7 +72,7 @@ class ParquetSource final : public Source {
                     ? known.get()
                     : arguments.inputs[0]->get<CategoriesPtr>().get());
     };
-    std::vector<graph::LayerOutput> outputs = {{fields_[field].dtype, {unit_rows_}}};
+    std::vector<graph::LayerOutput> outputs = {{all_fields[field].dtype, {unit_rows_}}};
     if (with_valid) outputs.push_back({DType::bool_, {unit_rows_}});
     const graph::LayerPtr layer =
         table_layer(std::move(task), std::move(inputs), std::move(outputs));
@@ -121,15 +120,15 @@ class ParquetSource final : public Source {
       for (int i = 0; i < root.field_count(); ++i) {
         auto field = field_of(*root.field(i));
         if (auto* unusable = std::get_if<UnusableColumn>(&field)) {
-          unusable_.push_back(std::move(*unusable));
+          unusable_columns.push_back(std::move(*unusable));
         } else {
-          fields_.push_back(std::move(std::get<Field>(field)));
+          all_fields.push_back(std::move(std::get<Field>(field)));
           file.leaf_of_field.push_back(schema.ColumnIndex(*root.field(i)));
         }
       }
       return;
     }
-    for (const Field& wanted : fields_) {
+    for (const Field& wanted : all_fields) {
       const int i = root.FieldIndex(wanted.name);
       if (i < 0) {
         fail(file.identity.path,
@@ -166,13 +165,13 @@ class ParquetSource final : public Source {
         fail(file.identity.path,
              fmt::format("corrupt: row group {} claims {} rows", g, group->num_rows()));
       }
-      for (size_t c = 0; c < fields_.size(); ++c) {
+      for (size_t c = 0; c < all_fields.size(); ++c) {
         const int64_t values = group->ColumnChunk(file.leaf_of_field[c])->num_values();
         if (values != group->num_rows()) {
           fail(file.identity.path,
                fmt::format("corrupt: column '{}' has {} values in row group {}, which "
                            "has {} rows",
-                           fields_[c].name, values, g, group->num_rows()));
+                           all_fields[c].name, values, g, group->num_rows()));
         }
       }
       row += group->num_rows();
@@ -215,11 +214,11 @@ class ParquetSource final : public Source {
       }
     }
     unit_rows_ = AxisChunks::of(by_unit);
-    rows_ = by_block == by_unit ? unit_rows_ : AxisChunks::of(by_block);
-    if (rows_->extent().value() > kMaxRows) {
+    row_chunks = by_block == by_unit ? unit_rows_ : AxisChunks::of(by_block);
+    if (row_chunks->extent().value() > kMaxRows) {
       throw InvalidArgument("read_parquet",
                             fmt::format("{} has {} rows; at most {} fit a table", label(),
-                                        rows_->extent().value(), kMaxRows));
+                                        row_chunks->extent().value(), kMaxRows));
     }
   }
 
@@ -234,14 +233,14 @@ class ParquetSource final : public Source {
   }
 
   graph::Port in_blocks(graph::Port units) const {
-    if (rows_ == unit_rows_) return units;
-    return {std::make_shared<graph::RechunkLayer>(std::move(units), Chunks{rows_}), 0};
+    if (row_chunks == unit_rows_) return units;
+    return {std::make_shared<graph::RechunkLayer>(std::move(units), Chunks{row_chunks}), 0};
   }
 
   void run(TaskArguments& arguments, size_t field, bool with_valid,
            const Categories* categories) const {
     const Unit& unit = units_[arguments.block];
-    const Field& column = fields_[field];
+    const Field& column = all_fields[field];
     Block values = Block::allocate(column.dtype, Dims{unit.rows});
     Block valid = with_valid ? Block::allocate(DType::bool_, Dims{unit.rows}) : Block();
     int64_t row = 0;
@@ -266,11 +265,8 @@ class ParquetSource final : public Source {
 
 }  // namespace
 
-std::shared_ptr<Source> open_parquet(const std::vector<std::string>& paths,
-                                     const ReadOptions& options) {
-  std::vector<FileIdentity> identities;
-  for (const std::string& path : paths) identities.push_back(identify(path));
-  return std::make_shared<ParquetSource>(paths, std::move(identities), options);
+std::shared_ptr<Source> open_parquet(std::vector<FileIdentity> files, const ReadOptions& options) {
+  return std::make_shared<ParquetSource>(std::move(files), options);
 }
 
 }  // namespace table::detail

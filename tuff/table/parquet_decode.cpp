@@ -88,7 +88,8 @@ class ColumnCursor {
   int64_t read(int64_t want, int16_t* levels, typename Type::c_type* values, int64_t& value_count) {
     auto& typed = static_cast<parquet::TypedColumnReader<Type>&>(*column_);
     if (rest_ > 0) {
-      if (typed.Skip(rest_) != rest_) fail(file_.identity, "the column ends before its row group");
+      if (typed.Skip(rest_) != rest_)
+        fail(file_.identity, "a column ends before its row group does");
       rest_ = 0;
     }
     value_count = 0;

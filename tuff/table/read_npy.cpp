@@ -107,7 +107,7 @@ NpyHeader read_header(const FileIdentity& identity) {
   if (got < 10 || std::memcmp(start.data(), "\x93NUMPY", 6) != 0) {
     fail(identity.path, "not an npy file: the first bytes are not '\\x93NUMPY'");
   }
-  const int version = start[6];
+  const int version = static_cast<unsigned char>(start[6]);
   if (version < 1 || version > 3)
     fail(identity.path, fmt::format("format version {}; accepted are 1, 2 and 3", version));
   uint32_t length = 0;

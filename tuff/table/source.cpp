@@ -11,10 +11,10 @@ namespace table::detail {
 
 namespace {
 
-std::string label_of(const std::vector<std::string>& paths) {
-  if (paths.size() == 1) return fmt::format("'{}'", paths[0]);
-  return fmt::format("'{}' and {} more file{}", paths[0], paths.size() - 1,
-                     paths.size() == 2 ? "" : "s");
+std::string label_of(const std::vector<FileIdentity>& files) {
+  if (files.size() == 1) return fmt::format("'{}'", files[0].path);
+  return fmt::format("'{}' and {} more file{}", files[0].path, files.size() - 1,
+                     files.size() == 2 ? "" : "s");
 }
 
 CategoriesPtr merge(std::span<Value* const> pieces, std::string_view column) {
@@ -57,8 +57,8 @@ DistinctPtr sorted(TextSet texts) {
   return result;
 }
 
-Source::Source(const std::vector<std::string>& paths, Key key)
-    : label_(label_of(paths)), key_(key) {}
+Source::Source(const std::vector<FileIdentity>& files, Key key)
+    : label_(label_of(files)), key_(key) {}
 Source::~Source() = default;
 
 Key Source::key_of_column(std::string_view what, size_t field) const {
@@ -71,12 +71,12 @@ Key Source::key_of_column(std::string_view what, size_t field) const {
 }
 
 std::string Source::note_of(size_t field) const {
-  return fmt::format("column '{}' of {}", fields_[field].name, label_);
+  return fmt::format("column '{}' of {}", all_fields[field].name, label_);
 }
 
 CategoriesPtr Source::known_categories(size_t field) {
   const std::lock_guard lock(mutex_);
-  known_.resize(fields_.size());
+  known_.resize(all_fields.size());
   return known_[field];
 }
 
@@ -87,7 +87,7 @@ graph::Port Source::categories(size_t field) {
   task.key = key_of_column("dictionary", field);
   task.reads = {Reads::all};
   task.run = [self = shared_from_this(), field](TaskArguments& arguments) {
-    CategoriesPtr found = merge(arguments.inputs, self->fields_[field].name);
+    CategoriesPtr found = merge(arguments.inputs, self->all_fields[field].name);
     {
       const std::lock_guard lock(self->mutex_);
       self->known_[field] = found;

@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "tuff/table/files.h"
 #include "tuff/table/layers.h"
 #include "tuff/table/table.h"
 #include "tuff/table/text_memo.h"
@@ -59,12 +60,12 @@ class Source : public std::enable_shared_from_this<Source> {
   };
 
   virtual ~Source();
-  const std::vector<Field>& fields() const { return fields_; }
-  const std::vector<UnusableColumn>& unusable() const { return unusable_; }
+  const std::vector<Field>& fields() const { return all_fields; }
+  const std::vector<UnusableColumn>& unusable() const { return unusable_columns; }
   /// For messages: "'a.csv'" or "'a.csv' and 3 more files".
   const std::string& label() const { return label_; }
   /// How rows are cut into blocks, before any are dropped.
-  const AxisChunksPtr& rows() const { return rows_; }
+  const AxisChunksPtr& rows() const { return row_chunks; }
   /// False only when it is certain, without reading, that the column has no nulls.
   virtual bool may_have_nulls(size_t field) const = 0;
   /// The column in blocks as rows() says. Without `with_valid`, a null fails the run.
@@ -75,16 +76,16 @@ class Source : public std::enable_shared_from_this<Source> {
   graph::Port categories(size_t field);
 
  protected:
-  Source(const std::vector<std::string>& paths, Key key);
+  Source(const std::vector<FileIdentity>& files, Key key);
   /// A block per piece, each holding a DistinctPtr.
   virtual graph::Port distinct(size_t field) = 0;
   /// The key of something made from field `field`.
   Key key_of_column(std::string_view what, size_t field) const;
   std::string note_of(size_t field) const;
 
-  std::vector<Field> fields_;
-  std::vector<UnusableColumn> unusable_;
-  AxisChunksPtr rows_;
+  std::vector<Field> all_fields;
+  std::vector<UnusableColumn> unusable_columns;
+  AxisChunksPtr row_chunks;
 
  private:
   std::string label_;
@@ -94,10 +95,9 @@ class Source : public std::enable_shared_from_this<Source> {
 };
 
 /// Throws InvalidArgument, naming file and place, for what is no Parquet file or disagrees with the first.
-std::shared_ptr<Source> open_parquet(const std::vector<std::string>& paths,
-                                     const ReadOptions& options);
+std::shared_ptr<Source> open_parquet(std::vector<FileIdentity> files, const ReadOptions& options);
 /// Likewise for CSV.
-std::shared_ptr<Source> open_csv(const std::vector<std::string>& paths, const ReadOptions& options);
+std::shared_ptr<Source> open_csv(std::vector<FileIdentity> files, const ReadOptions& options);
 
 }  // namespace table::detail
 TUFF_NAMESPACE_END

@@ -54,6 +54,7 @@ std::shared_ptr<Selection> complete(Selection selection) {
 
 std::vector<std::string> names_of(const std::vector<Field>& fields) {
   std::vector<std::string> names;
+  names.reserve(fields.size());
   for (const Field& field : fields) names.push_back(field.name);
   return names;
 }
@@ -233,19 +234,20 @@ Table read(const std::vector<std::string>& paths, const ReadOptions& options) {
     throw InvalidArgument("read", fmt::format("rows_per_block is {}; accepted are 1 to {}",
                                               options.rows_per_block, detail::kMostRowsPerBlock));
   }
-  const std::vector<std::string> files = detail::expand(paths);
-  for (const std::string& file : files) detail::identify(file);
-  const detail::Format format = detail::format_of(files[0]);
-  for (const std::string& file : files) {
-    if (detail::format_of(file) != format) {
+  std::vector<detail::FileIdentity> files;
+  for (const std::string& path : detail::expand(paths)) files.push_back(detail::identify(path));
+  const detail::Format format = detail::format_of(files[0].path);
+  for (const detail::FileIdentity& file : files) {
+    if (detail::format_of(file.path) != format) {
       throw InvalidArgument(
           "read", fmt::format("'{}' and '{}' are of different formats; read each on its own",
-                              files[0], file));
+                              files[0].path, file.path));
     }
   }
   detail::Selection selection;
-  selection.source = format == detail::Format::parquet ? detail::open_parquet(files, options)
-                                                       : detail::open_csv(files, options);
+  selection.source = format == detail::Format::parquet
+                         ? detail::open_parquet(std::move(files), options)
+                         : detail::open_csv(std::move(files), options);
   selection.nulls = options.nulls;
   for (size_t c = 0; c < selection.source->fields().size(); ++c) selection.columns.push_back(c);
   return Table(detail::complete(std::move(selection)));

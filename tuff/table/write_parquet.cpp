@@ -79,8 +79,10 @@ void write_as(parquet::ColumnWriter& writer, const From* values, int64_t count) 
     std::array<Physical, kBatch> batch;
     for (int64_t first = 0; first < count; first += kBatch) {
       const int64_t n = std::min(kBatch, count - first);
-      for (int64_t i = 0; i < n; ++i)
+      for (int64_t i = 0; i < n; ++i) {
+        // NOLINTNEXTLINE(bugprone-signed-char-misuse): int8 is a number
         batch[static_cast<size_t>(i)] = static_cast<Physical>(values[first + i]);
+      }
       typed.WriteBatch(n, nullptr, nullptr, batch.data());
     }
   }
