@@ -53,7 +53,7 @@ def uniform(count, first=0):
 
 
 def logistic(rows, columns):
-    """The data of a logistic regression without intercept whose coefficients are -1, 0, 1, 2, 0, ...
+    """The data of a logistic regression without intercept and coefficients -1, 0, 1, 2, 0, ...
 
     X (rows, columns) uniform in [0, 1), y (rows,) bool. bench_logistic in bench.h says how equal
     they are in all languages.

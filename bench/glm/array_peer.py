@@ -1,5 +1,5 @@
-"""scikit-learn on `1e7x4/10/newton`: systems `sklearn-lbfgs` and `sklearn-newton-cholesky`. It takes
-whole arrays and knows no blocks.
+"""scikit-learn on `1e7x4/10/newton`: systems `sklearn-lbfgs` and `sklearn-newton-cholesky`. It
+takes whole arrays and knows no blocks.
 """
 
 import models

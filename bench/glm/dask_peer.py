@@ -1,8 +1,10 @@
 """dask-glm's Newton on Dask's threaded scheduler, unmodified. Timed is the whole call.
 
-dask-glm's functions fit no intercept, so X has a column of ones; inputs are persisted blocks, Dask's
-own form of data in memory. `normalize=False`: by default each iteration would make a standardised
-copy of X besides. BLAS keeps to one thread inside a task, as Dask's manual asks.
+dask-glm's functions fit no intercept, so X has a column of ones; inputs are persisted blocks,
+Dask's own form of data in memory. `normalize=False`: by default each iteration would make a
+standardised copy of X besides. BLAS keeps to one thread inside a task, as Dask's manual asks.
+
+Systems `dask-glm-threads` and `dask-glm-threads-keep` are this file under two allocators.
 """
 
 import dask
@@ -36,7 +38,7 @@ def newton(options):
         case.tasks = sum(computed)
         return list(coefficients)
 
-    case = Case(call, len(X) * w.COLUMNS, 0, check)
+    case = Case(call, len(X) * w.COLUMNS, 0, check)  # `check` fills in its tasks
     return case
 
 

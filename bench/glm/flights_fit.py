@@ -1,5 +1,5 @@
-"""A program that fits the model of `flights` with pyarrow and scikit-learn or statsmodels, as a script
-would: flights_peer.py starts and times it. Prints coefficients, intercept and versions as JSON.
+"""A program that fits the model of `flights` with pyarrow and scikit-learn or statsmodels, as a
+script would: flights_peer.py starts and times it. Prints coefficients and versions as JSON.
 """
 
 import argparse

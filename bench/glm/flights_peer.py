@@ -1,8 +1,8 @@
-"""`flights` for all systems: a whole process per repeat, from its start to its end, with the largest
-memory it had. System `tuff` is the command line, the others are flights_fit.py.
+"""`flights` for all systems: a whole process per repeat, from its start to its end, with the
+largest memory it had. System `tuff` is the command line, the others are flights_fit.py.
 
 The first repeat is cold in that the file may not be in the page cache. Standard library only: the
-memory of a child counts from that of the process that starts it, so this one has to be the smallest.
+memory of a child counts from that of the process that starts it, so this one has to be small.
 """
 
 import argparse
@@ -40,8 +40,8 @@ def read_result(system, printed, model):
         answer = json.loads(printed)
         return answer["result"], answer["version"]
     answer = json.loads(Path(model).read_text(encoding="utf-8"))
-    version = subprocess.run([COMMAND_LINE, "--version"], capture_output=True, text=True, check=True)
-    return [*answer["coef"].values(), answer["intercept"]], version.stdout.split("\n")[0]
+    version = subprocess.check_output([COMMAND_LINE, "--version"], text=True).split("\n")[0]
+    return [*answer["coef"].values(), answer["intercept"]], version
 
 
 def first_rows(path):

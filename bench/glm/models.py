@@ -1,5 +1,5 @@
-"""The models of the peers that take whole arrays, once for both uses: data in memory (array_peer.py)
-and a file (flights_fit.py).
+"""The models of the peers that take whole arrays, once for both uses: data in memory
+(array_peer.py) and a file (flights_fit.py).
 
 No penalty, with intercept. Modules are imported by what needs them, for `flights` counts that time.
 """
@@ -31,9 +31,9 @@ def statsmodels_model():
     return fit, f"statsmodels {statsmodels.__version__}"
 
 
-# scikit-learn's solvers stop when no derivative of the mean loss is above tol, here the largest power of
-# ten that leaves coefficients of 1e7 rows within 1e-6: 10 times as much leaves L-BFGS at 4e-6 and Newton
-# at 4e-4. statsmodels' own rule does.
+# scikit-learn's solvers stop when no derivative of the mean loss is above tol, here the largest
+# power of ten that leaves coefficients of 1e7 rows within 1e-6: 10 times as much leaves L-BFGS at
+# 4e-6 and Newton at 4e-4. statsmodels' own rule does.
 MAKERS = {
     "sklearn-lbfgs": lambda: sklearn_model("lbfgs", 1e-7),
     "sklearn-newton-cholesky": lambda: sklearn_model("newton-cholesky", 1e-5),

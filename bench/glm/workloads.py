@@ -39,6 +39,6 @@ def pass_bytes(X):
 
 
 def check_pass(evaluation):
-    """The loss; its derivatives by the first, a middle and the last coefficient and the intercept."""
+    """The loss; its derivatives by the first, a middle and the last coefficient, the intercept."""
     loss, gradient, by_intercept = evaluation
     return [loss, gradient[0], gradient[len(gradient) // 2], gradient[-1], by_intercept]
