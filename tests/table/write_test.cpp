@@ -276,8 +276,12 @@ TEST_F(Write, LeavesNothingBehindOnAFullDisk) {
       {"csv", [&](const std::string& path) { table::write_csv(path, columns); }},
       {"npy", [&](const std::string& path) { table::write_npy(path, columns[0].array); }},
   };
-  for (const auto& [format, write] : writers) {
+  for (const auto& writer : writers) {
+    const std::string& format = writer.first;
+    const auto& write = writer.second;
     const std::string path = put("a." + format, "old");
+    const std::string failed =
+        "[write_" + format + "] cannot write '" + path + "': File too large (after ";
     // No byte at all, within the first group or block, within a later one, and short of the last bytes.
     write(at("whole"));
     const auto whole = fs::file_size(at("whole"));
@@ -288,8 +292,7 @@ TEST_F(Write, LeavesNothingBehindOnAFullDisk) {
         const SmallDisk disk(bytes);
         text = text_of<InvalidArgument>([&] { write(path); });
       }
-      EXPECT_EQ(text, "[write_" + format + "] cannot write '" + path + "': File too large (after " +
-                          std::to_string(bytes) +
+      EXPECT_EQ(text, failed + std::to_string(bytes) +
                           " bytes); nothing was left, and what was there before still is");
       EXPECT_EQ(contents(path), "old");
       EXPECT_EQ(files_in_folder(), 1U);
