@@ -78,6 +78,7 @@ TEST_F(Write, CsvReadsBackTheSame) {
   std::vector<OutputColumn> columns = every_type(100);
   columns.push_back({"s", arange(-20, 80, 1, {.dtype = DType::int64}) * int64_t{86'399}, "s"});
   std::vector<Field> schema;
+  schema.reserve(columns.size());
   for (const OutputColumn& column : columns) {
     schema.push_back(
         {column.name, column.array.dtype(), column.unit, column.dictionary.has_value()});
@@ -280,8 +281,11 @@ TEST_F(Write, LeavesNothingBehindOnAFullDisk) {
     const std::string& format = writer.first;
     const auto& write = writer.second;
     const std::string path = put("a." + format, "old");
-    const std::string failed =
-        "[write_" + format + "] cannot write '" + path + "': File too large (after ";
+    std::string failed = "[write_";
+    failed.append(format)
+        .append("] cannot write '")
+        .append(path)
+        .append("': File too large (after ");
     // No byte at all, within the first group or block, within a later one, and short of the last bytes.
     write(at("whole"));
     const auto whole = fs::file_size(at("whole"));
