@@ -111,7 +111,7 @@ TEST_F(Fuzz, ChangedBytesOfCsvGiveValuesOrErrors) {
              (i % 4 == 0 ? "\"\"\n,b" : "") + "\"\n";
   }
   std::mt19937 random(5);
-  const std::string bytes = "\"\n\r,\0\xFF-+.e09NAnull :TZ";
+  const std::string bytes = std::string(1, '\0') + "\"\n\r,\xFF-+.e09NAnull :TZ";
   for (bool multiline : {true, false}) {
     size_t refused = 0;
     for (size_t k = 0; k < 600; ++k) {

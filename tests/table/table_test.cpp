@@ -151,6 +151,7 @@ TEST_F(TableHandle, KnowsItsDictionaryAfterTheFirstLook) {
 TEST_F(TableHandle, IsSharedByThreads) {
   const Table table = table::read({at("t.parquet")}, {.rows_per_block = 5});
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::atomic<int> right{0};
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {

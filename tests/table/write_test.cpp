@@ -78,6 +78,7 @@ TEST_F(Write, CsvReadsBackTheSame) {
   std::vector<OutputColumn> columns = every_type(100);
   columns.push_back({"s", arange(-20, 80, 1, {.dtype = DType::int64}) * int64_t{86'399}, "s"});
   std::vector<Field> schema;
+  schema.reserve(columns.size());
   for (const OutputColumn& column : columns) {
     schema.push_back(
         {column.name, column.array.dtype(), column.unit, column.dictionary.has_value()});
@@ -276,8 +277,15 @@ TEST_F(Write, LeavesNothingBehindOnAFullDisk) {
       {"csv", [&](const std::string& path) { table::write_csv(path, columns); }},
       {"npy", [&](const std::string& path) { table::write_npy(path, columns[0].array); }},
   };
-  for (const auto& [format, write] : writers) {
+  for (const auto& writer : writers) {
+    const std::string& format = writer.first;
+    const auto& write = writer.second;
     const std::string path = put("a." + format, "old");
+    std::string failed = "[write_";
+    failed.append(format)
+        .append("] cannot write '")
+        .append(path)
+        .append("': File too large (after ");
     // No byte at all, within the first group or block, within a later one, and short of the last bytes.
     write(at("whole"));
     const auto whole = fs::file_size(at("whole"));
@@ -288,8 +296,7 @@ TEST_F(Write, LeavesNothingBehindOnAFullDisk) {
         const SmallDisk disk(bytes);
         text = text_of<InvalidArgument>([&] { write(path); });
       }
-      EXPECT_EQ(text, "[write_" + format + "] cannot write '" + path + "': File too large (after " +
-                          std::to_string(bytes) +
+      EXPECT_EQ(text, failed + std::to_string(bytes) +
                           " bytes); nothing was left, and what was there before still is");
       EXPECT_EQ(contents(path), "old");
       EXPECT_EQ(files_in_folder(), 1U);
