@@ -30,7 +30,8 @@ void run(int64_t rows, int64_t blocks, int threads) {
   tuff::Array X = tuff::random::uniform({rows, 4}, {.chunks = {chunk, -1}, .seed = 1});
   tuff::Array chance = tuff::random::uniform({rows}, {.chunks = chunk, .seed = 2});
   tuff::Array y = chance < tuff::sigmoid(tuff::matmul(X, tuff::from_vector(beta)));
-  const std::vector<tuff::Result> data = tuff::compute({X, y}, here);  // both in memory, made in one run
+  const std::vector<tuff::Result> data =
+      tuff::compute({X, y}, here);  // both in memory, made in one run
   X = tuff::Array(data[0]);
   y = tuff::Array(data[1]);
 
@@ -48,16 +49,21 @@ void run(int64_t rows, int64_t blocks, int threads) {
   const tuff::glm::FitResult model = tuff::glm::fit(X, y, {.tol = 1e-8, .run = here});
   recorder.end_phase();
 
-  std::printf("\n  %g rows x 4 columns in %lld blocks, made up; the coefficients behind them and those found:\n\n",
-              static_cast<double>(rows), static_cast<long long>(blocks));
-  for (size_t j = 0; j < beta.size(); ++j) std::printf("  x%zu           %8.4f  %12.6f\n", j, beta[j], model.coef[j]);
+  std::printf(
+      "\n  %g rows x 4 columns in %lld blocks, made up; the coefficients behind them and those "
+      "found:\n\n",
+      static_cast<double>(rows), static_cast<long long>(blocks));
+  for (size_t j = 0; j < beta.size(); ++j)
+    std::printf("  x%zu           %8.4f  %12.6f\n", j, beta[j], model.coef[j]);
   std::printf("  intercept    %8.4f  %12.6f\n\n", 0.0, model.intercept);
   const double bytes = static_cast<double>(rows) * 33 * static_cast<double>(model.passes);
-  std::printf("  %s after %d iterations, gradient norm %.1e\n", model.converged ? "converged" : "NOT CONVERGED",
-              model.n_iter, model.gradient_norm);
-  std::printf("  %.3f s on %d threads: %lld passes over the data at %.1f GB/s (merely reading X: %.1f GB/s)\n",
-              model.seconds, context.threads(), static_cast<long long>(model.passes), bytes / model.seconds * 1e-9,
-              static_cast<double>(rows) * 32 / read_seconds * 1e-9);
+  std::printf("  %s after %d iterations, gradient norm %.1e\n",
+              model.converged ? "converged" : "NOT CONVERGED", model.n_iter, model.gradient_norm);
+  std::printf(
+      "  %.3f s on %d threads: %lld passes over the data at %.1f GB/s (merely reading X: %.1f "
+      "GB/s)\n",
+      model.seconds, context.threads(), static_cast<long long>(model.passes),
+      bytes / model.seconds * 1e-9, static_cast<double>(rows) * 32 / read_seconds * 1e-9);
   std::printf("  white space: %.1f %% of the threads' time\n\n", 100 * recorder.white_space("fit"));
 }
 

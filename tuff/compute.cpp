@@ -81,11 +81,13 @@ void check_binding(const graph::ParameterLayer& parameter, const Result& value) 
                           name_of(wanted.dtype), tuff::to_string(shape_of(wanted.chunks))));
   }
   if (value.dtype() != wanted.dtype) {
-    throw InvalidArgument(name, fmt::format("bound to {}; {} is needed", name_of(value.dtype()), name_of(wanted.dtype)));
+    throw InvalidArgument(name, fmt::format("bound to {}; {} is needed", name_of(value.dtype()),
+                                            name_of(wanted.dtype)));
   }
   if (!(shape_of(value.chunks()) == shape_of(wanted.chunks))) {
-    throw InvalidArgument(name, fmt::format("bound to shape {}; {} is needed", tuff::to_string(value.shape()),
-                                            tuff::to_string(shape_of(wanted.chunks))));
+    throw InvalidArgument(
+        name, fmt::format("bound to shape {}; {} is needed", tuff::to_string(value.shape()),
+                          tuff::to_string(shape_of(wanted.chunks))));
   }
 }
 
@@ -93,7 +95,8 @@ void check_binding(const graph::ParameterLayer& parameter, const Result& value) 
 std::vector<Block> cut_for(const graph::ParameterLayer& parameter, Result value) {
   const Chunks& wanted = parameter.outputs()[0].chunks;
   bool same = true;
-  for (size_t a = 0; a < wanted.size(); ++a) same = same && same_chunks(wanted[a], value.chunks()[a]);
+  for (size_t a = 0; a < wanted.size(); ++a)
+    same = same && same_chunks(wanted[a], value.chunks()[a]);
   if (same) return std::move(value.blocks());
   const Block whole = value.gather();
   std::vector<Block> blocks;
@@ -122,9 +125,11 @@ std::vector<Result> Plan::run(std::vector<Binding> bindings, const RunOptions& o
     size_t p = 0;
     while (p < bound.size() && state_->parameters[p].get() != layer) ++p;
     if (p == bound.size()) {
-      throw InvalidArgument("run", fmt::format("no output of this plan depends on parameter '{}'", layer->label()));
+      throw InvalidArgument(
+          "run", fmt::format("no output of this plan depends on parameter '{}'", layer->label()));
     }
-    if (bound[p]) throw InvalidArgument("run", fmt::format("parameter '{}' is bound twice", layer->label()));
+    if (bound[p])
+      throw InvalidArgument("run", fmt::format("parameter '{}' is bound twice", layer->label()));
     bound[p] = true;
     check_binding(*layer, binding.value);
     std::vector<Block> blocks = cut_for(*layer, std::move(binding.value));
@@ -133,7 +138,9 @@ std::vector<Result> Plan::run(std::vector<Binding> bindings, const RunOptions& o
     }
   }
   for (size_t p = 0; p < bound.size(); ++p) {
-    if (!bound[p]) throw InvalidArgument("run", fmt::format("parameter '{}' is not bound", state_->parameters[p]->label()));
+    if (!bound[p])
+      throw InvalidArgument(
+          "run", fmt::format("parameter '{}' is not bound", state_->parameters[p]->label()));
   }
   std::vector<Value> values = state_->runner.run(std::move(parameters), options);
   std::vector<Result> results;

@@ -93,7 +93,8 @@ class TUFF_API Plan {
 
  private:
   struct State;
-  friend TUFF_API Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options);
+  friend TUFF_API Plan compile(const std::vector<graph::Port>& outputs,
+                               const CompileOptions& options);
   explicit Plan(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   std::shared_ptr<const State> state_;
 };
@@ -102,7 +103,8 @@ class TUFF_API Plan {
 TUFF_API Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options = {});
 
 /// Computes several arrays in one run, sharing all common work.
-TUFF_API std::vector<Result> compute(const std::vector<graph::Port>& outputs, const RunOptions& options = {});
+TUFF_API std::vector<Result> compute(const std::vector<graph::Port>& outputs,
+                                     const RunOptions& options = {});
 
 /// The layers of a graph as text, one per line, inputs before users.
 TUFF_API std::string describe(const std::vector<graph::Port>& outputs);

@@ -37,7 +37,8 @@ template <class A>
 concept ArrayLike = std::is_convertible_v<const A&, const graph::Port&> && !is_delayed<A>::value;
 
 template <class A>
-struct delayed_argument<A, std::enable_if_t<ArrayLike<A>>> {  // NOLINT(readability-identifier-naming)
+struct delayed_argument<A,
+                        std::enable_if_t<ArrayLike<A>>> {  // NOLINT(readability-identifier-naming)
   using type = const Block&;
 };
 
@@ -67,11 +68,13 @@ namespace detail {
 template <class F>
 class DelayedFunction {
  public:
-  DelayedFunction(F function, std::string name) : function_(std::move(function)), name_(std::move(name)) {}
+  DelayedFunction(F function, std::string name)
+      : function_(std::move(function)), name_(std::move(name)) {}
 
   template <class... Args>
   auto operator()(const Args&... args) const {
-    using Result = std::remove_cvref_t<std::invoke_result_t<const F&, typename delayed_argument<Args>::type...>>;
+    using Result = std::remove_cvref_t<
+        std::invoke_result_t<const F&, typename delayed_argument<Args>::type...>>;
     static_assert(!std::is_void_v<Result>, "a delayed callable must return a value");
     std::vector<graph::Port> inputs;
     // Values ride in the closure; Delayed and Array arguments come from the run.
@@ -80,9 +83,13 @@ class DelayedFunction {
     graph::CallFunction call = [function = std::move(function), held = std::move(held)](
                                    std::span<Value* const> values, std::span<const bool>) -> Value {
       return std::apply(
-          [&](const auto&... each) { return Value(Result(std::invoke(function, take(each, values)...))); }, held);
+          [&](const auto&... each) {
+            return Value(Result(std::invoke(function, take(each, values)...)));
+          },
+          held);
     };
-    return Delayed<Result>({std::make_shared<graph::CallLayer>(std::move(call), name_, std::move(inputs)), 0});
+    return Delayed<Result>(
+        {std::make_shared<graph::CallLayer>(std::move(call), name_, std::move(inputs)), 0});
   }
 
  private:
@@ -139,7 +146,8 @@ template <class... T>
 std::tuple<T...> compute(const Delayed<T>&... values);
 
 namespace detail {
-TUFF_API std::vector<Value> run_ports(const std::vector<graph::Port>& ports, const RunOptions& options);
+TUFF_API std::vector<Value> run_ports(const std::vector<graph::Port>& ports,
+                                      const RunOptions& options);
 }
 
 template <class... T>
@@ -147,7 +155,8 @@ std::tuple<T...> compute(const Delayed<T>&... values) {
   std::vector<Value> results = detail::run_ports({values.port()...}, {});
   return [&]<size_t... I>(std::index_sequence<I...>) {
     return std::tuple<T...>(std::move(results[I].template get<T>())...);
-  }(std::index_sequence_for<T...>());
+  }
+  (std::index_sequence_for<T...>());
 }
 
 TUFF_NAMESPACE_END

@@ -17,9 +17,11 @@
 namespace tuff::cli {
 
 void add_common_options(CLI::App& app, CommonOptions& options) {
-  app.add_option("--threads", options.threads, "Threads to use (default: all CPUs this process may use)")
+  app.add_option("--threads", options.threads,
+                 "Threads to use (default: all CPUs this process may use)")
       ->check(CLI::Range(1, 4096));
-  app.add_option("--memory", options.memory, "Most bytes to hold in memory, e.g. 8GB (default: 60 % of what may be used)")
+  app.add_option("--memory", options.memory,
+                 "Most bytes to hold in memory, e.g. 8GB (default: 60 % of what may be used)")
       ->check([](const std::string& text) -> std::string {
         try {
           parse_bytes(text);
@@ -32,19 +34,25 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
 }
 
 void add_table_options(CLI::App& app, TableOptions& options) {
-  app.add_option("files", options.paths, "Parquet or CSV files of equal columns; globs in quotes work too")->required();
-  app.add_option("--nulls", options.nulls, "What to do with missing values: 'error' names the first, 'drop' leaves out its row")
+  app.add_option("files", options.paths,
+                 "Parquet or CSV files of equal columns; globs in quotes work too")
+      ->required();
+  app.add_option(
+         "--nulls", options.nulls,
+         "What to do with missing values: 'error' names the first, 'drop' leaves out its row")
       ->check(CLI::IsMember({"error", "drop"}))
       ->capture_default_str();
-  app.add_option("--csv-delimiter", options.delimiter, "What separates the values of a CSV file")->capture_default_str();
-  app.add_flag("--csv-multiline", options.multiline, "Quoted values of a CSV file may contain line breaks");
+  app.add_option("--csv-delimiter", options.delimiter, "What separates the values of a CSV file")
+      ->capture_default_str();
+  app.add_flag("--csv-multiline", options.multiline,
+               "Quoted values of a CSV file may contain line breaks");
 }
 
 size_t parse_bytes(const std::string& text) {
   static const std::map<std::string, double> kUnits = {
-      {"", 1},           {"B", 1},          {"KB", 1e3},         {"MB", 1e6},          {"GB", 1e9},        {"TB", 1e12},
-      {"K", 1e3},        {"M", 1e6},        {"G", 1e9},          {"T", 1e12},          {"KIB", 0x1p10},    {"MIB", 0x1p20},
-      {"GIB", 0x1p30},   {"TIB", 0x1p40}};
+      {"", 1},         {"B", 1},        {"KB", 1e3},     {"MB", 1e6},    {"GB", 1e9},
+      {"TB", 1e12},    {"K", 1e3},      {"M", 1e6},      {"G", 1e9},     {"T", 1e12},
+      {"KIB", 0x1p10}, {"MIB", 0x1p20}, {"GIB", 0x1p30}, {"TIB", 0x1p40}};
   double number = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
@@ -54,9 +62,11 @@ size_t parse_bytes(const std::string& text) {
   const auto found = kUnits.find(unit);
   const double bytes = found == kUnits.end() ? 0 : number * found->second;
   if (error != std::errc() || !(bytes >= 1) || bytes >= 0x1p63) {
-    throw InvalidArgument("memory", fmt::format("'{}' is no amount of memory; accepted: a positive number and a unit, "
-                                                "such as 8GB or 512MiB",
-                                                text));
+    throw InvalidArgument(
+        "memory",
+        fmt::format("'{}' is no amount of memory; accepted: a positive number and a unit, "
+                    "such as 8GB or 512MiB",
+                    text));
   }
   return static_cast<size_t>(bytes);
 }
@@ -68,7 +78,8 @@ size_t budget_of(const CommonOptions& options) {
 
 std::string with_commas(int64_t number) {
   std::string digits = std::to_string(number);
-  for (ptrdiff_t at = static_cast<ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3) {
+  for (ptrdiff_t at = static_cast<ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0);
+       at -= 3) {
     digits.insert(static_cast<size_t>(at), ",");
   }
   return digits;
@@ -93,7 +104,8 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows) {
   for (const std::vector<std::string>& row : rows) {
     text += " ";
     for (size_t c = 0; c < row.size(); ++c) {
-      text += c == 0 ? fmt::format(" {:<{}}", row[c], width[c]) : fmt::format("  {:>{}}", row[c], width[c]);
+      text += c == 0 ? fmt::format(" {:<{}}", row[c], width[c])
+                     : fmt::format("  {:>{}}", row[c], width[c]);
     }
     text += "\n";
   }

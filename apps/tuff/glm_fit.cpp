@@ -9,11 +9,12 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "tuff/glm/fit.h"
+#include "tuff/table/table.h"
+
 #include "apps/tuff/command.h"
 #include "apps/tuff/model_file.h"
 #include "apps/tuff/target.h"
-#include "tuff/glm/fit.h"
-#include "tuff/table/table.h"
 
 namespace tuff::cli {
 
@@ -52,26 +53,31 @@ table::Table open_table(const TableOptions& options) {
 }
 
 /// The features asked for, or all numeric columns but the target's.
-std::vector<std::string> choose_features(const table::Table& table, const FitCommand& command, const Target& target) {
+std::vector<std::string> choose_features(const table::Table& table, const FitCommand& command,
+                                         const Target& target) {
   std::vector<std::string> features = command.features;
   if (features.empty()) {
     for (const table::Field& field : table.fields()) {
       if (!field.is_dictionary && field.name != target.column) features.push_back(field.name);
     }
     if (features.empty()) {
-      throw InvalidArgument("glm fit", fmt::format("no numeric column beside the target '{}'", target.column));
+      throw InvalidArgument("glm fit",
+                            fmt::format("no numeric column beside the target '{}'", target.column));
     }
   }
   for (size_t j = 0; j < features.size(); ++j) {
     if (table.field(features[j]).is_dictionary) {
-      throw InvalidArgument("glm fit", fmt::format("feature '{}' holds text; numeric columns are accepted", features[j]));
+      throw InvalidArgument(
+          "glm fit",
+          fmt::format("feature '{}' holds text; numeric columns are accepted", features[j]));
     }
     if (std::find(features.begin(), features.begin() + static_cast<ptrdiff_t>(j), features[j]) !=
         features.begin() + static_cast<ptrdiff_t>(j)) {
       throw InvalidArgument("glm fit", fmt::format("feature '{}' is given twice", features[j]));
     }
     if (features[j] == target.column && target.comparison.empty()) {
-      throw InvalidArgument("glm fit", fmt::format("'{}' is the target; it cannot be a feature too", features[j]));
+      throw InvalidArgument(
+          "glm fit", fmt::format("'{}' is the target; it cannot be a feature too", features[j]));
     }
   }
   return features;
@@ -85,7 +91,8 @@ Loaded load(const FitCommand& command, const RunOptions& run) {
   table.field(target.column);
   Loaded loaded{zeros({0}), zeros({0}), choose_features(table, command, target), 0};
   std::vector<std::string> used = loaded.features;
-  if (std::find(used.begin(), used.end(), target.column) == used.end()) used.push_back(target.column);
+  if (std::find(used.begin(), used.end(), target.column) == used.end())
+    used.push_back(target.column);
   table = table.select(used);
 
   const size_t budget = budget_of(command.common);
@@ -93,12 +100,15 @@ Loaded load(const FitCommand& command, const RunOptions& run) {
   const auto row_bytes = static_cast<double>(8 * loaded.features.size() + 8);
   const table::Table counted = table.counted(run);
   const int64_t rows = counted.rows().value();
-  if (rows == 0) throw InvalidArgument("glm fit", fmt::format("no rows in {}", fmt::join(command.files.paths, ", ")));
+  if (rows == 0)
+    throw InvalidArgument("glm fit",
+                          fmt::format("no rows in {}", fmt::join(command.files.paths, ", ")));
   const double needed = row_bytes * static_cast<double>(rows);
   if (needed > static_cast<double>(budget)) {
-    throw InvalidArgument("glm fit", fmt::format("{} rows of {} features take {} in memory; --memory allows {}",
-                                                 with_commas(rows), loaded.features.size(), bytes_text(needed),
-                                                 bytes_text(static_cast<double>(budget))));
+    throw InvalidArgument(
+        "glm fit", fmt::format("{} rows of {} features take {} in memory; --memory allows {}",
+                               with_commas(rows), loaded.features.size(), bytes_text(needed),
+                               bytes_text(static_cast<double>(budget))));
   }
   const std::vector<Result> results =
       compute({counted.matrix(loaded.features), target_array(counted, target, run)}, run);
@@ -118,7 +128,8 @@ class IterationLine {
   void operator()(const glm::Iteration& at) {
     if (!shown_) return;
     drawn_ = true;
-    fmt::print(stderr, "\r\x1b[Kiteration {}: objective {:.9g}, gradient {:.2e}", at.number, at.objective, at.gradient_norm);
+    fmt::print(stderr, "\r\x1b[Kiteration {}: objective {:.9g}, gradient {:.2e}", at.number,
+               at.objective, at.gradient_norm);
     std::fflush(stderr);
   }
 
@@ -131,7 +142,8 @@ std::string significant(double value) { return fmt::format("{:.9g}", value); }
 
 std::vector<std::vector<std::string>> coefficient_rows(const glm::FitResult& model) {
   std::vector<std::vector<std::string>> rows;
-  for (size_t j = 0; j < model.coef.size(); ++j) rows.push_back({model.feature_names[j], significant(model.coef[j])});
+  for (size_t j = 0; j < model.coef.size(); ++j)
+    rows.push_back({model.feature_names[j], significant(model.coef[j])});
   if (model.fit_intercept) rows.push_back({"(intercept)", significant(model.intercept)});
   return rows;
 }
@@ -141,33 +153,44 @@ std::string why_it_stopped(const glm::FitResult& model) {
     case glm::StopReason::gradient: return "converged: the gradient is small";
     case glm::StopReason::decrement: return "converged: the next step would gain nothing";
     case glm::StopReason::max_iter: return "NOT CONVERGED: iterations used up (--max-iter)";
-    case glm::StopReason::stalled: return "NOT CONVERGED: rounding hides any further decrease; try --tol, or rescale the features";
+    case glm::StopReason::stalled:
+      return "NOT CONVERGED: rounding hides any further decrease; try --tol, or rescale the "
+             "features";
   }
   return "";
 }
 
 /// What is printed, and stands first in the report.
-std::vector<std::pair<std::string, std::string>> facts_of(const FitCommand& command, const glm::FitResult& model,
+std::vector<std::pair<std::string, std::string>> facts_of(const FitCommand& command,
+                                                          const glm::FitResult& model,
                                                           const FitFigures& figures) {
-  const double pass_bytes = static_cast<double>(model.rows) * static_cast<double>(8 * model.coef.size() + 1);
+  const double pass_bytes =
+      static_cast<double>(model.rows) * static_cast<double>(8 * model.coef.size() + 1);
   return {
       {"model", fmt::format("{}, {}", model.family, command.target)},
       {"rows", with_commas(model.rows)},
-      {"iterations", fmt::format("{} ({}), {} passes over the data", model.n_iter, command.solver, model.passes)},
+      {"iterations",
+       fmt::format("{} ({}), {} passes over the data", model.n_iter, command.solver, model.passes)},
       {"stopped", why_it_stopped(model)},
       {"objective", fmt::format("{:.12g} per row", model.objective)},
       {"gradient norm", fmt::format("{:.2e}", model.gradient_norm)},
       {"reading", seconds_text(figures.seconds_read)},
-      {"fitting", fmt::format("{}, {:.1f} GB/s on {} threads", seconds_text(figures.seconds_fit),
-                              static_cast<double>(model.passes) * pass_bytes / figures.seconds_fit * 1e-9, figures.threads)},
-      {"white space", fmt::format("{:.1f} % of the threads' time in the fit", 100 * figures.white_space)},
+      {"fitting",
+       fmt::format("{}, {:.1f} GB/s on {} threads", seconds_text(figures.seconds_fit),
+                   static_cast<double>(model.passes) * pass_bytes / figures.seconds_fit * 1e-9,
+                   figures.threads)},
+      {"white space",
+       fmt::format("{:.1f} % of the threads' time in the fit", 100 * figures.white_space)},
   };
 }
 
 void write_fit_report(const FitCommand& command, const glm::FitResult& model,
-                      const std::vector<std::pair<std::string, std::string>>& facts, const Loaded& data, Recorder& recorder) {
-  const glm::Wants wants = command.fit.solver == glm::Solver::newton ? glm::Wants::hessian : glm::Wants::gradient;
-  const std::vector<graph::Port> pass = glm::pass_layers(command.fit.family, {data.X, data.y != 0}, wants, true);
+                      const std::vector<std::pair<std::string, std::string>>& facts,
+                      const Loaded& data, Recorder& recorder) {
+  const glm::Wants wants =
+      command.fit.solver == glm::Solver::newton ? glm::Wants::hessian : glm::Wants::gradient;
+  const std::vector<graph::Port> pass =
+      glm::pass_layers(command.fit.family, {data.X, data.y != 0}, wants, true);
   Report report;
   report.title = fmt::format("{} on {}", command.target, fmt::join(command.files.paths, ", "));
   // The page itself shows the seconds and the white space of the phase.
@@ -175,8 +198,10 @@ void write_fit_report(const FitCommand& command, const glm::FitResult& model,
     if (fact.first != "fitting" && fact.first != "white space") report.facts.push_back(fact);
   }
   report.tables.push_back({"Coefficients", {"feature", "coefficient"}, coefficient_rows(model)});
-  report.series.push_back({"Gradient norm", "iteration", "largest scaled derivative", true, model.gradient_norm_history});
-  report.series.push_back({"Objective", "iteration", "mean loss per row", false, model.objective_history});
+  report.series.push_back({"Gradient norm", "iteration", "largest scaled derivative", true,
+                           model.gradient_norm_history});
+  report.series.push_back(
+      {"Objective", "iteration", "mean loss per row", false, model.objective_history});
   report.graphs.push_back(report_graph("One pass of the fit", pass));
   report.recording = recorder.recording();
   report.phase = "fit";
@@ -238,24 +263,32 @@ void add_glm_fit(CLI::App& app, const std::stop_token& stop, Run& run) {
   const auto command = std::make_shared<FitCommand>();
   CLI::App* fit = app.add_subcommand("fit", "Fit a model to the columns of files");
   add_table_options(*fit, command->files);
-  fit->add_option("--target", command->target, "What to model: a column of 0 and 1, or a comparison such as 'delay > 15'")
+  fit->add_option("--target", command->target,
+                  "What to model: a column of 0 and 1, or a comparison such as 'delay > 15'")
       ->required();
-  fit->add_option("--features", command->features, "Columns to model it by, separated by commas (default: all other numeric columns)")
+  fit->add_option(
+         "--features", command->features,
+         "Columns to model it by, separated by commas (default: all other numeric columns)")
       ->delimiter(',');
   fit->add_option("--family", command->family, "Distribution of the target")
       ->check(CLI::IsMember({"logistic"}))
       ->capture_default_str();
-  fit->add_option("--solver", command->solver, "'newton' for up to a few thousand features, 'lbfgs' beyond")
+  fit->add_option("--solver", command->solver,
+                  "'newton' for up to a few thousand features, 'lbfgs' beyond")
       ->check(CLI::IsMember({"newton", "lbfgs"}))
       ->capture_default_str();
-  fit->add_option("--alpha", command->fit.alpha, "Strength of the L2 penalty: mean loss + alpha / 2 * sum of squared coefficients")
+  fit->add_option("--alpha", command->fit.alpha,
+                  "Strength of the L2 penalty: mean loss + alpha / 2 * sum of squared coefficients")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   fit->add_flag("--no-intercept", command->no_intercept, "Leave the intercept out");
-  fit->add_option("--tol", command->fit.tol, "Largest derivative, per row and standardised feature, at the end")
+  fit->add_option("--tol", command->fit.tol,
+                  "Largest derivative, per row and standardised feature, at the end")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  fit->add_option("--max-iter", command->fit.max_iter, "Most iterations")->check(CLI::PositiveNumber)->capture_default_str();
+  fit->add_option("--max-iter", command->fit.max_iter, "Most iterations")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   fit->add_option("--json", command->json, "Write the model and all figures to this file");
   fit->add_option("--report", command->report, "Write a web page on the run to this file");
   add_common_options(*fit, command->common);

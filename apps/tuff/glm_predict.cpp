@@ -2,11 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "apps/tuff/command.h"
-#include "apps/tuff/model_file.h"
 #include "tuff/glm/fit.h"
 #include "tuff/table/table.h"
 #include "tuff/table/write.h"
+
+#include "apps/tuff/command.h"
+#include "apps/tuff/model_file.h"
 
 namespace tuff::cli {
 
@@ -52,7 +53,9 @@ int predict_files(const PredictCommand& command, const std::stop_token& stop) {
   const table::Table table = table::read(command.files.paths, read).select(model.feature_names);
   for (const std::string& name : model.feature_names) {
     if (table.field(name).is_dictionary) {
-      throw InvalidArgument("glm predict", fmt::format("feature '{}' holds text; the model was fitted to numbers", name));
+      throw InvalidArgument(
+          "glm predict",
+          fmt::format("feature '{}' holds text; the model was fitted to numbers", name));
     }
   }
   const Array probability = glm::predict(model, table.matrix(model.feature_names));
@@ -66,17 +69,23 @@ int predict_files(const PredictCommand& command, const std::stop_token& stop) {
 
 void add_glm_predict(CLI::App& app, const std::stop_token& stop, Run& run) {
   const auto command = std::make_shared<PredictCommand>();
-  CLI::App* predict = app.add_subcommand("predict", "Probability of class 1 for each row of files, in their order");
-  predict->add_option("model", command->model, "A file that `tuff glm fit --json` wrote")->required();
+  CLI::App* predict =
+      app.add_subcommand("predict", "Probability of class 1 for each row of files, in their order");
+  predict->add_option("model", command->model, "A file that `tuff glm fit --json` wrote")
+      ->required();
   add_table_options(*predict, command->files);
-  predict->add_option("--out", command->out, "Where to write them: a name ending in .parquet, .csv or .npy")
+  predict
+      ->add_option("--out", command->out,
+                   "Where to write them: a name ending in .parquet, .csv or .npy")
       ->required()
       ->check([](const std::string& path) -> std::string {
-        if (ends_with(path, ".parquet") || ends_with(path, ".csv") || ends_with(path, ".npy")) return {};
+        if (ends_with(path, ".parquet") || ends_with(path, ".csv") || ends_with(path, ".npy"))
+          return {};
         return fmt::format("'{}' has no known ending; accepted: .parquet, .csv, .npy", path);
       });
   add_common_options(*predict, command->common);
-  predict->callback([command, stop, &run] { run = [command, stop] { return predict_files(*command, stop); }; });
+  predict->callback(
+      [command, stop, &run] { run = [command, stop] { return predict_files(*command, stop); }; });
 }
 
 }  // namespace tuff::cli

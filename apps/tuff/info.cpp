@@ -8,14 +8,18 @@
 namespace tuff::cli {
 
 void add_info(CLI::App& app, Run& run) {
-  CLI::App* command = app.add_subcommand("info", "Show version, CPU features, threads, memory and optional parts");
+  CLI::App* command =
+      app.add_subcommand("info", "Show version, CPU features, threads, memory and optional parts");
   command->callback([&run] {
     run = [] {
       const CommonOptions defaults;
-      const auto line = [](std::string_view name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); };
+      const auto line = [](std::string_view name, const std::string& value) {
+        fmt::print("{:<18}{}\n", name, value);
+      };
       line("version", TUFF_VERSION);
-      line("instruction sets", fmt::format("{} (in use: {})", fmt::join(kernels::available_targets(), ", "),
-                                           kernels::current_target()));
+      line("instruction sets",
+           fmt::format("{} (in use: {})", fmt::join(kernels::available_targets(), ", "),
+                       kernels::current_target()));
       line("threads", std::to_string(Context::current().threads()));
       line("memory", bytes_text(static_cast<double>(usable_memory())));
       line("memory budget", bytes_text(static_cast<double>(budget_of(defaults))));

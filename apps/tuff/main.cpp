@@ -15,7 +15,8 @@ std::string message_of(const std::exception& error) {
     const std::exception_ptr& cause = task->failures().front().cause;
     std::string text = tuff::describe(cause);
     const size_t others = task->failures().size() - 1;
-    if (others > 0) text += fmt::format("\n      ({} more {} failed)", others, others == 1 ? "task" : "tasks");
+    if (others > 0)
+      text += fmt::format("\n      ({} more {} failed)", others, others == 1 ? "task" : "tasks");
     return text;
   }
   return error.what();

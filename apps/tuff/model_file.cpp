@@ -52,13 +52,16 @@ void write_model(const std::string& path, const glm::FitResult& model, const Fit
 
 glm::FitResult read_model(const std::string& path) {
   const auto refuse = [&](const std::string& what) -> InvalidArgument {
-    return InvalidArgument("glm predict", fmt::format("'{}' {}; a file that `tuff glm fit --json` wrote is needed", path, what));
+    return InvalidArgument(
+        "glm predict",
+        fmt::format("'{}' {}; a file that `tuff glm fit --json` wrote is needed", path, what));
   };
   std::ifstream file(path);
   if (!file) throw refuse("cannot be opened");
   try {
     const Json json = Json::parse(file);
-    if (json.at("format").get<int>() != kFormat) throw refuse(fmt::format("has format {}", json.at("format").dump()));
+    if (json.at("format").get<int>() != kFormat)
+      throw refuse(fmt::format("has format {}", json.at("format").dump()));
     glm::FitResult model;
     model.family = json.at("family").get<std::string>();
     model.intercept = json.at("intercept").get<double>();

@@ -13,7 +13,9 @@ using Sizes = std::vector<std::vector<int64_t>>;
 std::string cut(const Array& x) { return to_string(x.chunks()); }
 
 TEST(Operands, NumbersAreWeak) {
-  const auto sum_type = [](DType type, const Operand& number) { return add(ones({2}, {.dtype = type}), number).dtype(); };
+  const auto sum_type = [](DType type, const Operand& number) {
+    return add(ones({2}, {.dtype = type}), number).dtype();
+  };
   EXPECT_EQ(sum_type(DType::float32, 1.0), DType::float32);
   EXPECT_EQ(sum_type(DType::float32, 1), DType::float32);
   EXPECT_EQ(sum_type(DType::int8, 1), DType::int8);
@@ -61,7 +63,8 @@ TEST(Index, HasTheFormsOfNumPy) {
   EXPECT_EQ((table[{int64_t{-1}, int64_t{-1}}].compute<int64_t>()), 23);
   EXPECT_EQ((table[{whole, int64_t{2}}].to_vector<int64_t>()), (V{2, 8, 14, 20}));
   EXPECT_EQ((table[{ellipsis, int64_t{2}}].to_vector<int64_t>()), (V{2, 8, 14, 20}));
-  EXPECT_EQ((table[{Slice{1, 3}, Slice{{}, {}, -2}}].to_vector<int64_t>()), (V{11, 9, 7, 17, 15, 13}));
+  EXPECT_EQ((table[{Slice{1, 3}, Slice{{}, {}, -2}}].to_vector<int64_t>()),
+            (V{11, 9, 7, 17, 15, 13}));
   EXPECT_EQ((table[{Slice{-2, {}}, Slice{-100, 2}}].to_vector<int64_t>()), (V{12, 13, 18, 19}));
   EXPECT_EQ(to_string(table[{newaxis, whole, newaxis}].shape()), "(1, 4, 1, 6)");
   EXPECT_EQ(to_string(table[{Slice{3, 1}}].shape()), "(0, 6)");

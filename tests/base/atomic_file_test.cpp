@@ -25,7 +25,9 @@ class AtomicFiles : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
   std::string path(const char* name) const { return (folder_ / name).string(); }
-  size_t files() const { return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {})); }
+  size_t files() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {}));
+  }
   static std::string text_of(const std::string& path) {
     std::ifstream file(path);
     std::ostringstream text;
@@ -74,11 +76,13 @@ TEST_F(AtomicFiles, KeepALinkAndReplaceWhatItPointsAt) {
 
 TEST_F(AtomicFiles, NameWhatCannotBeWritten) {
   EXPECT_EQ(error_of(""), "[test] an empty path");
-  EXPECT_EQ(error_of(folder_.string()), "[test] '" + folder_.string() + "' is a directory; a file is needed");
+  EXPECT_EQ(error_of(folder_.string()),
+            "[test] '" + folder_.string() + "' is a directory; a file is needed");
   EXPECT_EQ(error_of("/dev/null"), "[test] '/dev/null' is not a regular file; a file is needed");
-  EXPECT_EQ(error_of(path("no/a")), "[test] cannot create '" + path("no/a") +
-                                        "': No such file or directory (after 0 bytes); nothing was left, and what "
-                                        "was there before still is");
+  EXPECT_EQ(error_of(path("no/a")),
+            "[test] cannot create '" + path("no/a") +
+                "': No such file or directory (after 0 bytes); nothing was left, and what "
+                "was there before still is");
 }
 
 TEST_F(AtomicFiles, KeepWhatWasThereWhenTheDiskIsFull) {
@@ -92,7 +96,8 @@ TEST_F(AtomicFiles, KeepWhatWasThereWhenTheDiskIsFull) {
   const std::string text = error_of(path("a"), std::string(1000, 'x'));
   ::setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_EQ(text, "[test] cannot write '" + path("a") +
-                      "': File too large (after 100 bytes); nothing was left, and what was there before still is");
+                      "': File too large (after 100 bytes); nothing was left, and what was there "
+                      "before still is");
   EXPECT_EQ(text_of(path("a")), "old");
   EXPECT_EQ(files(), 1U);
 }

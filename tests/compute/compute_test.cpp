@@ -1,9 +1,9 @@
 // Plans: made once, run many times, with parameters given anew and results handed on.
 #include "tuff/compute.h"
 
-#include <gtest/gtest.h>
-
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "tuff/tuff.h"
 
@@ -21,9 +21,11 @@ TEST(Plans, AResultIsTheNextRunsParameter) {
 TEST(Plans, AParameterCutInAnotherWayIsCutAnew) {
   const Parameter p("p", {2, 6}, DType::float64, {1, 4});
   const Plan plan = compile({p + 0.0, sum(p, 1)});
-  const Result whole = Block::copy_of<double>(std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {2, 6});
+  const Result whole =
+      Block::copy_of<double>(std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {2, 6});
   EXPECT_EQ(plan.run({{p, whole}})[0].to_vector<double>(), whole.to_vector<double>());
-  EXPECT_EQ(plan.run({{p, compute({Array(whole).rechunk(5)})[0]}})[1].to_vector<double>(), (std::vector<double>{15, 51}));
+  EXPECT_EQ(plan.run({{p, compute({Array(whole).rechunk(5)})[0]}})[1].to_vector<double>(),
+            (std::vector<double>{15, 51}));
 }
 
 TEST(Plans, WhatTheCallerKeepsIsNotWrittenOver) {
@@ -42,12 +44,14 @@ TEST(Plans, RunAtOnceFromSeveralThreads) {
   for (size_t t = 0; t < results.size(); ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 20; ++i) {
-        results[t] = plan.run({{p, std::vector<double>(1000, static_cast<double>(t))}})[0].item<double>();
+        results[t] =
+            plan.run({{p, std::vector<double>(1000, static_cast<double>(t))}})[0].item<double>();
       }
     });
   }
   threads.clear();
-  for (size_t t = 0; t < results.size(); ++t) EXPECT_EQ(results[t], 1000.0 * static_cast<double>(t * t));
+  for (size_t t = 0; t < results.size(); ++t)
+    EXPECT_EQ(results[t], 1000.0 * static_cast<double>(t * t));
 }
 
 TEST(Plans, OutputsComeInTheOrderAskedForAndConstantsToo) {
@@ -76,7 +80,8 @@ TEST(Plans, AnErrorLeavesThePlanUsable) {
   const Parameter p("p", {2}, DType::int64);
   const Plan plan = compile({power(2, p)});
   const auto bound = [&](int64_t exponent) {
-    return plan.run({{p, Block::copy_of<int64_t>(std::vector<int64_t>{1, exponent}, {2})}})[0].to_vector<int64_t>();
+    return plan.run({{p, Block::copy_of<int64_t>(std::vector<int64_t>{1, exponent}, {2})}})[0]
+        .to_vector<int64_t>();
   };
   EXPECT_EQ(bound(3), (std::vector<int64_t>{2, 8}));
   EXPECT_THROW((void)bound(-1), TaskError);

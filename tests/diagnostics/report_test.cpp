@@ -223,8 +223,10 @@ TEST(Report, APathThatCannotBeWrittenIsNamed) {
   const Folder folder;
   EXPECT_EQ(error_of(folder / "no/page.html", {}),
             "[write_report] cannot create '" + (folder / "no/page.html") +
-                "': No such file or directory (after 0 bytes); nothing was left, and what was there before still is");
-  EXPECT_EQ(error_of("/dev/full", {}), "[write_report] '/dev/full' is not a regular file; a file is needed");
+                "': No such file or directory (after 0 bytes); nothing was left, and what was "
+                "there before still is");
+  EXPECT_EQ(error_of("/dev/full", {}),
+            "[write_report] '/dev/full' is not a regular file; a file is needed");
   EXPECT_EQ(folder.files(), 0u);
 }
 

@@ -10,9 +10,12 @@ namespace {
 class ArrayErrors : public Errors {};
 
 TEST_F(ArrayErrors, IntegersMustLieInTheAxis) {
-  EXPECT_REFUSED("[index] 3 is out of range for axis 0 of extent 3; accepted are -3 to 2", x[{int64_t{3}}]);
-  EXPECT_REFUSED("[index] -4 is out of range for axis 0 of extent 3; accepted are -3 to 2", x[{int64_t{-4}}]);
-  EXPECT_REFUSED("[index] 4 is out of range for axis 1 of extent 4; accepted are -4 to 3", x[{whole, int64_t{4}}]);
+  EXPECT_REFUSED("[index] 3 is out of range for axis 0 of extent 3; accepted are -3 to 2",
+                 x[{int64_t{3}}]);
+  EXPECT_REFUSED("[index] -4 is out of range for axis 0 of extent 3; accepted are -3 to 2",
+                 x[{int64_t{-4}}]);
+  EXPECT_REFUSED("[index] 4 is out of range for axis 1 of extent 4; accepted are -4 to 3",
+                 x[{whole, int64_t{4}}]);
   EXPECT_REFUSED(
       "[index] 3 indices for shape (3, 4); at most 2 are accepted, newaxis and ellipsis not "
       "counted",
@@ -20,7 +23,8 @@ TEST_F(ArrayErrors, IntegersMustLieInTheAxis) {
   EXPECT_REFUSED(
       "[index] 1 index for shape (); at most 0 are accepted, newaxis and ellipsis not counted",
       number[{whole}]);
-  EXPECT_REFUSED("[index] more than one ellipsis; at most one is accepted", x[{ellipsis, ellipsis}]);
+  EXPECT_REFUSED("[index] more than one ellipsis; at most one is accepted",
+                 x[{ellipsis, ellipsis}]);
   EXPECT_REFUSED("[slice] step 0 on axis 0; it must not be zero", x[{Slice{{}, {}, 0}}]);
   EXPECT_REFUSED(
       "[index] 2 indices for shape (5,); at most 1 is accepted, newaxis and ellipsis not counted",
@@ -36,65 +40,96 @@ TEST_F(ArrayErrors, IntegersMustLieInTheAxis) {
 TEST_F(ArrayErrors, UnknownExtentsNameTheWayOut) {
   const std::string a = symbol(selected);
   const std::string b = symbol(others);
-  EXPECT_REFUSED("[index] axis 0 has an unknown extent; call compute_chunk_sizes() first", selected[{int64_t{0}}]);
-  EXPECT_REFUSED("[slice] axis 0 has an unknown extent; call compute_chunk_sizes() first", selected[{Slice{0, 1}}]);
-  EXPECT_REFUSED("[add] shapes (" + a + ",) and (" + b + ",) do not broadcast: an extent is known only in a run; call "
-                 "compute_chunk_sizes() on both first",
+  EXPECT_REFUSED("[index] axis 0 has an unknown extent; call compute_chunk_sizes() first",
+                 selected[{int64_t{0}}]);
+  EXPECT_REFUSED("[slice] axis 0 has an unknown extent; call compute_chunk_sizes() first",
+                 selected[{Slice{0, 1}}]);
+  EXPECT_REFUSED("[add] shapes (" + a + ",) and (" + b +
+                     ",) do not broadcast: an extent is known only in a run; call "
+                     "compute_chunk_sizes() on both first",
                  selected + others);
-  EXPECT_REFUSED("[multiply] shapes (5,) and (" + a + ",) do not broadcast: an extent is known only in a run; call "
-                 "compute_chunk_sizes() on both first",
+  EXPECT_REFUSED("[multiply] shapes (5,) and (" + a +
+                     ",) do not broadcast: an extent is known only in a run; call "
+                     "compute_chunk_sizes() on both first",
                  y * selected);
-  EXPECT_REFUSED("[rechunk] shape (" + a + ",) has unknown extents; call compute_chunk_sizes() first", selected.rechunk(2));
-  EXPECT_REFUSED("[matmul] (" + a + ",) x (" + b + ",): an inner extent is known only in a run; call "
-                 "compute_chunk_sizes() on both first",
+  EXPECT_REFUSED(
+      "[rechunk] shape (" + a + ",) has unknown extents; call compute_chunk_sizes() first",
+      selected.rechunk(2));
+  EXPECT_REFUSED("[matmul] (" + a + ",) x (" + b +
+                     ",): an inner extent is known only in a run; call "
+                     "compute_chunk_sizes() on both first",
                  matmul(selected, others));
   EXPECT_REFUSED("[broadcast_to] shape (" + a +
                      ",) does not stretch to (5,): the extent of axis 0 is known only in a run; "
                      "call compute_chunk_sizes() first",
                  broadcast_to(selected, {5}));
-  EXPECT_REFUSED("[mask] a mask of shape (" + b + ",) on an array of shape (" + a + ",); accepted are (" + a +
-                     ",) and (" + a + ",)",
+  EXPECT_REFUSED("[mask] a mask of shape (" + b + ",) on an array of shape (" + a +
+                     ",); accepted are (" + a + ",) and (" + a + ",)",
                  selected[others > 0.0]);
 }
 
 TEST_F(ArrayErrors, MasksAreBoolAndAsLongAsTheAxisOrAsTheArray) {
   EXPECT_REFUSED("[mask] a mask of type float64; bool is needed, e.g. x[x > 0]", x[y]);
-  EXPECT_REFUSED("[mask] a mask of shape (5,) on an array of shape (3, 4); accepted are (3,) and (3, 4)", x[y > 0.0]);
-  EXPECT_REFUSED("[mask] a mask of shape (4, 3) on an array of shape (3, 4); accepted are (3,) and (3, 4)",
-                 x[truth.transpose()]);
-  EXPECT_REFUSED("[mask] a mask of shape () on an array of shape (5,); accepted are (5,) and (5,)", y[number > 0.0]);
+  EXPECT_REFUSED(
+      "[mask] a mask of shape (5,) on an array of shape (3, 4); accepted are (3,) and (3, 4)",
+      x[y > 0.0]);
+  EXPECT_REFUSED(
+      "[mask] a mask of shape (4, 3) on an array of shape (3, 4); accepted are (3,) and (3, 4)",
+      x[truth.transpose()]);
+  EXPECT_REFUSED("[mask] a mask of shape () on an array of shape (5,); accepted are (5,) and (5,)",
+                 y[number > 0.0]);
 }
 
 TEST_F(ArrayErrors, NewBlocksMustFillTheShape) {
   using Sizes = std::vector<std::vector<int64_t>>;
   EXPECT_REFUSED("[rechunk] chunks for 3 axes, but shape (3, 4) has 2", x.rechunk({1, 1, 1}));
-  EXPECT_REFUSED("[rechunk] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...", x.rechunk(0));
-  EXPECT_REFUSED("[rechunk] blocks of axis 0 add up to 2; its extent is 3", x.rechunk(Sizes{{1, 1}, {4}}));
+  EXPECT_REFUSED("[rechunk] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
+                 x.rechunk(0));
+  EXPECT_REFUSED("[rechunk] blocks of axis 0 add up to 2; its extent is 3",
+                 x.rechunk(Sizes{{1, 1}, {4}}));
 }
 
 TEST_F(ArrayErrors, AxesToTransposeAreAPermutation) {
   EXPECT_REFUSED("[transpose] 1 axes given; shape (3, 4) has 2", x.transpose({0}));
   EXPECT_REFUSED("[transpose] axis 0 is given twice", x.transpose({0, 0}));
   EXPECT_REFUSED("[transpose] axis -2 is given twice", x.transpose({0, -2}));
-  EXPECT_REFUSED("[transpose] axis 2 is out of range for rank 2; accepted are -2 to 1", transpose(x, {0, 2}));
-  EXPECT_REFUSED("[transpose] axis -3 is out of range for rank 2; accepted are -2 to 1", transpose(x, {-3, 0}));
+  EXPECT_REFUSED("[transpose] axis 2 is out of range for rank 2; accepted are -2 to 1",
+                 transpose(x, {0, 2}));
+  EXPECT_REFUSED("[transpose] axis -3 is out of range for rank 2; accepted are -2 to 1",
+                 transpose(x, {-3, 0}));
 }
 
 TEST_F(ArrayErrors, EveryBinaryFunctionNamesItselfAndBothShapes) {
   using Function = Array (*)(const Operand&, const Operand&);
-  const std::vector<std::pair<std::string, Function>> functions = {
-      {"add", add}, {"subtract", subtract}, {"multiply", multiply}, {"divide", divide}, {"floor_divide", floor_divide},
-      {"remainder", remainder}, {"power", power}, {"minimum", minimum}, {"maximum", maximum}, {"equal", equal},
-      {"not_equal", not_equal}, {"less", less}, {"less_equal", less_equal}, {"greater", greater},
-      {"greater_equal", greater_equal}, {"logical_and", logical_and}, {"logical_or", logical_or},
-      {"logical_xor", logical_xor}};
+  const std::vector<std::pair<std::string, Function>> functions = {{"add", add},
+                                                                   {"subtract", subtract},
+                                                                   {"multiply", multiply},
+                                                                   {"divide", divide},
+                                                                   {"floor_divide", floor_divide},
+                                                                   {"remainder", remainder},
+                                                                   {"power", power},
+                                                                   {"minimum", minimum},
+                                                                   {"maximum", maximum},
+                                                                   {"equal", equal},
+                                                                   {"not_equal", not_equal},
+                                                                   {"less", less},
+                                                                   {"less_equal", less_equal},
+                                                                   {"greater", greater},
+                                                                   {"greater_equal", greater_equal},
+                                                                   {"logical_and", logical_and},
+                                                                   {"logical_or", logical_or},
+                                                                   {"logical_xor", logical_xor}};
   for (const auto& entry : functions) {  // clang cannot capture what a structured binding names
     const std::string& name = entry.first;
     const Function function = entry.second;
-    EXPECT_REFUSED("[" + name + "] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1",
-                   function(x, y));
-    EXPECT_REFUSED("[" + name + "] shapes (5,) and (3, 4) do not broadcast: extents 5 and 4 differ and neither is 1",
-                   function(y, x));
+    EXPECT_REFUSED(
+        "[" + name +
+            "] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1",
+        function(x, y));
+    EXPECT_REFUSED(
+        "[" + name +
+            "] shapes (5,) and (3, 4) do not broadcast: extents 5 and 4 differ and neither is 1",
+        function(y, x));
     EXPECT_REFUSED("[" + name + "] no operand is an array; at least one must be", function(1, 2.0));
   }
 }
@@ -102,10 +137,13 @@ TEST_F(ArrayErrors, EveryBinaryFunctionNamesItselfAndBothShapes) {
 TEST_F(ArrayErrors, EveryUnaryFunctionNeedsAnArray) {
   using Function = Array (*)(const Operand&);
   const std::vector<std::pair<std::string, Function>> functions = {
-      {"negative", negative}, {"abs", tuff::abs}, {"sign", sign}, {"square", square}, {"reciprocal", reciprocal},
-      {"sqrt", tuff::sqrt}, {"exp", tuff::exp}, {"expm1", tuff::expm1}, {"log", tuff::log}, {"log1p", tuff::log1p},
-      {"sin", tuff::sin}, {"cos", tuff::cos}, {"tanh", tuff::tanh}, {"sigmoid", sigmoid}, {"floor", tuff::floor},
-      {"ceil", tuff::ceil}, {"isnan", tuff::isnan}, {"isfinite", tuff::isfinite}, {"logical_not", logical_not}};
+      {"negative", negative},      {"abs", tuff::abs},         {"sign", sign},
+      {"square", square},          {"reciprocal", reciprocal}, {"sqrt", tuff::sqrt},
+      {"exp", tuff::exp},          {"expm1", tuff::expm1},     {"log", tuff::log},
+      {"log1p", tuff::log1p},      {"sin", tuff::sin},         {"cos", tuff::cos},
+      {"tanh", tuff::tanh},        {"sigmoid", sigmoid},       {"floor", tuff::floor},
+      {"ceil", tuff::ceil},        {"isnan", tuff::isnan},     {"isfinite", tuff::isfinite},
+      {"logical_not", logical_not}};
   for (const auto& entry : functions) {  // clang cannot capture what a structured binding names
     const std::string& name = entry.first;
     const Function function = entry.second;
@@ -114,27 +152,38 @@ TEST_F(ArrayErrors, EveryUnaryFunctionNeedsAnArray) {
 }
 
 TEST_F(ArrayErrors, FunctionsOfThreeNameTheTwoThatDiffer) {
-  EXPECT_REFUSED("[where] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1", where(x, y, 1.0));
-  EXPECT_REFUSED("[where] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1", where(truth, 1.0, y));
+  EXPECT_REFUSED(
+      "[where] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1",
+      where(x, y, 1.0));
+  EXPECT_REFUSED(
+      "[where] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1",
+      where(truth, 1.0, y));
   EXPECT_REFUSED("[where] no operand is an array; at least one must be", where(1, 2, 3));
   EXPECT_REFUSED(
       "[where] 300 does not fit int8 (whole numbers from -128 to 127); cast the array with astype "
       "first",
       where(small > 0, small, 300));
-  EXPECT_REFUSED("[clip] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1", clip(x, y, 1.0));
+  EXPECT_REFUSED(
+      "[clip] shapes (3, 4) and (5,) do not broadcast: extents 4 and 5 differ and neither is 1",
+      clip(x, y, 1.0));
   EXPECT_REFUSED("[clip] no operand is an array; at least one must be", clip(1, 2, 3));
   EXPECT_REFUSED(
       "[clip] -200 does not fit int8 (whole numbers from -128 to 127); cast the array with astype "
       "first",
       clip(small, -200, 3));
-  EXPECT_REFUSED("[clip] operands of type bool, bool, bool are not accepted; cast with astype first", clip(truth, truth, truth));
+  EXPECT_REFUSED(
+      "[clip] operands of type bool, bool, bool are not accepted; cast with astype first",
+      clip(truth, truth, truth));
 }
 
 TEST_F(ArrayErrors, ArithmeticOfTruthSaysWhatToUse) {
   EXPECT_REFUSED("[negative] operands of type bool are not accepted; use logical_not", -truth);
-  EXPECT_REFUSED("[subtract] operands of type bool, bool are not accepted; use logical_xor", truth - truth);
-  EXPECT_REFUSED("[subtract] operands of type bool, bool are not accepted; use logical_xor", truth - true);
-  EXPECT_REFUSED("[sign] operands of type bool are not accepted; cast with astype first", sign(truth));
+  EXPECT_REFUSED("[subtract] operands of type bool, bool are not accepted; use logical_xor",
+                 truth - truth);
+  EXPECT_REFUSED("[subtract] operands of type bool, bool are not accepted; use logical_xor",
+                 truth - true);
+  EXPECT_REFUSED("[sign] operands of type bool are not accepted; cast with astype first",
+                 sign(truth));
 }
 
 TEST_F(ArrayErrors, NumbersMustFitTheArraysType) {
@@ -154,19 +203,24 @@ TEST_F(ArrayErrors, NumbersMustFitTheArraysType) {
       "[maximum] -1 does not fit uint8 (whole numbers from 0 to 255); cast the array with astype "
       "first",
       maximum(bytes, -1));
-  EXPECT_EQ((small > 300).compute().to_vector<bool>(), std::vector<bool>(3, false));  // decided, not refused
+  EXPECT_EQ((small > 300).compute().to_vector<bool>(),
+            std::vector<bool>(3, false));  // decided, not refused
 }
 
 TEST_F(ArrayErrors, EveryReductionNamesItselfAndTheAxes) {
   using Function = Array (*)(const Array&, int64_t);
   const std::vector<std::pair<std::string, Function>> functions = {
-      {"sum", sum}, {"mean", mean}, {"var", var}, {"std", tuff::std}, {"min", min}, {"max", max}, {"any", any}, {"all", all}};
+      {"sum", sum}, {"mean", mean}, {"var", var}, {"std", tuff::std},
+      {"min", min}, {"max", max},   {"any", any}, {"all", all}};
   for (const auto& entry : functions) {  // clang cannot capture what a structured binding names
     const std::string& name = entry.first;
     const Function function = entry.second;
-    EXPECT_REFUSED("[" + name + "] axis 2 is out of range for rank 2; accepted are -2 to 1", function(x, 2));
-    EXPECT_REFUSED("[" + name + "] axis -3 is out of range for rank 2; accepted are -2 to 1", function(x, -3));
-    EXPECT_REFUSED("[" + name + "] axis 0 of an array of rank 0, which has none", function(number, 0));
+    EXPECT_REFUSED("[" + name + "] axis 2 is out of range for rank 2; accepted are -2 to 1",
+                   function(x, 2));
+    EXPECT_REFUSED("[" + name + "] axis -3 is out of range for rank 2; accepted are -2 to 1",
+                   function(x, -3));
+    EXPECT_REFUSED("[" + name + "] axis 0 of an array of rank 0, which has none",
+                   function(number, 0));
   }
   EXPECT_REFUSED("[sum] axis 0 is given twice", sum(x, {.axes = {0, 0}}));
   EXPECT_REFUSED("[max] axis -2 is given twice", max(x, {.axes = {0, -2}}));
@@ -198,11 +252,14 @@ TEST_F(ArrayErrors, MomentsNeedAnAxisToSpare) {
 }
 
 TEST_F(ArrayErrors, ExtremesOfNothingAreRefusedWhileBuildingOrInTheRun) {
-  EXPECT_REFUSED("[min] no elements along the reduced axes of shape (0,); at least one is needed", min(zeros({0})));
-  EXPECT_REFUSED("[max] no elements along the reduced axes of shape (3, 0); at least one is needed", max(zeros({3, 0}), 1));
+  EXPECT_REFUSED("[min] no elements along the reduced axes of shape (0,); at least one is needed",
+                 min(zeros({0})));
+  EXPECT_REFUSED("[max] no elements along the reduced axes of shape (3, 0); at least one is needed",
+                 max(zeros({3, 0}), 1));
   const std::string text = text_of<TaskError>([&] { (void)min(y[y > 9.0]).compute(); });
   EXPECT_EQ(text.substr(std::min(text.find(" (min)"), text.size())),
-            " (min) on block 0 failed: [min] no elements along the reduced axes, as the run found; at least one is needed");
+            " (min) on block 0 failed: [min] no elements along the reduced axes, as the run found; "
+            "at least one is needed");
 }
 
 TEST_F(ArrayErrors, ProductsNeedRanksAndAnInnerExtent) {
@@ -210,7 +267,8 @@ TEST_F(ArrayErrors, ProductsNeedRanksAndAnInnerExtent) {
   EXPECT_REFUSED("[matmul] (3, 4) x (5,): inner extents 4 and 5 differ", matmul(x, y));
   EXPECT_REFUSED("[matmul] (5,) x (3, 4): inner extents 5 and 3 differ", matmul(y, x));
   EXPECT_REFUSED("[matmul] (3, 4) x (): operands of rank 1 and 2 are accepted", matmul(x, number));
-  EXPECT_REFUSED("[matmul] (2, 2, 2) x (3, 4): operands of rank 1 and 2 are accepted", matmul(ones({2, 2, 2}), x));
+  EXPECT_REFUSED("[matmul] (2, 2, 2) x (3, 4): operands of rank 1 and 2 are accepted",
+                 matmul(ones({2, 2, 2}), x));
 }
 
 TEST_F(ArrayErrors, StretchingNeedsExtentsOfOne) {
@@ -227,8 +285,9 @@ TEST_F(ArrayErrors, StretchingNeedsExtentsOfOne) {
   EXPECT_REFUSED("[broadcast_to] a shape with 9 axes; at most 8 are accepted",
                  broadcast_to(x, {1, 1, 1, 1, 1, 1, 1, 3, 4}));
   EXPECT_REFUSED("[broadcast_to] shape (-3, 4) has a negative extent", broadcast_to(x, {-3, 4}));
-  EXPECT_REFUSED("[broadcast_to] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
-                 broadcast_to(y, {2, 5}, 0));
+  EXPECT_REFUSED(
+      "[broadcast_to] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
+      broadcast_to(y, {2, 5}, 0));
 }
 
 }  // namespace

@@ -24,9 +24,12 @@ TEST_F(CreationErrors, ShapesAndChunksNameTheFunctionTheAxisAndWhatIsAccepted) {
   EXPECT_REFUSED("[full] block size 0 on axis 1; accepted are -1 (the whole axis) and 1, 2, ...",
                  full({3, 3}, 1, {.chunks = {2, 0}}));
   EXPECT_REFUSED("[zeros] chunks for 2 axes, but shape (3,) has 1", zeros({3}, {.chunks = {1, 1}}));
-  EXPECT_REFUSED("[zeros] chunks for 2 axes, but shape (3,) has 1", zeros({3}, {.chunks = Sizes{{3}, {3}}}));
-  EXPECT_REFUSED("[ones] blocks of axis 0 add up to 2; its extent is 3", ones({3}, {.chunks = Sizes{{1, 1}}}));
-  EXPECT_REFUSED("[zeros] block size -1 on axis 0; accepted are 0, 1, ...", zeros({3}, {.chunks = Sizes{{4, -1}}}));
+  EXPECT_REFUSED("[zeros] chunks for 2 axes, but shape (3,) has 1",
+                 zeros({3}, {.chunks = Sizes{{3}, {3}}}));
+  EXPECT_REFUSED("[ones] blocks of axis 0 add up to 2; its extent is 3",
+                 ones({3}, {.chunks = Sizes{{1, 1}}}));
+  EXPECT_REFUSED("[zeros] block size -1 on axis 0; accepted are 0, 1, ...",
+                 zeros({3}, {.chunks = Sizes{{4, -1}}}));
 }
 
 TEST_F(CreationErrors, TooManyAxesAreRefusedByTheFunctionThatIsGivenThem) {
@@ -172,7 +175,8 @@ TEST_F(CreationErrors, LinspaceNeedsACountAndFiniteEnds) {
   EXPECT_REFUSED("[linspace] -1 values; 0 or more are accepted", linspace(0, 1, -1));
   EXPECT_REFUSED("[linspace] from nan to 1; both must be finite", linspace(kNaN, 1, 3));
   EXPECT_REFUSED("[linspace] from 0 to inf; both must be finite", linspace(0, kInf, 3));
-  EXPECT_REFUSED("[linspace] chunks for 2 axes, but shape (3,) has 1", linspace(0, 1, 3, {.chunks = {1, 1}}));
+  EXPECT_REFUSED("[linspace] chunks for 2 axes, but shape (3,) has 1",
+                 linspace(0, 1, 3, {.chunks = {1, 1}}));
 }
 
 TEST_F(CreationErrors, MemoryNeedsAnAddressStridesAndAShape) {
@@ -182,8 +186,9 @@ TEST_F(CreationErrors, MemoryNeedsAnAddressStridesAndAShape) {
   EXPECT_REFUSED("[from_memory] 2 strides for shape (6,); one for each of its 1 axes is needed",
                  from_memory(d, {6}, {.strides = Dims{1, 1}}));
   EXPECT_REFUSED("[from_memory] shape (-1,) has a negative extent", from_memory(d, {-1}));
-  EXPECT_REFUSED("[from_memory] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
-                 from_memory(d, {6}, {.chunks = 0}));
+  EXPECT_REFUSED(
+      "[from_memory] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
+      from_memory(d, {6}, {.chunks = 0}));
   EXPECT_EQ(from_memory<double>(nullptr, {0}).compute().size(), 0);
 }
 
@@ -193,7 +198,8 @@ TEST_F(CreationErrors, VectorsAndBlocksMustFillTheShape) {
   EXPECT_REFUSED("[from_vector] 3 values do not fill shape (-3,)", from_vector(three, Dims{-3}));
   EXPECT_REFUSED("[from_vector] 3 values do not fill shape ()", from_vector(three, Dims{}));
   EXPECT_REFUSED("[from_block] an empty block; it has no dtype and no shape", from_block(Block()));
-  EXPECT_REFUSED("[from_block] chunks for 1 axes, but shape () has 0", from_block(Block::scalar(1.0), {1}));
+  EXPECT_REFUSED("[from_block] chunks for 1 axes, but shape () has 0",
+                 from_block(Block::scalar(1.0), {1}));
   EXPECT_REFUSED("[from_block] chunks for 2 axes, but shape (3,) has 1",
                  from_block(Block::allocate(DType::float64, {3}), {4, 4}));
 }
@@ -209,34 +215,49 @@ TEST_F(CreationErrors, CallablesMustBeThereAndReturnWhatTheyPromised) {
       from_function({}, {3}));
   EXPECT_REFUSED("[from_function] shape (-3,) has a negative extent",
                  from_function([](const BlockInfo&) { return Block(); }, {-3}));
-  EXPECT_RUN_FAILS("[run] task 0 (from_function) on block (0,) failed: [from_function] block (0,) must be float64 of "
-                   "shape (3,); the callable returned an empty block",
-                   from_function([](const BlockInfo&) { return Block(); }, {3}).compute());
-  EXPECT_RUN_FAILS("[run] task 0 (from_function) on block (0,) failed: [from_function] block (0,) must be float64 of "
-                   "shape (3,); the callable returned float64 of shape ()",
-                   from_function([](const BlockInfo&) { return Block::scalar(1.0); }, {3}).compute());
-  EXPECT_RUN_FAILS("[run] task 0 (from_function) on block (0,) failed: [from_function] block (0,) must be float64 of "
-                   "shape (3,); the callable returned int8 of shape (3,)",
-                   from_function([](const BlockInfo& i) { return Block::allocate(DType::int8, i.shape); }, {3}).compute());
+  EXPECT_RUN_FAILS(
+      "[run] task 0 (from_function) on block (0,) failed: [from_function] block (0,) must be "
+      "float64 of "
+      "shape (3,); the callable returned an empty block",
+      from_function([](const BlockInfo&) { return Block(); }, {3}).compute());
+  EXPECT_RUN_FAILS(
+      "[run] task 0 (from_function) on block (0,) failed: [from_function] block (0,) must be "
+      "float64 of "
+      "shape (3,); the callable returned float64 of shape ()",
+      from_function([](const BlockInfo&) { return Block::scalar(1.0); }, {3}).compute());
+  EXPECT_RUN_FAILS(
+      "[run] task 0 (from_function) on block (0,) failed: [from_function] block (0,) must be "
+      "float64 of "
+      "shape (3,); the callable returned int8 of shape (3,)",
+      from_function([](const BlockInfo& i) { return Block::allocate(DType::int8, i.shape); }, {3})
+          .compute());
 }
 
 TEST_F(CreationErrors, NamesOfCallablesAreTakenOnce) {
   const BlockFunction f = [](const BlockInfo&) { return Block(); };
-  EXPECT_REFUSED("[from_registered] 'nobody' is not registered in this process", from_registered("nobody", {3}));
-  EXPECT_REFUSED("[from_registered] '' is not registered in this process", from_registered("", {3}));
-  EXPECT_REFUSED("[register_function] needs a name and a callable", graph::register_function("", f), 0);
-  EXPECT_REFUSED("[register_function] needs a name and a callable", graph::register_function("a", {}), 0);
+  EXPECT_REFUSED("[from_registered] 'nobody' is not registered in this process",
+                 from_registered("nobody", {3}));
+  EXPECT_REFUSED("[from_registered] '' is not registered in this process",
+                 from_registered("", {3}));
+  EXPECT_REFUSED("[register_function] needs a name and a callable", graph::register_function("", f),
+                 0);
+  EXPECT_REFUSED("[register_function] needs a name and a callable",
+                 graph::register_function("a", {}), 0);
   graph::register_function("errors.taken", f);
-  EXPECT_REFUSED("[register_function] 'errors.taken' is registered already", graph::register_function("errors.taken", f), 0);
-  EXPECT_REFUSED("[from_registered] shape (-1,) has a negative extent", from_registered("errors.taken", {-1}));
+  EXPECT_REFUSED("[register_function] 'errors.taken' is registered already",
+                 graph::register_function("errors.taken", f), 0);
+  EXPECT_REFUSED("[from_registered] shape (-1,) has a negative extent",
+                 from_registered("errors.taken", {-1}));
 }
 
 TEST_F(CreationErrors, RandomNumbersNeedBoundsAScaleAndAFloatingType) {
   using namespace tuff::random;  // NOLINT(google-build-using-namespace)
   EXPECT_REFUSED("[uniform] low 2 and high 1; finite numbers with low <= high are accepted",
                  uniform({3}, {.low = 2, .high = 1}));
-  EXPECT_REFUSED("[uniform] low nan and high 1; finite numbers with low <= high are accepted", uniform({3}, {.low = kNaN}));
-  EXPECT_REFUSED("[uniform] dtype int32; float32 and float64 are accepted", uniform({3}, {.dtype = DType::int32}));
+  EXPECT_REFUSED("[uniform] low nan and high 1; finite numbers with low <= high are accepted",
+                 uniform({3}, {.low = kNaN}));
+  EXPECT_REFUSED("[uniform] dtype int32; float32 and float64 are accepted",
+                 uniform({3}, {.dtype = DType::int32}));
   EXPECT_REFUSED("[uniform] shape (-3,) has a negative extent", uniform({-3}));
   EXPECT_REFUSED(
       "[uniform] low -1e+308 and high 1e+308; they and high - low must be finite in float64",
@@ -245,17 +266,24 @@ TEST_F(CreationErrors, RandomNumbersNeedBoundsAScaleAndAFloatingType) {
                  uniform({3}, {.high = 1e39, .dtype = DType::float32}));
   EXPECT_REFUSED("[normal] loc -1e+39 and scale 1; both must be finite in float32",
                  normal({3}, {.loc = -1e39, .dtype = DType::float32}));
-  EXPECT_REFUSED("[normal] loc 0 and scale -1; finite numbers with scale >= 0 are accepted", normal({3}, {.scale = -1}));
-  EXPECT_REFUSED("[normal] loc inf and scale 1; finite numbers with scale >= 0 are accepted", normal({3}, {.loc = kInf}));
-  EXPECT_REFUSED("[normal] dtype bool; float32 and float64 are accepted", normal({3}, {.dtype = DType::bool_}));
-  EXPECT_REFUSED("[normal] chunks for 2 axes, but shape (3,) has 1", normal({3}, {.chunks = {1, 1}}));
+  EXPECT_REFUSED("[normal] loc 0 and scale -1; finite numbers with scale >= 0 are accepted",
+                 normal({3}, {.scale = -1}));
+  EXPECT_REFUSED("[normal] loc inf and scale 1; finite numbers with scale >= 0 are accepted",
+                 normal({3}, {.loc = kInf}));
+  EXPECT_REFUSED("[normal] dtype bool; float32 and float64 are accepted",
+                 normal({3}, {.dtype = DType::bool_}));
+  EXPECT_REFUSED("[normal] chunks for 2 axes, but shape (3,) has 1",
+                 normal({3}, {.chunks = {1, 1}}));
 }
 
 TEST_F(CreationErrors, ParametersNeedANameAndAShape) {
-  EXPECT_REFUSED("[parameter] an empty name; errors need one to speak of", Parameter("", {3}, DType::float64));
-  EXPECT_REFUSED("[parameter] shape (-3,) has a negative extent", Parameter("p", {-3}, DType::float64));
-  EXPECT_REFUSED("[parameter] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
-                 Parameter("p", {3}, DType::float64, 0));
+  EXPECT_REFUSED("[parameter] an empty name; errors need one to speak of",
+                 Parameter("", {3}, DType::float64));
+  EXPECT_REFUSED("[parameter] shape (-3,) has a negative extent",
+                 Parameter("p", {-3}, DType::float64));
+  EXPECT_REFUSED(
+      "[parameter] block size 0 on axis 0; accepted are -1 (the whole axis) and 1, 2, ...",
+      Parameter("p", {3}, DType::float64, 0));
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // What the error tests share: the text of what a call throws, and arrays that must survive it.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "tuff/tuff.h"
 
@@ -22,8 +22,9 @@ std::string text_of(F&& f) {
 }
 
 /// The call throws InvalidArgument with exactly this text.
-#define EXPECT_REFUSED(text, ...) \
-  EXPECT_EQ((::tuff::error_test::text_of<::tuff::InvalidArgument>([&] { (void)(__VA_ARGS__); })), text)
+#define EXPECT_REFUSED(text, ...)                                                                 \
+  EXPECT_EQ((::tuff::error_test::text_of<::tuff::InvalidArgument>([&] { (void)(__VA_ARGS__); })), \
+            text)
 /// The call fails while it runs, with exactly this text.
 #define EXPECT_RUN_FAILS(text, ...) \
   EXPECT_EQ((::tuff::error_test::text_of<::tuff::TaskError>([&] { (void)(__VA_ARGS__); })), text)

@@ -1,7 +1,7 @@
 // Bad input to fits: each message names what is wrong, the values, and what is accepted.
-#include "problems.h"
-
 #include <limits>
+
+#include "problems.h"
 
 #include "tuff/array/math.h"
 
@@ -34,17 +34,23 @@ TEST(FitErrors, NamesShapesThatDoNotFit) {
   const Small small;
   EXPECT_EQ(message_of(small.X, from_vector<double>({0, 1, 0})),
             "[fit] X of shape (4, 2) and y of shape (3,); accepted: (n, p) and (n,)");
-  EXPECT_EQ(message_of(small.y, small.y), "[fit] X of shape (4,) and y of shape (4,); accepted: (n, p) and (n,)");
+  EXPECT_EQ(message_of(small.y, small.y),
+            "[fit] X of shape (4,) and y of shape (4,); accepted: (n, p) and (n,)");
   EXPECT_EQ(message_of(zeros({4, 0}), small.y), "[fit] X has no columns; at least one is needed");
-  EXPECT_EQ(message_of(zeros({0, 2}), zeros({0})), "[fit] X and y have no rows; at least one is needed");
+  EXPECT_EQ(message_of(zeros({0, 2}), zeros({0})),
+            "[fit] X and y have no rows; at least one is needed");
 }
 
 TEST(FitErrors, NamesOptionsOutOfRange) {
   const Small small;
-  EXPECT_EQ(message_of(small.X, small.y, {.alpha = -1}), "[fit] alpha is -1; accepted: 0 or any positive number");
-  EXPECT_EQ(message_of(small.X, small.y, {.alpha = kNan}), "[fit] alpha is nan; accepted: 0 or any positive number");
-  EXPECT_EQ(message_of(small.X, small.y, {.tol = 0}), "[fit] tol is 0; accepted: any positive number");
-  EXPECT_EQ(message_of(small.X, small.y, {.max_iter = 0}), "[fit] max_iter is 0; at least 1 is needed");
+  EXPECT_EQ(message_of(small.X, small.y, {.alpha = -1}),
+            "[fit] alpha is -1; accepted: 0 or any positive number");
+  EXPECT_EQ(message_of(small.X, small.y, {.alpha = kNan}),
+            "[fit] alpha is nan; accepted: 0 or any positive number");
+  EXPECT_EQ(message_of(small.X, small.y, {.tol = 0}),
+            "[fit] tol is 0; accepted: any positive number");
+  EXPECT_EQ(message_of(small.X, small.y, {.max_iter = 0}),
+            "[fit] max_iter is 0; at least 1 is needed");
   EXPECT_EQ(message_of(small.X, small.y, {.feature_names = {"a"}}),
             "[fit] 1 feature_names for 2 columns; accepted: one per column, or none");
 }
@@ -55,7 +61,8 @@ TEST(FitErrors, NamesColumnAndFirstRowOfABadValue) {
   X[2 * 700 + 1] = kNan;
   X[2 * 900 + 1] = kInf;
   const Array y = arange(1500) < 700;
-  EXPECT_EQ(message_of(from_vector(X, Dims{1500, 2}).rechunk({100, -1}), y, {.feature_names = {"a", "b"}}),
+  EXPECT_EQ(message_of(from_vector(X, Dims{1500, 2}).rechunk({100, -1}), y,
+                       {.feature_names = {"a", "b"}}),
             "[fit] feature 'b' is nan in row 700; accepted: finite numbers");
   X[2 * 700 + 1] = 0;
   X[2 * 800] = -kInf;
@@ -73,8 +80,10 @@ TEST(FitErrors, NamesTargetsOutsideTheFamily) {
             "[fit] the target is 2 in row 2; the logistic family accepts 0 and 1");
   EXPECT_EQ(message_of(small.X, from_vector<double>({0, kNan, 0, 1})),
             "[fit] the target is nan in row 1; the logistic family accepts 0 and 1");
-  EXPECT_EQ(message_of(small.X, ones({4})), "[fit] the target has one class: every row is 1; two are needed");
-  EXPECT_EQ(message_of(small.X, zeros({4})), "[fit] the target has one class: every row is 0; two are needed");
+  EXPECT_EQ(message_of(small.X, ones({4})),
+            "[fit] the target has one class: every row is 1; two are needed");
+  EXPECT_EQ(message_of(small.X, zeros({4})),
+            "[fit] the target has one class: every row is 0; two are needed");
 }
 
 TEST(FitErrors, NamesConstantColumns) {
@@ -104,14 +113,19 @@ TEST_P(FitErrorsOf, NamesAColumnThatIsACombinationOfOthers) {
   for (double gap : {0.0, 1e-7}) {
     std::vector<double> X;
     for (int64_t i = 0; i < 1000; ++i) {
-      const double a = problem.X[static_cast<size_t>(2 * i)], b = problem.X[static_cast<size_t>(2 * i + 1)];
+      const double a = problem.X[static_cast<size_t>(2 * i)],
+                   b = problem.X[static_cast<size_t>(2 * i + 1)];
       X.insert(X.end(), {a, b, 1000 + 3 * a - b + gap * std::sin(static_cast<double>(i))});
     }
-    EXPECT_EQ(message_of(from_vector(X, Dims{1000, 3}), problem.target(), {.solver = GetParam(), .max_iter = 1000}),
-              "[fit] singular Hessian: feature 'x2' is a linear combination of the other features; leave it out, "
+    EXPECT_EQ(message_of(from_vector(X, Dims{1000, 3}), problem.target(),
+                         {.solver = GetParam(), .max_iter = 1000}),
+              "[fit] singular Hessian: feature 'x2' is a linear combination of the other features; "
+              "leave it out, "
               "or set alpha > 0")
         << gap;
-    EXPECT_TRUE(fit(from_vector(X, Dims{1000, 3}), problem.target(), {.solver = GetParam(), .alpha = 0.1}).converged);
+    EXPECT_TRUE(
+        fit(from_vector(X, Dims{1000, 3}), problem.target(), {.solver = GetParam(), .alpha = 0.1})
+            .converged);
   }
 }
 
@@ -123,7 +137,8 @@ TEST_P(FitErrorsOf, NamesSeparableClasses) {
   }
   const Array features = from_vector(X, Dims{200, 2}), target = from_vector(y);
   EXPECT_EQ(message_of(features, target, {.solver = GetParam()}),
-            "[fit] the classes are separable: a combination of the features (feature 'x1' above all) tells them "
+            "[fit] the classes are separable: a combination of the features (feature 'x1' above "
+            "all) tells them "
             "apart in every row, so that coefficients grow without bound; set alpha > 0");
   EXPECT_TRUE(fit(features, target, {.solver = GetParam(), .alpha = 1e-3}).converged);
 }
@@ -138,12 +153,15 @@ TEST_P(FitErrorsOf, NamesQuasiSeparableClasses) {
   }
   EXPECT_EQ(message_of(from_vector(X, Dims{300, 2}), from_vector(y),
                        {.solver = GetParam(), .max_iter = 1000, .feature_names = {"wave", "flag"}}),
-            "[fit] the classes are quasi-separable: the coefficient of feature 'flag' grows without bound; set "
+            "[fit] the classes are quasi-separable: the coefficient of feature 'flag' grows "
+            "without bound; set "
             "alpha > 0, or leave it out");
 }
 
 INSTANTIATE_TEST_SUITE_P(By, FitErrorsOf, ::testing::Values(Solver::newton, Solver::lbfgs),
-                         [](const auto& solver) { return solver.param == Solver::newton ? "newton" : "lbfgs"; });
+                         [](const auto& solver) {
+                           return solver.param == Solver::newton ? "newton" : "lbfgs";
+                         });
 
 TEST(PredictErrors, NamesTheNumberOfColumns) {
   const Problem problem = made_up(100, 2, 1);
@@ -152,7 +170,8 @@ TEST(PredictErrors, NamesTheNumberOfColumns) {
     predict(model, zeros({10, 3}));
     FAIL();
   } catch (const InvalidArgument& e) {
-    EXPECT_STREQ(e.what(), "[predict] X of shape (10, 3) for a model of 2 columns; accepted: (n, 2)");
+    EXPECT_STREQ(e.what(),
+                 "[predict] X of shape (10, 3) for a model of 2 columns; accepted: (n, 2)");
   }
 }
 

@@ -1,8 +1,8 @@
 // Fits against scikit-learn and statsmodels, optimality conditions, and sameness whatever the blocks,
 // threads, types and units.
-#include "problems.h"
-
 #include <cmath>
+
+#include "problems.h"
 
 #include "tuff/array/math.h"
 #include "tuff/array/random.h"
@@ -25,7 +25,8 @@ TEST_P(Fit, AgreesWithScikitLearnAndStatsmodels) {
   for (const Problem& problem : problems) {
     ASSERT_EQ(problem.references.size(), 8U);
     for (const Reference& reference : problem.references) {
-      SCOPED_TRACE(problem.name + ", " + reference.solver + ", alpha " + std::to_string(reference.alpha));
+      SCOPED_TRACE(problem.name + ", " + reference.solver + ", alpha " +
+                   std::to_string(reference.alpha));
       const FitResult model = fit(problem.features(), problem.target(),
                                   {.solver = GetParam(),
                                    .alpha = reference.alpha,
@@ -34,9 +35,12 @@ TEST_P(Fit, AgreesWithScikitLearnAndStatsmodels) {
                                    .max_iter = 1000});
       EXPECT_TRUE(model.converged);
       for (size_t j = 0; j < model.coef.size(); ++j) {
-        EXPECT_NEAR(model.coef[j], reference.coef[j], 1e-8 * std::fmax(1, std::fabs(reference.coef[j]))) << j;
+        EXPECT_NEAR(model.coef[j], reference.coef[j],
+                    1e-8 * std::fmax(1, std::fabs(reference.coef[j])))
+            << j;
       }
-      EXPECT_NEAR(model.intercept, reference.intercept, 1e-8 * std::fmax(1, std::fabs(reference.intercept)));
+      EXPECT_NEAR(model.intercept, reference.intercept,
+                  1e-8 * std::fmax(1, std::fabs(reference.intercept)));
     }
   }
 }
@@ -61,7 +65,8 @@ std::vector<double> gradient_at(const Problem& problem, const FitResult& model) 
   for (int64_t i = 0; i < problem.rows; ++i) {
     const double* x = problem.X.data() + i * problem.columns;
     long double eta = model.intercept;
-    for (int64_t j = 0; j < problem.columns; ++j) eta += static_cast<long double>(x[j]) * model.coef[static_cast<size_t>(j)];
+    for (int64_t j = 0; j < problem.columns; ++j)
+      eta += static_cast<long double>(x[j]) * model.coef[static_cast<size_t>(j)];
     const long double residual = 1 / (1 + std::exp(-eta)) - problem.y[static_cast<size_t>(i)];
     for (int64_t j = 0; j < problem.columns; ++j) g[static_cast<size_t>(j)] += residual * x[j];
     g.back() += residual;
@@ -78,10 +83,12 @@ TEST_P(Fit, GradientVanishesAtTheResult) {
   for (int64_t columns : {1, 3, 4, 5, 20}) {
     for (double alpha : {0.0, 0.1}) {
       const Problem problem = made_up(3000, columns, static_cast<uint64_t>(columns));
-      const FitResult model = fit(problem.features(500), problem.target(500), {.solver = GetParam(), .alpha = alpha});
+      const FitResult model =
+          fit(problem.features(500), problem.target(500), {.solver = GetParam(), .alpha = alpha});
       EXPECT_TRUE(model.converged);
       // Columns have deviation 0.29: what the scaled gradient calls 1e-8 is below that here.
-      for (double g : gradient_at(problem, model)) EXPECT_NEAR(g, 0, 1e-8) << columns << " columns, alpha " << alpha;
+      for (double g : gradient_at(problem, model))
+        EXPECT_NEAR(g, 0, 1e-8) << columns << " columns, alpha " << alpha;
     }
   }
 }
@@ -108,8 +115,10 @@ TEST_P(Fit, HardlyDependsOnTheBlocks) {
   const Problem problem = made_up(50000, 4, 2);
   const FitResult whole = fit(problem.features(), problem.target(), {.solver = GetParam()});
   for (int64_t rows : {50, 12345, 49999}) {
-    const FitResult cut = fit(problem.features(ChunkSpec{rows, -1}), problem.target(rows), {.solver = GetParam()});
-    for (size_t j = 0; j < whole.coef.size(); ++j) EXPECT_NEAR(cut.coef[j], whole.coef[j], 1e-12) << rows;
+    const FitResult cut =
+        fit(problem.features(ChunkSpec{rows, -1}), problem.target(rows), {.solver = GetParam()});
+    for (size_t j = 0; j < whole.coef.size(); ++j)
+      EXPECT_NEAR(cut.coef[j], whole.coef[j], 1e-12) << rows;
     EXPECT_NEAR(cut.intercept, whole.intercept, 1e-12) << rows;
   }
 }
@@ -117,7 +126,8 @@ TEST_P(Fit, HardlyDependsOnTheBlocks) {
 TEST_P(Fit, TakesBlocksThatDoNotLineUpAndColumnsThatAreCut) {
   const Problem problem = made_up(1000, 5, 3);
   const FitResult whole = fit(problem.features(), problem.target(), {.solver = GetParam()});
-  const FitResult cut = fit(problem.features(ChunkSpec{300, 2}), problem.target(77), {.solver = GetParam()});
+  const FitResult cut =
+      fit(problem.features(ChunkSpec{300, 2}), problem.target(77), {.solver = GetParam()});
   for (size_t j = 0; j < whole.coef.size(); ++j) EXPECT_NEAR(cut.coef[j], whole.coef[j], 1e-12);
 }
 
@@ -148,10 +158,13 @@ TEST_P(Fit, TakesTransposedDataOtherTypesAndMasks) {
 TEST_P(Fit, FollowsTheUnitsOfTheColumns) {
   // Columns in other units and far from 0: the coefficients change with the units, nothing else does.
   Problem problem = made_up(5000, 3, 5);
-  const FitResult plain = fit(problem.features(), problem.target(), {.solver = GetParam(), .tol = 1e-10});
+  const FitResult plain =
+      fit(problem.features(), problem.target(), {.solver = GetParam(), .tol = 1e-10});
   const double unit[] = {1e-6, 1, 1e6}, shift[] = {1e-4, 1000, -1e7};
-  for (size_t i = 0; i < problem.X.size(); ++i) problem.X[i] = problem.X[i] * unit[i % 3] + shift[i % 3];
-  const FitResult scaled = fit(problem.features(), problem.target(), {.solver = GetParam(), .tol = 1e-10});
+  for (size_t i = 0; i < problem.X.size(); ++i)
+    problem.X[i] = problem.X[i] * unit[i % 3] + shift[i % 3];
+  const FitResult scaled =
+      fit(problem.features(), problem.target(), {.solver = GetParam(), .tol = 1e-10});
   EXPECT_TRUE(scaled.converged);
   double intercept = plain.intercept;
   for (size_t j = 0; j < 3; ++j) {
@@ -169,8 +182,10 @@ TEST_P(Fit, RareEventsAreFittedUntilTheStepIsSmallToo) {
     problem.X.push_back(static_cast<double>(i % 1000) / 1000);
     problem.y.push_back(i % 10000 == 1 ? 1 : 0);
   }
-  const FitResult loose = fit(problem.features(), problem.target(), {.solver = GetParam(), .tol = 1e-4, .max_iter = 500});
-  const FitResult tight = fit(problem.features(), problem.target(), {.solver = GetParam(), .tol = 1e-13, .max_iter = 500});
+  const FitResult loose = fit(problem.features(), problem.target(),
+                              {.solver = GetParam(), .tol = 1e-4, .max_iter = 500});
+  const FitResult tight = fit(problem.features(), problem.target(),
+                              {.solver = GetParam(), .tol = 1e-13, .max_iter = 500});
   EXPECT_TRUE(loose.converged);
   EXPECT_TRUE(tight.converged);
   // A thousandth of a standard error, which is about 1 / sqrt(20) of the coefficient here.
@@ -180,9 +195,11 @@ TEST_P(Fit, RareEventsAreFittedUntilTheStepIsSmallToo) {
 TEST_P(Fit, ReportsWhatItDid) {
   const Problem problem = made_up(3000, 4, 6);
   std::vector<glm::Iteration> seen;
-  const FitResult model = fit(problem.features(), problem.target(),
-                              {.solver = GetParam(), .feature_names = {"a", "b", "c", "d"},
-                               .on_iteration = [&](const glm::Iteration& it) { seen.push_back(it); }});
+  const FitResult model =
+      fit(problem.features(), problem.target(),
+          {.solver = GetParam(),
+           .feature_names = {"a", "b", "c", "d"},
+           .on_iteration = [&](const glm::Iteration& it) { seen.push_back(it); }});
   EXPECT_EQ(model.family, "logistic");
   EXPECT_EQ(model.feature_names, (std::vector<std::string>{"a", "b", "c", "d"}));
   EXPECT_EQ(model.rows, 3000);
@@ -208,7 +225,8 @@ TEST_P(Fit, ReportsWhatItDid) {
 
 TEST_P(Fit, SaysSoWhenIterationsRunOut) {
   const Problem problem = made_up(3000, 4, 7);
-  const FitResult model = fit(problem.features(), problem.target(), {.solver = GetParam(), .max_iter = 1});
+  const FitResult model =
+      fit(problem.features(), problem.target(), {.solver = GetParam(), .max_iter = 1});
   EXPECT_FALSE(model.converged);
   EXPECT_EQ(model.stop_reason, glm::StopReason::max_iter);
   EXPECT_EQ(model.n_iter, 1);
@@ -226,7 +244,9 @@ TEST_P(Fit, StopsWhenAsked) {
 }
 
 INSTANTIATE_TEST_SUITE_P(By, Fit, ::testing::Values(Solver::newton, Solver::lbfgs),
-                         [](const auto& solver) { return solver.param == Solver::newton ? "newton" : "lbfgs"; });
+                         [](const auto& solver) {
+                           return solver.param == Solver::newton ? "newton" : "lbfgs";
+                         });
 
 TEST(Predict, GivesTheProbabilityOfClassOne) {
   const Problem problem = made_up(500, 3, 9);
@@ -244,21 +264,26 @@ TEST(Predict, GivesTheProbabilityOfClassOne) {
 TEST(Objective, TheTwinAgreesWithTheFamilysExpressions) {
   for (int64_t columns : {1, 2, 4, 5, 17, 64}) {
     const Problem problem = made_up(1777, columns, static_cast<uint64_t>(columns));
-    const glm::Rows rows{problem.features(ChunkSpec{400, -1}).persist(), (problem.target(400) != 0).persist()};
+    const glm::Rows rows{problem.features(ChunkSpec{400, -1}).persist(),
+                         (problem.target(400) != 0).persist()};
     const auto twin = make_objective(glm::logistic(), rows, {}, true);
     const auto oracle = make_objective(glm::logistic(), rows, {}, false);
     std::vector<double> points;
-    for (int64_t i = 0; i < 3 * (columns + 1); ++i) points.push_back(std::sin(static_cast<double>(i)) * 3);
+    for (int64_t i = 0; i < 3 * (columns + 1); ++i)
+      points.push_back(std::sin(static_cast<double>(i)) * 3);
     for (glm::Wants wants : {glm::Wants::value, glm::Wants::gradient, glm::Wants::hessian}) {
-      const std::vector<glm::Evaluation> a = twin->evaluate(points, wants), b = oracle->evaluate(points, wants);
+      const std::vector<glm::Evaluation> a = twin->evaluate(points, wants),
+                                         b = oracle->evaluate(points, wants);
       ASSERT_EQ(a.size(), 3U);
       for (size_t k = 0; k < 3; ++k) {
         EXPECT_NEAR(a[k].value, b[k].value, 1e-9);
         EXPECT_EQ(a[k].undecided, b[k].undecided);
         ASSERT_EQ(a[k].gradient.size(), b[k].gradient.size());
         ASSERT_EQ(a[k].hessian.size(), b[k].hessian.size());
-        for (size_t j = 0; j < a[k].gradient.size(); ++j) EXPECT_NEAR(a[k].gradient[j], b[k].gradient[j], 1e-10);
-        for (size_t j = 0; j < a[k].hessian.size(); ++j) EXPECT_NEAR(a[k].hessian[j], b[k].hessian[j], 1e-10);
+        for (size_t j = 0; j < a[k].gradient.size(); ++j)
+          EXPECT_NEAR(a[k].gradient[j], b[k].gradient[j], 1e-10);
+        for (size_t j = 0; j < a[k].hessian.size(); ++j)
+          EXPECT_NEAR(a[k].hessian[j], b[k].hessian[j], 1e-10);
       }
     }
     EXPECT_EQ(twin->passes(), 3);
@@ -270,7 +295,8 @@ TEST(Objective, StaysFiniteFarOut) {
   const Array y = from_vector<double>({1, 0, 0, 1}) != 0;
   for (bool twin : {true, false}) {
     const auto objective = make_objective(glm::logistic(), {X, y.persist()}, {}, twin);
-    const glm::Evaluation e = objective->evaluate(std::vector<double>{1, 0}, glm::Wants::hessian)[0];
+    const glm::Evaluation e =
+        objective->evaluate(std::vector<double>{1, 0}, glm::Wants::hessian)[0];
     EXPECT_EQ(e.value, 2e4);
     EXPECT_EQ(e.undecided, 2);
     EXPECT_EQ(e.gradient, (std::vector<double>{2e4, 0}));
@@ -279,10 +305,12 @@ TEST(Objective, StaysFiniteFarOut) {
 }
 
 TEST(Objective, PassesOfTheTwinDoNotTravelAndSaySo) {
-  const Array X = from_vector<double>({1, 2, 3, 4}, Dims{4, 1}), y = from_vector<double>({1, 0, 0, 1}) != 0;
+  const Array X = from_vector<double>({1, 2, 3, 4}, Dims{4, 1}),
+              y = from_vector<double>({1, 0, 0, 1}) != 0;
   const Array labels = y.persist();
   const Parameter beta("beta", {1, 2}, DType::float64);
-  EXPECT_NO_THROW(make_objective(glm::logistic(), {X, labels}, {}, true)->evaluate(std::vector<double>{1, 0}, glm::Wants::value));
+  EXPECT_NO_THROW(make_objective(glm::logistic(), {X, labels}, {}, true)
+                      ->evaluate(std::vector<double>{1, 0}, glm::Wants::value));
 }
 
 // A family of one's own: the square of the error.

@@ -32,7 +32,9 @@ struct Problem {
   Array features(const ChunkSpec& rows_per_block = -1) const {
     return from_vector(X, Dims{rows, columns}).rechunk(rows_per_block);
   }
-  Array target(const ChunkSpec& rows_per_block = -1) const { return from_vector(y).rechunk(rows_per_block); }
+  Array target(const ChunkSpec& rows_per_block = -1) const {
+    return from_vector(y).rechunk(rows_per_block);
+  }
 };
 
 inline std::vector<Problem> real_problems() {
@@ -50,7 +52,8 @@ inline std::vector<Problem> real_problems() {
       for (int64_t i = 0; i < problem.rows && std::getline(file, line); ++i) {
         std::istringstream numbers(line);
         double value = 0;
-        for (int64_t j = 0; j < problem.columns; ++j) problem.X.push_back((numbers >> value, value));
+        for (int64_t j = 0; j < problem.columns; ++j)
+          problem.X.push_back((numbers >> value, value));
         problem.y.push_back((numbers >> value, value));
       }
     } else {

@@ -1,11 +1,11 @@
 // Graphs share their layers; every kind of layer says which input elements a block needs.
 #include "tuff/graph/layer.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <random>
 #include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "tuff/graph/fused.h"
 #include "tuff/graph/print.h"
@@ -41,7 +41,8 @@ TEST(Sharing, AnOperationAddsAFixedNumberOfLayers) {
   }
   const Array source = in_memory({10'000}, 1);  // 10,000 blocks
   EXPECT_EQ(layer_count(exp(source)), 2u);
-  EXPECT_EQ(exp(source).chunks()[0].get(), source.chunks()[0].get());  // their sizes are shared, too
+  EXPECT_EQ(exp(source).chunks()[0].get(),
+            source.chunks()[0].get());  // their sizes are shared, too
 }
 
 TEST(Sharing, OptimisingChangesNoArray) {
@@ -84,12 +85,13 @@ TEST(Replacements, ALayerWhoseInputsStayIsItself) {
 }
 
 /// Changes one input block at a time: exactly the output blocks that say they read it may change.
-void expect_honest(const std::string& name, const std::function<Array(const Array&)>& operation, const Dims& shape,
-                   const ChunkSpec& chunks) {
+void expect_honest(const std::string& name, const std::function<Array(const Array&)>& operation,
+                   const Dims& shape, const ChunkSpec& chunks) {
   SCOPED_TRACE(name);
   Block whole_block = Block::allocate(DType::float64, shape);
   const auto fill = [&](int64_t poisoned_at) {
-    for (int64_t i = 0; i < whole_block.size(); ++i) whole_block.data<double>()[i] = 1.0 + 0.01 * static_cast<double>(i);
+    for (int64_t i = 0; i < whole_block.size(); ++i)
+      whole_block.data<double>()[i] = 1.0 + 0.01 * static_cast<double>(i);
     if (poisoned_at >= 0) whole_block.data<double>()[poisoned_at] = 1e6;
   };
   fill(-1);
@@ -128,14 +130,41 @@ void expect_honest(const std::string& name, const std::function<Array(const Arra
 TEST(InputsOf, NamesEveryBlockThatAnOutputBlockDependsOn) {
   const Dims shape = {6, 8};
   const ChunkSpec chunks = {2, 4};
-  expect_honest("elementwise", [](const Array& x) { return exp(x * 1e-6) + x; }, shape, chunks);
-  expect_honest("plain exp", [](const Array& x) { return negative(x); }, shape, chunks);
-  expect_honest("transposed", [](const Array& x) { return x.transpose(); }, shape, chunks);
-  expect_honest("new axes", [](const Array& x) { return x[{newaxis, whole, newaxis, whole}]; }, shape, chunks);
-  expect_honest("slice", [](const Array& x) { return x[{Slice{1, 6, 2}, Slice{{}, {}, -3}}]; }, shape, chunks);
-  expect_honest("rechunk", [](const Array& x) { return x.rechunk({3, 5}); }, shape, chunks);
-  expect_honest("broadcast", [](const Array& x) { return broadcast_to(x, {4, 6, 8}, {2, 2, 4}); }, shape, chunks);
-  expect_honest("product", [](const Array& x) { return matmul(x, ones({8, 3}, {.chunks = -1})); }, shape, {2, 8});
+  expect_honest(
+      "elementwise", [](const Array& x) { return exp(x * 1e-6) + x; }, shape, chunks);
+  expect_honest(
+      "plain exp", [](const Array& x) { return negative(x); }, shape, chunks);
+  expect_honest(
+      "transposed", [](const Array& x) { return x.transpose(); }, shape, chunks);
+  expect_honest(
+      "new axes",
+      [](const Array& x) {
+        return x[{newaxis, whole, newaxis, whole}];
+      },
+      shape, chunks);
+  expect_honest(
+      "slice",
+      [](const Array& x) {
+        return x[{Slice{1, 6, 2}, Slice{{}, {}, -3}}];
+      },
+      shape, chunks);
+  expect_honest(
+      "rechunk",
+      [](const Array& x) {
+        return x.rechunk({3, 5});
+      },
+      shape, chunks);
+  expect_honest(
+      "broadcast",
+      [](const Array& x) {
+        return broadcast_to(x, {4, 6, 8}, {2, 2, 4});
+      },
+      shape, chunks);
+  expect_honest("product",
+                [](const Array& x) {
+                  return matmul(x, ones({8, 3}, {.chunks = -1}));
+                },
+                shape, {2, 8});
 }
 
 TEST(InputsOf, OfAFusedLayerNumbersTheBlocksOfEachOutput) {
@@ -162,7 +191,8 @@ TEST(Lower, ViewsOfMemoryAreNoTasks) {
   EXPECT_EQ(compile({x}).task_count(), 0u);
   EXPECT_EQ(compile({x[{Slice{1, 5}}]}).task_count(), 0u);
   EXPECT_EQ(compile({x.transpose()[{int64_t{3}}][{newaxis}]}).task_count(), 0u);
-  EXPECT_EQ(x.transpose()[{int64_t{3}}][{newaxis}].to_vector<double>(), (std::vector<double>{3, 11, 19, 27, 35, 43}));
+  EXPECT_EQ(x.transpose()[{int64_t{3}}][{newaxis}].to_vector<double>(),
+            (std::vector<double>{3, 11, 19, 27, 35, 43}));
   const Parameter p("p", {4}, DType::float64, 2);
   EXPECT_EQ(compile({p}).task_count(), 0u);
   EXPECT_EQ(compile({p}).run({{p, std::vector<double>{1, 2, 3, 4}}})[0].to_vector<double>(),
@@ -174,8 +204,8 @@ TEST(Lower, TheSameOutputTwiceIsOneSlotReadTwice) {
   const Array y = exp(in_memory({6}, 3));
   const Plan plan = compile({y, y});
   const PlanArrays& arrays = plan.arrays();
-  EXPECT_THAT(arrays.output_slots, ElementsAre(arrays.output_slots[0], arrays.output_slots[1], arrays.output_slots[0],
-                                               arrays.output_slots[1]));
+  EXPECT_THAT(arrays.output_slots, ElementsAre(arrays.output_slots[0], arrays.output_slots[1],
+                                               arrays.output_slots[0], arrays.output_slots[1]));
   EXPECT_EQ(plan.task_count(), 2u);
   const auto values = plan.run();
   EXPECT_EQ(values[0].to_vector<double>(), values[1].to_vector<double>());
@@ -185,7 +215,8 @@ TEST(Lower, AParameterThatNoOutputNeedsIsNotAskedFor) {
   const Parameter p("p", {4}, DType::float64);
   const Parameter q("q", {4}, DType::float64);
   const Array unused = p * q;
-  EXPECT_EQ(compile({p + 1.0}).run({{p, std::vector<double>(4, 1.0)}})[0].to_vector<double>()[0], 2.0);
+  EXPECT_EQ(compile({p + 1.0}).run({{p, std::vector<double>(4, 1.0)}})[0].to_vector<double>()[0],
+            2.0);
 }
 
 TEST(Rechunk, ABlockInsideOneInputBlockIsAView) {

@@ -22,7 +22,8 @@ Problem make_problem(size_t rows, size_t cols, size_t gap, double size, uint64_t
   Problem problem{rows, cols, cols + gap, {}, {}, {}};
   for (size_t i = 0; i < rows * problem.stride; ++i) {
     // What lies between rows must not be read into a sum.
-    problem.x.push_back(i % problem.stride < cols ? unit() : std::numeric_limits<double>::quiet_NaN());
+    problem.x.push_back(i % problem.stride < cols ? unit()
+                                                  : std::numeric_limits<double>::quiet_NaN());
   }
   for (size_t j = 0; j <= cols; ++j) problem.beta.push_back(size * unit());
   for (size_t i = 0; i < rows; ++i) problem.y.push_back(random() % 3 == 0);
@@ -60,7 +61,8 @@ Sums naive_sums(const Problem& problem, LogisticWants wants) {
       add(2 + j, (one ? -miss : miss) * column(j), miss * (1 + eta_size));
     }
     if (wants == LogisticWants::gradient) continue;
-    const long double weight = std::exp(-std::fabs(eta)) / ((1 + std::exp(-std::fabs(eta))) * (1 + std::exp(-std::fabs(eta))));
+    const long double weight = std::exp(-std::fabs(eta)) /
+                               ((1 + std::exp(-std::fabs(eta))) * (1 + std::exp(-std::fabs(eta))));
     for (size_t j = 0; j < q; ++j) {
       for (size_t k = 0; k < q; ++k) {
         add(2 + q + j * q + k, weight * column(j) * column(k), weight * (1 + eta_size));
@@ -89,12 +91,14 @@ TEST_P(Logistic, SumsAgreeWithLoops) {
     for (size_t cols : {1, 2, 3, 4, 5, 8, 9, 33, 100}) {
       for (double size : {0.5, 30.0, 1e4}) {
         const Problem problem = make_problem(rows, cols, rows % 2, size, rows * 1000 + cols);
-        for (LogisticWants wants : {LogisticWants::value, LogisticWants::gradient, LogisticWants::hessian}) {
+        for (LogisticWants wants :
+             {LogisticWants::value, LogisticWants::gradient, LogisticWants::hessian}) {
           const std::vector<double> got = kernel_sums(problem, wants);
           const Sums want = naive_sums(problem, wants);
           const double unit = static_cast<double>(cols + 16) * 0x1p-52;
           for (size_t i = 0; i < got.size(); ++i) {
-            ASSERT_NEAR(got[i], static_cast<double>(want.value[i]), unit * static_cast<double>(want.magnitude[i]))
+            ASSERT_NEAR(got[i], static_cast<double>(want.value[i]),
+                        unit * static_cast<double>(want.magnitude[i]))
                 << rows << " x " << cols << ", coefficients up to " << size << ", sum " << i;
           }
         }
@@ -117,7 +121,8 @@ TEST_P(Logistic, HessianIsSymmetricToTheBit) {
   const std::vector<double> sums = kernel_sums(problem, LogisticWants::hessian);
   const double* h = sums.data() + 2 + 21;
   for (size_t i = 0; i < 21; ++i) {
-    for (size_t j = 0; j < i; ++j) EXPECT_TRUE(same_bits(h[i * 21 + j], h[j * 21 + i])) << i << "," << j;
+    for (size_t j = 0; j < i; ++j)
+      EXPECT_TRUE(same_bits(h[i * 21 + j], h[j * 21 + i])) << i << "," << j;
   }
 }
 

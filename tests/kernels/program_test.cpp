@@ -127,7 +127,8 @@ class Dumb {
         for (size_t l = 0; l < p_.label_count; ++l) absolute[l] += call_.starts[l];
         const ProgramSource& s = p_.sources[i.index];
         double value = 0;
-        fill_uniform(s.key, static_cast<uint64_t>(offset(s.axes, s.global_strides, absolute)), &value, size_t{1});
+        fill_uniform(s.key, static_cast<uint64_t>(offset(s.axes, s.global_strides, absolute)),
+                     &value, size_t{1});
         return value;
       }
       case Code::elementwise: {
@@ -153,9 +154,11 @@ class Dumb {
       case Code::times_matrix:
       case Code::row_sums:
       case Code::gram: {
-        const LabelSet over = i.code == Code::times_vector || i.code == Code::times_matrix ? i.over : LabelSet{1};
+        const LabelSet over =
+            i.code == Code::times_vector || i.code == Code::times_matrix ? i.over : LabelSet{1};
         double total = 0;
-        each(over, index, [&](const Index& inner) { total += at(i.args[0], inner) * at(i.args[1], inner); });
+        each(over, index,
+             [&](const Index& inner) { total += at(i.args[0], inner) * at(i.args[1], inner); });
         return total;
       }
       case Code::store: break;
@@ -220,23 +223,26 @@ Block laid_out(const Dims& shape, int layout, std::mt19937& random) {
 }
 
 /// Runs the program on random operands of these extents and compares every element of every output.
-void compare(const ProgramRunner& runner, const std::vector<int64_t>& extents, std::mt19937& random, int layout = -1,
-             uint32_t streaming = 0) {
+void compare(const ProgramRunner& runner, const std::vector<int64_t>& extents, std::mt19937& random,
+             int layout = -1, uint32_t streaming = 0) {
   const Program& p = runner.program();
   std::vector<Block> blocks;
   for (const ProgramOperand& operand : p.operands) {
     Dims shape;
-    for (int8_t l : operand.axes) shape.push_back(l == kNoLabel ? 1 : extents[static_cast<size_t>(l)]);
-    blocks.push_back(laid_out(shape, layout >= 0 ? layout : static_cast<int>(random() % 5), random));
+    for (int8_t l : operand.axes)
+      shape.push_back(l == kNoLabel ? 1 : extents[static_cast<size_t>(l)]);
+    blocks.push_back(
+        laid_out(shape, layout >= 0 ? layout : static_cast<int>(random() % 5), random));
   }
   std::vector<const Block*> operands;
   for (const Block& block : blocks) operands.push_back(&block);
   std::vector<int64_t> starts(extents.size());
   for (int64_t& start : starts) start = random() % 50;
   const ProgramCall call{operands, extents, starts, streaming};
-  std::unique_ptr<std::byte, void (*)(std::byte*)> scratch(nullptr, [](std::byte* b) { ::operator delete(b, std::align_val_t{64}); });
+  std::unique_ptr<std::byte, void (*)(std::byte*)> scratch(
+      nullptr, [](std::byte* b) { ::operator delete (b, std::align_val_t{64}); });
   auto get = [&](size_t bytes) {
-    scratch.reset(static_cast<std::byte*>(::operator new(bytes + 64, std::align_val_t{64})));
+    scratch.reset(static_cast<std::byte*>(::operator new (bytes + 64, std::align_val_t{64})));
     std::memset(scratch.get(), 0x7B, bytes);
     return scratch.get();
   };
@@ -276,7 +282,8 @@ std::string text_of(const std::vector<int64_t>& extents) {
   return text;
 }
 
-constexpr Elementwise kOps[] = {Elementwise::add, Elementwise::subtract, Elementwise::multiply, Elementwise::maximum};
+constexpr Elementwise kOps[] = {Elementwise::add, Elementwise::subtract, Elementwise::multiply,
+                                Elementwise::maximum};
 
 std::vector<int64_t> random_extents(size_t count, std::mt19937& random) {
   constexpr int64_t kChoices[] = {0, 1, 1, 2, 3, 5, 17, 40};
@@ -300,7 +307,8 @@ Builder random_values(size_t labels, std::mt19937& random) {
   Builder b;
   b.program.label_count = static_cast<uint8_t>(labels);
   (void)b.load(random_map(labels, random, true));
-  for (int k = static_cast<int>(random() % 3); k > 0; --k) (void)b.load(random_map(labels, random, false));
+  for (int k = static_cast<int>(random() % 3); k > 0; --k)
+    (void)b.load(random_map(labels, random, false));
   if (random() % 2 == 0) (void)b.constant(0.75);
   if (random() % 3 == 0) (void)b.index(static_cast<uint32_t>(random() % labels));
   if (random() % 3 == 0) {
@@ -313,7 +321,8 @@ Builder random_values(size_t labels, std::mt19937& random) {
     const auto values = static_cast<uint32_t>(b.program.instructions.size());
     const auto pick = [&] {
       uint32_t v = static_cast<uint32_t>(random() % values);
-      while (b.program.instructions[v].dtype != DType::float64) v = static_cast<uint32_t>(random() % values);
+      while (b.program.instructions[v].dtype != DType::float64)
+        v = static_cast<uint32_t>(random() % values);
       return v;
     };
     (void)b.op(kOps[random() % 4], pick(), pick());
@@ -396,7 +405,8 @@ TEST(Programs, ReductionsInEveryModeAreTheDumbLoop) {
       std::vector<int64_t> extents = random_extents(labels, random);
       // No elements and no columns: covered by the errors and conform tests of whole arrays.
       for (int64_t& e : extents) e = std::max<int64_t>(e, 1);
-      SCOPED_TRACE("round " + std::to_string(round) + ", over " + std::to_string(over) + ", extents " + text_of(extents));
+      SCOPED_TRACE("round " + std::to_string(round) + ", over " + std::to_string(over) +
+                   ", extents " + text_of(extents));
       compare(runner, extents, random);
       if (HasFatalFailure()) return;
     }
@@ -414,10 +424,11 @@ TEST(Programs, LongRowsAreCutIntoPiecesAndAddUp) {
     b.store(b.reduce(Reduction::max, x, 3, 3), {0, 1}, 3);
     b.store(y, {0, 1});
     const ProgramRunner runner(b.program);
-    for (const std::vector<int64_t>& extents :
-         std::vector<std::vector<int64_t>>{{3, 5000}, {5000, 3}, {2, 1024}, {1, 4097}, {70, 70}, {1025, 1}}) {
+    for (const std::vector<int64_t>& extents : std::vector<std::vector<int64_t>>{
+             {3, 5000}, {5000, 3}, {2, 1024}, {1, 4097}, {70, 70}, {1025, 1}}) {
       for (int layout = 0; layout < 5; ++layout) {
-        SCOPED_TRACE("over " + std::to_string(over) + ", layout " + std::to_string(layout) + ", extents " + text_of(extents));
+        SCOPED_TRACE("over " + std::to_string(over) + ", layout " + std::to_string(layout) +
+                     ", extents " + text_of(extents));
         compare(runner, extents, random, layout, 4);
         if (HasFatalFailure()) return;
       }
@@ -458,8 +469,8 @@ TEST(Programs, PanelsOfAnyWidthAndLayoutAreTheDumbLoop) {
   for (int round = 0; round < 150; ++round) {
     constexpr int64_t kRows[] = {1, 2, 7, 8, 9, 64, 130};
     constexpr int64_t kColumns[] = {1, 2, 3, 4, 8, 13};
-    const std::vector<int64_t> extents = {kRows[random() % 7], kColumns[random() % 6], kColumns[random() % 6],
-                                          kColumns[random() % 6]};
+    const std::vector<int64_t> extents = {kRows[random() % 7], kColumns[random() % 6],
+                                          kColumns[random() % 6], kColumns[random() % 6]};
     SCOPED_TRACE(text_of(extents));
     compare(runner, extents, random);
     if (HasFatalFailure()) return;
@@ -482,13 +493,16 @@ TEST(Programs, AlternatingGeometriesDoNotConfuseEachOther) {
     const uint32_t x = b.load({0, 1});
     const uint32_t z = b.op(kOps[k % 4], x, b.constant(static_cast<double>(k)));
     b.store(z, {0, 1});
-    b.store(b.reduce(Reduction::sum, z, 3, static_cast<LabelSet>(1 + k % 3)), {0, 1}, static_cast<uint8_t>(1 + k % 3));
+    b.store(b.reduce(Reduction::sum, z, 3, static_cast<LabelSet>(1 + k % 3)), {0, 1},
+            static_cast<uint8_t>(1 + k % 3));
     runners.push_back(std::make_unique<ProgramRunner>(b.program));
   }
   for (int round = 0; round < 1500; ++round) {
-    const std::vector<int64_t> extents = {static_cast<int64_t>(1 + random() % 6), static_cast<int64_t>(1 + random() % 6)};
+    const std::vector<int64_t> extents = {static_cast<int64_t>(1 + random() % 6),
+                                          static_cast<int64_t>(1 + random() % 6)};
     SCOPED_TRACE("round " + std::to_string(round) + ", extents " + text_of(extents));
-    compare(*runners[random() % runners.size()], extents, random, static_cast<int>(random() % 5), random() % 2);
+    compare(*runners[random() % runners.size()], extents, random, static_cast<int>(random() % 5),
+            random() % 2);
     if (HasFatalFailure()) return;
   }
 }
@@ -519,12 +533,12 @@ TEST(Programs, ProgramsThatBreakARuleAreRefused) {
     ByteReader reader(bytes);
     EXPECT_THROW((void)Program::read(reader), InvalidArgument);
   };
-  refused([](Program& p) { p.instructions[5].args[0] = 77; });                   // comes later
-  refused([](Program& p) { p.instructions[0].index = 9; });                      // no such operand
-  refused([](Program& p) { p.instructions[0].labels = 1U << 9; });               // no such label
-  refused([](Program& p) { p.instructions[0].dtype = DType::float32; });         // another type
-  refused([](Program& p) { p.panel = false; });                                  // contractions need one
-  refused([](Program& p) { p.instructions.back().index = 99; });                 // no such output
+  refused([](Program& p) { p.instructions[5].args[0] = 77; });            // comes later
+  refused([](Program& p) { p.instructions[0].index = 9; });               // no such operand
+  refused([](Program& p) { p.instructions[0].labels = 1U << 9; });        // no such label
+  refused([](Program& p) { p.instructions[0].dtype = DType::float32; });  // another type
+  refused([](Program& p) { p.panel = false; });                           // contractions need one
+  refused([](Program& p) { p.instructions.back().index = 99; });          // no such output
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ TEST(Cse, MergesWholeChainsAndTheirSharedNumbers) {
   const auto chain = [&] { return sum(sqrt(abs(x - 2.0)) * 2.0); };
   const Array a = chain();
   const Array b = chain();
-  EXPECT_EQ(layer_count({a, b}), 2 * layer_count({a}) - 1);  // x itself was shared
+  EXPECT_EQ(layer_count({a, b}), 2 * layer_count({a}) - 1);             // x itself was shared
   EXPECT_EQ(layer_count(optimize::cse({a, b})), layer_count({a}) - 1);  // one number 2.0 is left
   EXPECT_TRUE(merges(a, b));
 }
@@ -58,16 +58,23 @@ TEST(Cse, MergesEverySortOfLayerWithEqualParameters) {
       [&] { return x.astype(DType::int32); },
       [&] { return where(x > 3.0, x, 0.0); },
       [&] { return x.transpose(); },
-      [&] { return x[{whole, newaxis, whole}]; },
-      [&] { return x[{Slice{1, 5, 2}, Slice{{}, {}, -1}}]; },
+      [&] {
+        return x[{whole, newaxis, whole}];
+      },
+      [&] {
+        return x[{Slice{1, 5, 2}, Slice{{}, {}, -1}}];
+      },
       [&] { return x.rechunk(2); },
       [&] { return sum(x, 0); },
       [&] { return var(x); },
       [&] { return matmul(x, x.transpose()); },
       [&] { return x[mask]; },
-      [&] { return broadcast_to(x, {2, 6, 4}); },
+      [&] {
+        return broadcast_to(x, {2, 6, 4});
+      },
   };
-  for (size_t k = 0; k < makers.size(); ++k) EXPECT_TRUE(merges(makers[k](), makers[k]())) << "maker " << k;
+  for (size_t k = 0; k < makers.size(); ++k)
+    EXPECT_TRUE(merges(makers[k](), makers[k]())) << "maker " << k;
 }
 
 TEST(Cse, KeepsLayersApartWhoseParametersDiffer) {
@@ -113,7 +120,9 @@ TEST(Cse, SourcesInMemoryAreEqualOnlyToThemselves) {
 }
 
 TEST(Cse, CallablesAreEqualOnlyToThemselves) {
-  const BlockFunction make = [](const BlockInfo& info) { return Block::allocate(info.dtype, info.shape); };
+  const BlockFunction make = [](const BlockInfo& info) {
+    return Block::allocate(info.dtype, info.shape);
+  };
   EXPECT_FALSE(merges(from_function(make, {4}), from_function(make, {4})));
   const auto twice = delayed([](double v) { return 2 * v; });
   const Ports merged = optimize::cse({twice(1.0).port(), twice(1.0).port()});
@@ -140,7 +149,8 @@ TEST(Cse, ReturnsTheVeryLayersWhenNothingRepeats) {
   const Array y = sum(exp(x) * x);
   const Ports merged = optimize::cse({y});
   EXPECT_EQ(merged[0].layer, y.port().layer);
-  EXPECT_THAT(titles(merged), ElementsAre("exp", "multiply", "sum(axes (0,))", "combine(axes (0,))", "relabel(axes ())"));
+  EXPECT_THAT(titles(merged), ElementsAre("exp", "multiply", "sum(axes (0,))", "combine(axes (0,))",
+                                          "relabel(axes ())"));
 }
 
 TEST(Cse, KeepsWhichOutputOfALayerIsMeant) {

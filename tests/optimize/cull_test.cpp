@@ -11,7 +11,9 @@ namespace {
 using ::testing::ElementsAre;
 
 /// Tasks of the plan of these outputs.
-size_t tasks_of(const Ports& outputs, const Passes& passes = {}) { return compiled(outputs, passes).task_count(); }
+size_t tasks_of(const Ports& outputs, const Passes& passes = {}) {
+  return compiled(outputs, passes).task_count();
+}
 
 /// An array whose blocks are noted down when they are made.
 struct Watched {
@@ -49,15 +51,18 @@ TEST(Cull, SwitchedOffEverythingIsComputed) {
   const Watched x({40}, 10);
   const Ports point = {exp(x.array)[{int64_t{0}}]};
   EXPECT_EQ(tasks_of(point), 4u);
-  EXPECT_EQ(tasks_of(point, {.cse = true, .fuse = true, .cull = false, .order = true}), 4u + 4 + 1 + 1);
+  EXPECT_EQ(tasks_of(point, {.cse = true, .fuse = true, .cull = false, .order = true}),
+            4u + 4 + 1 + 1);
 }
 
 TEST(Cull, NothingIsCutWhereEverythingIsNeeded) {
   const Watched x({40}, 10);
   const Ports outputs = {sum(exp(x.array)), x.array.transpose()};
-  EXPECT_EQ(tasks_of(outputs), tasks_of(outputs, {.cse = true, .fuse = true, .cull = false, .order = true}));
+  EXPECT_EQ(tasks_of(outputs),
+            tasks_of(outputs, {.cse = true, .fuse = true, .cull = false, .order = true}));
   const auto layers = graph::layers_in_order(outputs);
-  for (const auto& [layer, flags] : optimize::cull(layers, outputs).tasks) EXPECT_TRUE(flags.empty());
+  for (const auto& [layer, flags] : optimize::cull(layers, outputs).tasks)
+    EXPECT_TRUE(flags.empty());
 }
 
 TEST(Cull, LayersThatNoOutputReachesAreNotEvenSeen) {

@@ -1,7 +1,8 @@
 // Contractions: a panel of rows is read once for X b, what follows, and X' r; large products stay with BLAS.
-#include "tests/optimize/plans.h"
 #include "tuff/graph/fused.h"
 #include "tuff/optimize/fuse.h"
+
+#include "tests/optimize/plans.h"
 
 namespace tuff::optimize_test {
 namespace {
@@ -23,7 +24,8 @@ struct Logistic {
         weight(mu * (1.0 - mu)) {}
   std::vector<Binding> bound() const {
     std::vector<double> b;
-    for (int64_t i = 0; i < beta.shape()[0].value(); ++i) b.push_back(0.1 * static_cast<double>(i) - 0.05);
+    for (int64_t i = 0; i < beta.shape()[0].value(); ++i)
+      b.push_back(0.1 * static_cast<double>(i) - 0.05);
     return {{beta, b}};
   }
   Array X, y;
@@ -75,7 +77,8 @@ TEST(FusePanel, TheGradientIsOneLayer) {
             "L4  combine(axes (1,))  1 task  <-  L3  ->  float64 (3, 1) in (1, 1) blocks\n"
             "L5  relabel(axes (0))  1 task  <-  L4  ->  float64 (3,) in (1,) blocks\n");
   EXPECT_EQ(plan.task_count(), 6u);
-  EXPECT_TRUE(dynamic_cast<const graph::FusedLayer&>(*largest_fused(plan.outputs())).program().panel);
+  EXPECT_TRUE(
+      dynamic_cast<const graph::FusedLayer&>(*largest_fused(plan.outputs())).program().panel);
   expect_same_results(built, {{beta, std::vector<double>{0.001, -0.002, 0.001}}});
 }
 
@@ -138,7 +141,8 @@ TEST(FusePanel, ProductsOfTwoLargeMatricesStayWithBlas) {
   const auto large = [] { return zeros({1200, 1200}, {.chunks = 600}).persist(); };
   const Array a = large();
   const Array b = large();
-  EXPECT_THAT(plan_of({matmul(a, b)}), ElementsAre("matmul", "combine(axes (2,))", "relabel(axes (0, 1))"));
+  EXPECT_THAT(plan_of({matmul(a, b)}),
+              ElementsAre("matmul", "combine(axes (2,))", "relabel(axes (0, 1))"));
   EXPECT_THAT(plan_of({exp(matmul(a, b))}), Contains("matmul"));
   const std::vector<std::string> both = plan_of({matmul(exp(a), b) + 1.0});
   EXPECT_THAT(both, Contains("matmul"));

@@ -37,7 +37,8 @@ TEST(Fuse, ALineOfOperationsAndItsSumIsOneReadOfX) {
       "L2  combine(axes (0,))  1 task  <-  L1  ->  float64 (1,) in (1,) blocks\n"
       "L3  relabel(axes ())  1 task  <-  L2  ->  float64 () in () blocks\n");
   EXPECT_EQ(plan.task_count(), 6u);
-  EXPECT_EQ(compiled(built, none()).task_count(), 4u + 1 + 4 + 4 + 4 + 1 + 1);  // the number is a task, too
+  EXPECT_EQ(compiled(built, none()).task_count(),
+            4u + 1 + 4 + 4 + 4 + 1 + 1);  // the number is a task, too
   expect_same_results(built);
 }
 
@@ -143,7 +144,9 @@ TEST(Fuse, WhatIsComputedIsNotComputedTwiceForItsTranspose) {
   const Array e = exp(x * 0.1);
   const Plan plan = compiled({e + e.transpose()});
   std::vector<std::string> welded = titles(plan.outputs());
-  EXPECT_EQ(std::count_if(welded.begin(), welded.end(), [](const std::string& t) { return t.find("exp") != t.npos; }), 1);
+  EXPECT_EQ(std::count_if(welded.begin(), welded.end(),
+                          [](const std::string& t) { return t.find("exp") != t.npos; }),
+            1);
   EXPECT_THAT(welded.back(), HasSubstr("add"));
   EXPECT_THAT(welded.back(), Not(HasSubstr("exp")));
   expect_same_results({e + e.transpose()});
@@ -181,16 +184,17 @@ TEST(Fuse, ABlockThatSeveralBlocksOfTheReaderNeedIsMadeOnce) {
 
 TEST(Fuse, AReductionAndWhatUsesItsResultStayApart) {
   const Array many = in_memory({100}, 25);
-  EXPECT_THAT(plan_of({many - sum(many)}),
-              ElementsAre("fused(sum)", "combine(axes (0,))", "relabel(axes ())", "fused(subtract)"));
+  EXPECT_THAT(plan_of({many - sum(many)}), ElementsAre("fused(sum)", "combine(axes (0,))",
+                                                       "relabel(axes ())", "fused(subtract)"));
   expect_same_results({many - sum(many)});
   const Array one = in_memory({100}, -1);
   EXPECT_THAT(plan_of({one - sum(one)}), ElementsAre("fused(sum)", "fused(relabel, subtract)"));
   expect_same_results({one - sum(one)});
   const Array table = in_memory({12, 10}, {4, 5});
   EXPECT_THAT(plan_of({(table - mean(table, 0)) / tuff::std(table, 0)}),
-              ElementsAre("fused(sum, moments)", "combine(axes (0,))", "fused(relabel, divide)", "combine(axes (0,))",
-                          "finish_moments(std ddof 0)", "relabel(axes (1))", "fused(subtract, divide)"));
+              ElementsAre("fused(sum, moments)", "combine(axes (0,))", "fused(relabel, divide)",
+                          "combine(axes (0,))", "finish_moments(std ddof 0)", "relabel(axes (1))",
+                          "fused(subtract, divide)"));
   expect_same_results({(table - mean(table, 0)) / tuff::std(table, 0)});
 }
 
@@ -259,8 +263,9 @@ TEST(Fuse, SlicesAndMasksEndAProgram) {
 
 TEST(Fuse, DifferentCutsStayApart) {
   const Array x = in_memory({100}, 25);
-  EXPECT_THAT(plan_of({exp(x * 0.01).rechunk(20) + 1.0}),
-              ElementsAre("fused(multiply, exp)", "rechunk(((20, 20, 20, 20, 20),))", "fused(add)"));
+  EXPECT_THAT(
+      plan_of({exp(x * 0.01).rechunk(20) + 1.0}),
+      ElementsAre("fused(multiply, exp)", "rechunk(((20, 20, 20, 20, 20),))", "fused(add)"));
   expect_same_results({exp(x * 0.01).rechunk(20) + 1.0});
 }
 
@@ -335,15 +340,17 @@ TEST(Fuse, SymbolicExtentsFuseWhenTheyAreTheSameSymbol) {
   const Array y = in_memory({100}, 25);
   const Array m = x > 30.0;
   const Array z = exp(x[m] * 0.01) + y[m];
-  EXPECT_THAT(plan_of({z}), ElementsAre("fused(greater)", "mask", "mask", "fused(multiply, exp, add)"));
+  EXPECT_THAT(plan_of({z}),
+              ElementsAre("fused(greater)", "mask", "mask", "fused(multiply, exp, add)"));
   expect_same_results({z});
 }
 
 TEST(Fuse, LeavesAViewAloneAViewAndASingleProductAProduct) {
   const Array x = in_memory({6, 6}, 2);
   EXPECT_THAT(plan_of({x.transpose()}), ElementsAre("relabel(axes (1, 0))"));
-  EXPECT_THAT(plan_of({matmul(x, x.transpose())}),
-              ElementsAre("relabel(axes (1, 0))", "matmul", "combine(axes (2,))", "relabel(axes (0, 1))"));
+  EXPECT_THAT(
+      plan_of({matmul(x, x.transpose())}),
+      ElementsAre("relabel(axes (1, 0))", "matmul", "combine(axes (2,))", "relabel(axes (0, 1))"));
 }
 
 TEST(Fuse, KeepsTheOrderOfOutputsAndAnswersDuplicates) {

@@ -25,7 +25,9 @@ TEST(PassList, NamesAreUniqueAndEveryPassSaysWhatItIsFor) {
 TEST(PassList, EverySwitchSwitchesItsPass) {
   const Array x = in_memory({40}, 10);
   const Ports outputs = {(exp(x * 0.1) + exp(x * 0.1))[{Slice{0, 10}}]};
-  const auto layers = [&](const Passes& passes) { return titles(optimize::optimize_layers(outputs, passes)).size(); };
+  const auto layers = [&](const Passes& passes) {
+    return titles(optimize::optimize_layers(outputs, passes)).size();
+  };
   EXPECT_EQ(layers(none()), 6u);
   EXPECT_EQ(layers({.cse = true, .fuse = false, .cull = false, .order = false}), 4u);
   EXPECT_EQ(layers({.cse = false, .fuse = true, .cull = false, .order = false}), 2u);
@@ -57,16 +59,21 @@ TEST(PassList, EveryCombinationGivesTheSameResults) {
       {"numbers on the left", {2.0 / (1.0 - (3.0 - x * 0.001)), where(x > 5.0, 1.0, x)}},
       {"reductions", {mean(x), var(x, 0), max(x, 1), sum(x + p)}},
       {"standardise", {(x - mean(x, 0)) / tuff::std(x, 0)}},
-      {"transposes", {x.transpose() * 2.0 + 1.0, matmul(x, x.transpose()), matmul(x.transpose() * 0.01, x)}},
-      {"movement", {x.rechunk(3)[{Slice{1, 11, 2}, Slice{{}, {}, -1}}] * p[{Slice{0, 10}}], x[m], sum(x[m], 0)}},
-      {"sources", {random::normal({12, 10}, {.chunks = {4, 5}, .seed = 3}) + x, arange(12) * 2, ones({3})}},
+      {"transposes",
+       {x.transpose() * 2.0 + 1.0, matmul(x, x.transpose()), matmul(x.transpose() * 0.01, x)}},
+      {"movement",
+       {x.rechunk(3)[{Slice{1, 11, 2}, Slice{{}, {}, -1}}] * p[{Slice{0, 10}}], x[m],
+        sum(x[m], 0)}},
+      {"sources",
+       {random::normal({12, 10}, {.chunks = {4, 5}, .seed = 3}) + x, arange(12) * 2, ones({3})}},
       {"panels", {matmul(x.transpose(), sigmoid(matmul(x, p) * 0.01)), matmul(p, p)}},
       {"the same twice", {x, x, exp(x * 0.01), exp(x * 0.01), p}},
   };
   const std::vector<Binding> values = {{p, std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}};
   for (const auto& [name, outputs] : graphs) {
     const std::string text = describe(outputs);
-    const std::vector<Binding> bindings = text.find("parameter(p)") != std::string::npos ? values : std::vector<Binding>{};
+    const std::vector<Binding> bindings =
+        text.find("parameter(p)") != std::string::npos ? values : std::vector<Binding>{};
     const auto want = run(compiled(outputs, none()), bindings);
     for (unsigned bits = 1; bits < 16; ++bits) {
       const Passes passes{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
@@ -76,7 +83,8 @@ TEST(PassList, EveryCombinationGivesTheSameResults) {
       for (size_t o = 0; o < got.size(); ++o) {
         ASSERT_EQ(got[o].size(), want[o].size());
         for (size_t i = 0; i < got[o].size(); ++i) {
-          ASSERT_NEAR(got[o][i], want[o][i], 1e-12 * (1 + std::abs(want[o][i]))) << "output " << o << " at " << i;
+          ASSERT_NEAR(got[o][i], want[o][i], 1e-12 * (1 + std::abs(want[o][i])))
+              << "output " << o << " at " << i;
         }
       }
     }
@@ -97,21 +105,26 @@ void live_and_die(int count, const std::function<Array(const Array&)>& next, dou
 }
 
 TEST(LongGraphs, AThousandOperationsLiveAndDie) {
-  live_and_die(1000, [](const Array& y) { return -y; }, 3.25);
-  live_and_die(1000, [](const Array& y) { return y + 1.0; }, 1003.25);
+  live_and_die(
+      1000, [](const Array& y) { return -y; }, 3.25);
+  live_and_die(
+      1000, [](const Array& y) { return y + 1.0; }, 1003.25);
 }
 
 TEST(LongGraphsSlow, AHundredThousandOperationsNeedNoStack) {
-  live_and_die(100'000, [](const Array& y) { return -y; }, 3.25);
+  live_and_die(
+      100'000, [](const Array& y) { return -y; }, 3.25);
 }
 
 TEST(LongGraphsSlow, ANumberThatEverybodyReadsCostsNoMoreThanOneEach) {
-  live_and_die(100'000, [](const Array& y) { return y + 1.0; }, 100'003.25);
+  live_and_die(
+      100'000, [](const Array& y) { return y + 1.0; }, 100'003.25);
 }
 
 TEST(LongGraphsSlow, AnArrayThatEverybodyReadsCostsNoMoreThanOneEach) {
   const Array x = in_memory({8}, 4);
-  live_and_die(100'000, [&](const Array& y) { return y + x; }, 100'001 * 3.25);
+  live_and_die(
+      100'000, [&](const Array& y) { return y + x; }, 100'001 * 3.25);
 }
 
 TEST(LongGraphsSlow, AHundredThousandBranchesAreOneGraph) {

@@ -33,8 +33,9 @@ bool is_topological(const PlanArrays& plan) {
 }
 
 Array made_blocks(const Dims& shape, const ChunkSpec& chunks) {
-  return from_function([](const BlockInfo& info) { return Block::allocate(info.dtype, info.shape); }, shape,
-                       {.dtype = DType::float64, .chunks = chunks});
+  return from_function(
+      [](const BlockInfo& info) { return Block::allocate(info.dtype, info.shape); }, shape,
+      {.dtype = DType::float64, .chunks = chunks});
 }
 
 TEST(Order, TasksComeAfterWhatTheyRead) {
@@ -42,7 +43,8 @@ TEST(Order, TasksComeAfterWhatTheyRead) {
   for (const Ports& outputs : {Ports{sum(exp(x) + x.transpose())}, Ports{matmul(x, x), mean(x, 0)},
                                Ports{x.rechunk(25)[{Slice{3, 50, 7}}], var(x)}}) {
     EXPECT_TRUE(is_topological(compiled(outputs).arrays()));
-    EXPECT_TRUE(is_topological(compiled(outputs, {.cse = false, .fuse = false, .cull = false, .order = true}).arrays()));
+    EXPECT_TRUE(is_topological(
+        compiled(outputs, {.cse = false, .fuse = false, .cull = false, .order = true}).arrays()));
   }
 }
 
@@ -54,7 +56,8 @@ TEST(Order, ATreeOverAHundredBlocksHoldsAFanInOfEachLevel) {
   const Plan plan = compiled(outputs);
   EXPECT_EQ(plan.task_count(), 100u + 100 + 7 + 1 + 1);
   EXPECT_LE(peak_alive(plan.arrays()), 16u + 7 + 2);
-  const Plan unordered = compiled(outputs, {.cse = true, .fuse = true, .cull = true, .order = false});
+  const Plan unordered =
+      compiled(outputs, {.cse = true, .fuse = true, .cull = true, .order = false});
   EXPECT_GE(peak_alive(unordered.arrays()), 100u);
 }
 
@@ -113,7 +116,8 @@ TEST(Order, OrderingTwiceChangesNothing) {
 
 TEST(Order, TasksThatNoOutputNeedsComeLast) {
   const Array x = made_blocks({40}, 10);
-  const Plan plan = compiled({exp(x)[{int64_t{39}}]}, {.cse = true, .fuse = true, .cull = false, .order = true});
+  const Plan plan =
+      compiled({exp(x)[{int64_t{39}}]}, {.cse = true, .fuse = true, .cull = false, .order = true});
   EXPECT_EQ(plan.arrays().output_slots[0], plan.arrays().first_output[3]);
 }
 

@@ -18,7 +18,8 @@ using optimize::Passes;
 /// A float64 array in memory: 0.25, 1.25, 2.25, ... in row-major order.
 inline Array in_memory(const Dims& shape, const ChunkSpec& chunks) {
   Block block = Block::allocate(DType::float64, shape);
-  for (int64_t i = 0; i < block.size(); ++i) block.data<double>()[i] = 0.25 + static_cast<double>(i);
+  for (int64_t i = 0; i < block.size(); ++i)
+    block.data<double>()[i] = 0.25 + static_cast<double>(i);
   return from_block(block, chunks);
 }
 
@@ -31,7 +32,8 @@ inline std::string title_of(const graph::Layer& layer) {
 inline std::vector<std::string> titles(const Ports& outputs) {
   std::vector<std::string> list;
   for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
-    if (layer->name() == "memory" || layer->name() == "parameter" || layer->name() == "full") continue;
+    if (layer->name() == "memory" || layer->name() == "parameter" || layer->name() == "full")
+      continue;
     list.push_back(title_of(*layer));
   }
   return list;
@@ -47,7 +49,9 @@ inline Plan compiled(const Ports& outputs, const Passes& passes = {}) {
 }
 
 /// What is worked on after all passes.
-inline std::vector<std::string> plan_of(const Ports& outputs) { return titles(compiled(outputs).outputs()); }
+inline std::vector<std::string> plan_of(const Ports& outputs) {
+  return titles(compiled(outputs).outputs());
+}
 
 /// The fused layer with the longest program.
 inline graph::LayerPtr largest_fused(const Ports& outputs) {
@@ -65,13 +69,15 @@ inline graph::LayerPtr largest_fused(const Ports& outputs) {
 /// How often the layer reads this array's layer.
 inline size_t reads_of(const graph::Layer& layer, const Array& array) {
   size_t reads = 0;
-  for (const graph::Port& input : layer.inputs()) reads += input.layer == array.port().layer ? 1 : 0;
+  for (const graph::Port& input : layer.inputs())
+    reads += input.layer == array.port().layer ? 1 : 0;
   return reads;
 }
 
 inline Passes none() { return {.cse = false, .fuse = false, .cull = false, .order = false}; }
 
-inline std::vector<std::vector<double>> run(const Plan& plan, const std::vector<Binding>& bindings = {}) {
+inline std::vector<std::vector<double>> run(const Plan& plan,
+                                            const std::vector<Binding>& bindings = {}) {
   std::vector<std::vector<double>> values;
   for (const Result& result : plan.run(bindings)) {
     values.push_back(Array(result).astype(DType::float64).to_vector<double>());
@@ -87,7 +93,8 @@ inline void expect_same_results(const Ports& outputs, const std::vector<Binding>
   for (size_t o = 0; o < got.size(); ++o) {
     ASSERT_EQ(got[o].size(), want[o].size()) << "output " << o;
     for (size_t i = 0; i < got[o].size(); ++i) {
-      EXPECT_NEAR(got[o][i], want[o][i], 1e-12 * (1.0 + std::abs(want[o][i]))) << "output " << o << " at " << i;
+      EXPECT_NEAR(got[o][i], want[o][i], 1e-12 * (1.0 + std::abs(want[o][i])))
+          << "output " << o << " at " << i;
     }
   }
 }

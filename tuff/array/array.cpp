@@ -87,8 +87,10 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
   const auto checked_size = [&](size_t axis, int64_t size) {
     if (size == -1) return std::max<int64_t>(shape[axis], 1);
     if (size < 1) {
-      throw InvalidArgument(operation, fmt::format("block size {} on axis {}; accepted are -1 (the whole axis) and 1, 2, ...",
-                                                   size, axis));
+      throw InvalidArgument(
+          operation,
+          fmt::format("block size {} on axis {}; accepted are -1 (the whole axis) and 1, 2, ...",
+                      size, axis));
     }
     return size;
   };
@@ -99,8 +101,8 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
   }
   const size_t given = explicit_.empty() ? per_axis_.size() : explicit_.size();
   if (given != shape.size()) {
-    throw InvalidArgument(operation, fmt::format("chunks for {} axes, but shape {} has {}", given, tuff::to_string(shape),
-                                                 shape.size()));
+    throw InvalidArgument(operation, fmt::format("chunks for {} axes, but shape {} has {}", given,
+                                                 tuff::to_string(shape), shape.size()));
   }
   if (explicit_.empty()) {
     Dims sizes;
@@ -110,12 +112,15 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
   Chunks chunks;
   for (size_t a = 0; a < shape.size(); ++a) {
     for (int64_t size : explicit_[a]) {
-      if (size < 0) throw InvalidArgument(operation, fmt::format("block size {} on axis {}; accepted are 0, 1, ...", size, a));
+      if (size < 0)
+        throw InvalidArgument(
+            operation, fmt::format("block size {} on axis {}; accepted are 0, 1, ...", size, a));
     }
     chunks.push_back(AxisChunks::of(explicit_[a]));
     if (chunks.back()->extent().value() != shape[a]) {
-      throw InvalidArgument(operation, fmt::format("blocks of axis {} add up to {}; its extent is {}", a,
-                                                   chunks.back()->extent().value(), shape[a]));
+      throw InvalidArgument(operation,
+                            fmt::format("blocks of axis {} add up to {}; its extent is {}", a,
+                                        chunks.back()->extent().value(), shape[a]));
     }
   }
   return chunks;
@@ -144,8 +149,9 @@ int64_t Array::size() const {
   int64_t n = 1;
   for (const Extent& extent : shape()) {
     if (!extent.is_known()) {
-      throw InvalidArgument("size", fmt::format("shape {} has unknown extents; call compute_chunk_sizes() first",
-                                                tuff::to_string(shape())));
+      throw InvalidArgument(
+          "size", fmt::format("shape {} has unknown extents; call compute_chunk_sizes() first",
+                              tuff::to_string(shape())));
     }
     n *= extent.value();
   }
@@ -157,7 +163,9 @@ std::string Array::describe() const {
                      tuff::to_string(grid_of(chunks())));
 }
 
-Block Array::compute(const RunOptions& options) const { return tuff::compute({port_}, options)[0].gather(); }
+Block Array::compute(const RunOptions& options) const {
+  return tuff::compute({port_}, options)[0].gather();
+}
 
 Block Array::compute_for(std::string_view operation, DType asked, bool one_element,
                          const RunOptions& options) const {
@@ -171,7 +179,9 @@ Block Array::compute_for(std::string_view operation, DType asked, bool one_eleme
   return result.gather();
 }
 
-Array Array::persist(const RunOptions& options) const { return Array(tuff::compute({port_}, options)[0]); }
+Array Array::persist(const RunOptions& options) const {
+  return Array(tuff::compute({port_}, options)[0]);
+}
 
 Array Array::astype(DType to) const {
   check_dtype("astype", to);
@@ -181,8 +191,9 @@ Array Array::astype(DType to) const {
 
 Array Array::rechunk(const ChunkSpec& spec) const {
   if (!is_known(chunks())) {
-    throw InvalidArgument("rechunk", fmt::format("shape {} has unknown extents; call compute_chunk_sizes() first",
-                                                 tuff::to_string(shape())));
+    throw InvalidArgument(
+        "rechunk", fmt::format("shape {} has unknown extents; call compute_chunk_sizes() first",
+                               tuff::to_string(shape())));
   }
   Dims dims;
   for (const Extent& extent : shape()) dims.push_back(extent.value());
@@ -201,7 +212,8 @@ Array Array::transpose() const {
 
 Array Array::transpose(const std::vector<int64_t>& axes) const {
   if (axes.size() != ndim()) {
-    throw InvalidArgument("transpose", fmt::format("{} axes given; shape {} has {}", axes.size(), tuff::to_string(shape()), ndim()));
+    throw InvalidArgument("transpose", fmt::format("{} axes given; shape {} has {}", axes.size(),
+                                                   tuff::to_string(shape()), ndim()));
   }
   graph::LabelMap from;
   Chunks cut;
@@ -233,13 +245,16 @@ struct ParsedIndex {
 
 graph::AxisSlice parse_slice(const Slice& slice, const AxisChunks& axis, size_t number) {
   graph::AxisSlice result;
-  if (slice.step == 0) throw InvalidArgument("slice", fmt::format("step 0 on axis {}; it must not be zero", number));
+  if (slice.step == 0)
+    throw InvalidArgument("slice", fmt::format("step 0 on axis {}; it must not be zero", number));
   if (!slice.start && !slice.stop && slice.step == 1) {
     result.whole = true;
     return result;
   }
   if (!axis.is_known()) {
-    throw InvalidArgument("slice", fmt::format("axis {} has an unknown extent; call compute_chunk_sizes() first", number));
+    throw InvalidArgument(
+        "slice",
+        fmt::format("axis {} has an unknown extent; call compute_chunk_sizes() first", number));
   }
   // As Python's slice.indices().
   const int64_t n = axis.extent().value();
@@ -255,8 +270,10 @@ graph::AxisSlice parse_slice(const Slice& slice, const AxisChunks& axis, size_t 
   result.step = slice.step;
   const int64_t span = forward ? stop - start : start - stop;
   // |step| may be as large as int64 allows, and then one element is left.
-  const uint64_t stride = forward ? static_cast<uint64_t>(slice.step) : uint64_t{0} - static_cast<uint64_t>(slice.step);
-  result.count = span > 0 ? static_cast<int64_t>((static_cast<uint64_t>(span) - 1) / stride) + 1 : 0;
+  const uint64_t stride =
+      forward ? static_cast<uint64_t>(slice.step) : uint64_t{0} - static_cast<uint64_t>(slice.step);
+  result.count =
+      span > 0 ? static_cast<int64_t>((static_cast<uint64_t>(span) - 1) / stride) + 1 : 0;
   if (result.count <= 1) result.step = 1;
   result.whole = result.start == 0 && result.step == 1 && result.count == n;
   return result;
@@ -264,7 +281,9 @@ graph::AxisSlice parse_slice(const Slice& slice, const AxisChunks& axis, size_t 
 
 graph::AxisSlice parse_integer(int64_t at, const AxisChunks& axis, size_t number) {
   if (!axis.is_known()) {
-    throw InvalidArgument("index", fmt::format("axis {} has an unknown extent; call compute_chunk_sizes() first", number));
+    throw InvalidArgument(
+        "index",
+        fmt::format("axis {} has an unknown extent; call compute_chunk_sizes() first", number));
   }
   const int64_t n = axis.extent().value();
   if (n == 0) {
@@ -273,8 +292,9 @@ graph::AxisSlice parse_integer(int64_t at, const AxisChunks& axis, size_t number
         fmt::format("{} on axis {}, which is empty; only slices are accepted there", at, number));
   }
   if (at < -n || at >= n) {
-    throw InvalidArgument("index", fmt::format("{} is out of range for axis {} of extent {}; accepted are {} to {}", at,
-                                               number, n, -n, n - 1));
+    throw InvalidArgument(
+        "index", fmt::format("{} is out of range for axis {} of extent {}; accepted are {} to {}",
+                             at, number, n, -n, n - 1));
   }
   graph::AxisSlice result;
   result.start = at < 0 ? at + n : at;
@@ -289,7 +309,8 @@ ParsedIndex parse(const std::vector<Index>& index, const Chunks& chunks, const S
     used += std::holds_alternative<int64_t>(item) || std::holds_alternative<Slice>(item) ? 1 : 0;
     ellipses += std::holds_alternative<Ellipsis>(item) ? 1 : 0;
   }
-  if (ellipses > 1) throw InvalidArgument("index", "more than one ellipsis; at most one is accepted");
+  if (ellipses > 1)
+    throw InvalidArgument("index", "more than one ellipsis; at most one is accepted");
   if (used > chunks.size()) {
     throw InvalidArgument(
         "index",
@@ -348,7 +369,8 @@ AxisChunksPtr selected_by(const graph::Port& mask, const AxisChunks& upper_bound
   static std::mutex mutex;
   static std::map<std::pair<const graph::Layer*, uint32_t>, Entry> known;
   const std::lock_guard lock(mutex);
-  for (auto at = known.begin(); at != known.end();) at = at->second.layer.expired() ? known.erase(at) : std::next(at);
+  for (auto at = known.begin(); at != known.end();)
+    at = at->second.layer.expired() ? known.erase(at) : std::next(at);
   Entry& entry = known[{mask.layer.get(), mask.output}];
   if (!entry.selected) entry = {mask.layer, AxisChunks::unknown(upper_bounds)};
   return entry.selected;
@@ -356,7 +378,9 @@ AxisChunksPtr selected_by(const graph::Port& mask, const AxisChunks& upper_bound
 
 }  // namespace
 
-Array Array::operator[](std::initializer_list<Index> index) const { return (*this)[std::vector<Index>(index)]; }
+Array Array::operator[](std::initializer_list<Index> index) const {
+  return (*this)[std::vector<Index>(index)];
+}
 
 Array Array::operator[](const std::vector<Index>& index) const {
   const ParsedIndex parsed = parse(index, chunks(), shape());
@@ -365,22 +389,27 @@ Array Array::operator[](const std::vector<Index>& index) const {
   if (!parsed.relabels) return Array(port);
   Chunks cut;
   for (int8_t axis : parsed.from) {
-    cut.push_back(axis == graph::kNoLabel ? AxisChunks::whole(1)
-                                          : graph::output_of(port).chunks[static_cast<size_t>(axis)]);
+    cut.push_back(axis == graph::kNoLabel
+                      ? AxisChunks::whole(1)
+                      : graph::output_of(port).chunks[static_cast<size_t>(axis)]);
   }
   return Array({std::make_shared<graph::RelabelLayer>(port, parsed.from, std::move(cut)), 0});
 }
 
 Array Array::operator[](const Array& mask) const {
   if (mask.dtype() != DType::bool_) {
-    throw InvalidArgument("mask", fmt::format("a mask of type {}; bool is needed, e.g. x[x > 0]", name_of(mask.dtype())));
+    throw InvalidArgument("mask", fmt::format("a mask of type {}; bool is needed, e.g. x[x > 0]",
+                                              name_of(mask.dtype())));
   }
   const bool along_first = mask.ndim() == 1 && ndim() >= 1;
-  bool fits = along_first ? mask.shape()[0] == shape()[0] : mask.ndim() > 0 && mask.shape() == shape();
+  bool fits =
+      along_first ? mask.shape()[0] == shape()[0] : mask.ndim() > 0 && mask.shape() == shape();
   if (!fits) {
-    throw InvalidArgument("mask", fmt::format("a mask of shape {} on an array of shape {}; accepted are {} and {}",
-                                              tuff::to_string(mask.shape()), tuff::to_string(shape()),
-                                              ndim() > 0 ? tuff::to_string(Shape{shape()[0]}) : "", tuff::to_string(shape())));
+    throw InvalidArgument(
+        "mask", fmt::format("a mask of shape {} on an array of shape {}; accepted are {} and {}",
+                            tuff::to_string(mask.shape()), tuff::to_string(shape()),
+                            ndim() > 0 ? tuff::to_string(Shape{shape()[0]}) : "",
+                            tuff::to_string(shape())));
   }
   Array x = *this;
   Array m = mask;
@@ -392,13 +421,15 @@ Array Array::operator[](const Array& mask) const {
       x = rechunk(rows);
     }
     for (size_t a = 1; a < x.ndim(); ++a) {
-      if (x.chunks()[a]->count() > 1) throw InvalidArgument("mask", "an axis of unknown extent in several blocks");
+      if (x.chunks()[a]->count() > 1)
+        throw InvalidArgument("mask", "an axis of unknown extent in several blocks");
     }
   } else {
     // The mask says how the result is cut: x[m] and y[m] go together even when x and y are cut differently.
     x = detail::recut(x, 0, mask.chunks()[0]);
   }
-  if (!same_chunks(m.chunks()[0], x.chunks()[0]) || (!along_first && tuff::block_count(m.chunks()) != tuff::block_count(x.chunks()))) {
+  if (!same_chunks(m.chunks()[0], x.chunks()[0]) ||
+      (!along_first && tuff::block_count(m.chunks()) != tuff::block_count(x.chunks()))) {
     std::vector<std::vector<int64_t>> cut;
     for (size_t a = 0; a < m.ndim(); ++a) cut.push_back(x.chunks()[a]->sizes());
     m = m.rechunk(cut);
@@ -420,7 +451,8 @@ namespace {
 
 graph::Port make_parameter(std::string name, const ShapeSpec& shape, DType dtype,
                            const ChunkSpec& chunks) {
-  if (name.empty()) throw InvalidArgument("parameter", "an empty name; errors need one to speak of");
+  if (name.empty())
+    throw InvalidArgument("parameter", "an empty name; errors need one to speak of");
   Chunks cut = chunks.resolve("parameter", shape.dims("parameter"), dtype);
   return {std::make_shared<graph::ParameterLayer>(std::move(name), dtype, std::move(cut)), 0};
 }

@@ -159,8 +159,7 @@ class TUFF_API Operand {
  public:
   Operand(const Array& array) : array_(array) {}  // NOLINT(google-explicit-constructor)
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Operand(T value) {  // NOLINT(google-explicit-constructor)
+  requires std::is_arithmetic_v<T> Operand(T value) {  // NOLINT(google-explicit-constructor)
     if constexpr (std::is_same_v<T, bool>) {
       number_ = value;
     } else if constexpr (std::is_floating_point_v<T>) {

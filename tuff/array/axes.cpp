@@ -11,15 +11,17 @@
 TUFF_NAMESPACE_BEGIN
 namespace detail {
 
-std::vector<int64_t> normalised_axes(std::string_view operation, const std::vector<int64_t>& axes, size_t ndim,
-                                     bool sorted) {
+std::vector<int64_t> normalised_axes(std::string_view operation, const std::vector<int64_t>& axes,
+                                     size_t ndim, bool sorted) {
   std::vector<int64_t> result;
   const auto n = static_cast<int64_t>(ndim);
   for (int64_t axis : axes) {
     if (axis < -n || axis >= n) {
-      throw InvalidArgument(operation, n == 0 ? fmt::format("axis {} of an array of rank 0, which has none", axis)
-                                              : fmt::format("axis {} is out of range for rank {}; accepted are {} to {}",
-                                                            axis, ndim, -n, n - 1));
+      throw InvalidArgument(
+          operation, n == 0
+                         ? fmt::format("axis {} of an array of rank 0, which has none", axis)
+                         : fmt::format("axis {} is out of range for rank {}; accepted are {} to {}",
+                                       axis, ndim, -n, n - 1));
     }
     result.push_back(axis < 0 ? axis + n : axis);
     if (std::count(result.begin(), result.end(), result.back()) > 1) {
@@ -34,10 +36,12 @@ AxisChunksPtr common_cut(const AxisChunksPtr& a, const AxisChunksPtr& b) {
   if (same_chunks(a, b)) return a;
   std::set<int64_t> bounds;
   for (const AxisChunksPtr& axis : {a, b}) {
-    for (size_t i = 0; i <= axis->count(); ++i) bounds.insert(i < axis->count() ? axis->offset(i) : axis->extent().value());
+    for (size_t i = 0; i <= axis->count(); ++i)
+      bounds.insert(i < axis->count() ? axis->offset(i) : axis->extent().value());
   }
   std::vector<int64_t> sizes;
-  for (auto at = bounds.begin(); std::next(at) != bounds.end(); ++at) sizes.push_back(*std::next(at) - *at);
+  for (auto at = bounds.begin(); std::next(at) != bounds.end(); ++at)
+    sizes.push_back(*std::next(at) - *at);
   return AxisChunks::of(sizes);
 }
 
@@ -52,14 +56,18 @@ namespace {
 
 bool is_one(const Extent& extent) { return extent.is_known() && extent.value() == 1; }
 
-[[noreturn]] void refuse(std::string_view operation, const Array& a, const Array& b, size_t axis_from_end) {
+[[noreturn]] void refuse(std::string_view operation, const Array& a, const Array& b,
+                         size_t axis_from_end) {
   const Extent ea = a.shape()[a.ndim() - 1 - axis_from_end];
   const Extent eb = b.shape()[b.ndim() - 1 - axis_from_end];
-  std::string why = ea.is_known() && eb.is_known()
-                        ? fmt::format("extents {} and {} differ and neither is 1", ea.value(), eb.value())
-                        : std::string("an extent is known only in a run; call compute_chunk_sizes() on both first");
-  throw InvalidArgument(operation, fmt::format("shapes {} and {} do not broadcast: {}", tuff::to_string(a.shape()),
-                                               tuff::to_string(b.shape()), why));
+  std::string why =
+      ea.is_known() && eb.is_known()
+          ? fmt::format("extents {} and {} differ and neither is 1", ea.value(), eb.value())
+          : std::string(
+                "an extent is known only in a run; call compute_chunk_sizes() on both first");
+  throw InvalidArgument(
+      operation, fmt::format("shapes {} and {} do not broadcast: {}", tuff::to_string(a.shape()),
+                             tuff::to_string(b.shape()), why));
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ namespace detail {
 
 /// Axes as non-negative numbers. Throws InvalidArgument in the name of `operation` for an axis that is
 /// out of range or given twice.
-std::vector<int64_t> normalised_axes(std::string_view operation, const std::vector<int64_t>& axes, size_t ndim,
-                                     bool sorted);
+std::vector<int64_t> normalised_axes(std::string_view operation, const std::vector<int64_t>& axes,
+                                     size_t ndim, bool sorted);
 
 /// Arrays that broadcast against each other, recut so that equal axes have equal chunks, and the chunks
 /// of the result. Throws InvalidArgument with both shapes.

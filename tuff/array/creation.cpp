@@ -62,7 +62,8 @@ int64_t count_between(int64_t start, int64_t stop, int64_t step) {
   if (forward ? start >= stop : start <= stop) return 0;
   const uint64_t span = forward ? static_cast<uint64_t>(stop) - static_cast<uint64_t>(start)
                                 : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
-  const uint64_t stride = forward ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
+  const uint64_t stride =
+      forward ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
   const uint64_t count = (span - 1) / stride + 1;
   if (!std::in_range<int64_t>(count))
     throw InvalidArgument("arange", fmt::format("{} values are too many", count));
@@ -86,13 +87,15 @@ void check_range(const Operand& first, const Operand& last, DType dtype) {
 
 }  // namespace
 
-Array arange(const Operand& start, const Operand& stop, const Operand& step, const RangeOptions& options) {
+Array arange(const Operand& start, const Operand& stop, const Operand& step,
+             const RangeOptions& options) {
   const double first = detail::as_double("arange", start);
   const double last = detail::as_double("arange", stop);
   const double by = detail::as_double("arange", step);
   if (by == 0) throw InvalidArgument("arange", "step 0; it must not be zero");
   if (!std::isfinite(first) || !std::isfinite(last) || !std::isfinite(by)) {
-    throw InvalidArgument("arange", fmt::format("start {}, stop {}, step {}; all must be finite", first, last, by));
+    throw InvalidArgument(
+        "arange", fmt::format("start {}, stop {}, step {}; all must be finite", first, last, by));
   }
   const bool integers = detail::is_whole(start) && detail::is_whole(stop) && detail::is_whole(step);
   const DType dtype = options.dtype.value_or(integers ? DType::int64 : DType::float64);
@@ -113,16 +116,19 @@ Array arange(const Operand& start, const Operand& stop, const Operand& step, con
   const double steps = std::ceil((last - first) / by);
   if (steps >= 9e18) throw InvalidArgument("arange", fmt::format("{} values are too many", steps));
   if (steps > 0) check_range(first, first + (steps - 1) * by, dtype);
-  const Array i = positions("arange", std::max<int64_t>(0, static_cast<int64_t>(steps)), options.chunks);
+  const Array i =
+      positions("arange", std::max<int64_t>(0, static_cast<int64_t>(steps)), options.chunks);
   return (first + i.astype(DType::float64) * by).astype(dtype);
 }
 
 Array arange(const Operand& stop) { return arange(0, stop); }
 
 Array linspace(double start, double stop, int64_t count, const LinspaceOptions& options) {
-  if (count < 0) throw InvalidArgument("linspace", fmt::format("{} values; 0 or more are accepted", count));
+  if (count < 0)
+    throw InvalidArgument("linspace", fmt::format("{} values; 0 or more are accepted", count));
   if (!std::isfinite(start) || !std::isfinite(stop)) {
-    throw InvalidArgument("linspace", fmt::format("from {} to {}; both must be finite", start, stop));
+    throw InvalidArgument("linspace",
+                          fmt::format("from {} to {}; both must be finite", start, stop));
   }
   const int64_t intervals = options.endpoint ? count - 1 : count;
   const Array i = positions("linspace", count, options.chunks, DType::float64);
@@ -194,15 +200,17 @@ Array from_function(BlockFunction function, const ShapeSpec& shape, const Create
   }
   Chunks chunks =
       options.chunks.resolve("from_function", shape.dims("from_function"), options.dtype);
-  return Array({std::make_shared<graph::FunctionLayer>(std::move(function), "", options.dtype, std::move(chunks)), 0});
+  return Array({std::make_shared<graph::FunctionLayer>(std::move(function), "", options.dtype,
+                                                       std::move(chunks)),
+                0});
 }
 
 Array from_registered(const std::string& name, const ShapeSpec& shape,
                       const CreateOptions& options) {
   Chunks chunks =
       options.chunks.resolve("from_registered", shape.dims("from_registered"), options.dtype);
-  return Array({std::make_shared<graph::FunctionLayer>(graph::registered_function(name), name, options.dtype,
-                                                       std::move(chunks)),
+  return Array({std::make_shared<graph::FunctionLayer>(graph::registered_function(name), name,
+                                                       options.dtype, std::move(chunks)),
                 0});
 }
 

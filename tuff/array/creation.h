@@ -43,7 +43,8 @@ struct LinspaceOptions {
 };
 
 /// `count` evenly spaced float64 values from start to stop.
-TUFF_API Array linspace(double start, double stop, int64_t count, const LinspaceOptions& options = {});
+TUFF_API Array linspace(double start, double stop, int64_t count,
+                        const LinspaceOptions& options = {});
 
 struct MemoryOptions {
   ChunkSpec chunks = {};
@@ -81,7 +82,7 @@ TUFF_API Array from_memory(const void* data, DType dtype, const ShapeSpec& shape
 /// Memory for from_vector. Throws InvalidArgument unless `count` elements fill the shape.
 TUFF_API Block block_for(int64_t count, DType dtype, const ShapeSpec& shape);
 TUFF_API Array from_block(std::string_view operation, const Block& block, const ChunkSpec& chunks);
-}
+}  // namespace detail
 
 template <Element T>
 Array from_memory(const T* data, const ShapeSpec& shape, const MemoryOptions& options) {

@@ -10,18 +10,24 @@
 TUFF_NAMESPACE_BEGIN
 
 Array matmul(const Array& a, const Array& b) {
-  const auto shapes = [&] { return fmt::format("{} x {}", to_string(a.shape()), to_string(b.shape())); };
+  const auto shapes = [&] {
+    return fmt::format("{} x {}", to_string(a.shape()), to_string(b.shape()));
+  };
   if (a.ndim() < 1 || a.ndim() > 2 || b.ndim() < 1 || b.ndim() > 2) {
-    throw InvalidArgument("matmul", fmt::format("{}: operands of rank 1 and 2 are accepted", shapes()));
+    throw InvalidArgument("matmul",
+                          fmt::format("{}: operands of rank 1 and 2 are accepted", shapes()));
   }
   const Extent inner_a = a.shape().back();
   const Extent inner_b = b.shape()[0];
   if (!(inner_a == inner_b)) {
-    throw InvalidArgument("matmul", inner_a.is_known() && inner_b.is_known()
-                                        ? fmt::format("{}: inner extents {} and {} differ", shapes(), inner_a.value(), inner_b.value())
-                                        : fmt::format("{}: an inner extent is known only in a run; call compute_chunk_sizes() "
-                                                      "on both first",
-                                                      shapes()));
+    throw InvalidArgument(
+        "matmul",
+        inner_a.is_known() && inner_b.is_known()
+            ? fmt::format("{}: inner extents {} and {} differ", shapes(), inner_a.value(),
+                          inner_b.value())
+            : fmt::format("{}: an inner extent is known only in a run; call compute_chunk_sizes() "
+                          "on both first",
+                          shapes()));
   }
   const DType dtype = promote(a.dtype(), b.dtype());
   Array left = a.astype(dtype);
@@ -34,9 +40,12 @@ Array matmul(const Array& a, const Array& b) {
   const auto last = static_cast<int64_t>(graph::output_of(product).chunks.size()) - 1;
   // Boolean products are "or of ands", so their parts are joined by "or".
   const auto joined = is_bool(dtype) ? ops::Reduction::any : ops::Reduction::sum;
-  const bool widened = dtype != DType::bool_ && dtype != DType::float64 && dtype != DType::int64 && dtype != DType::uint64;
+  const bool widened = dtype != DType::bool_ && dtype != DType::float64 && dtype != DType::int64 &&
+                       dtype != DType::uint64;
   if (widened) {
-    const DType wide = is_floating(dtype) ? DType::float64 : is_unsigned_integer(dtype) ? DType::uint64 : DType::int64;
+    const DType wide = is_floating(dtype)           ? DType::float64
+                       : is_unsigned_integer(dtype) ? DType::uint64
+                                                    : DType::int64;
     product = {std::make_shared<graph::CastLayer>(product, wide), 0};
   }
   const Array total(graph::combine_tree(joined, product, Axes(1, last)));
@@ -46,7 +55,8 @@ Array matmul(const Array& a, const Array& b) {
     from.push_back(static_cast<int8_t>(axis));
     chunks.push_back(total.chunks()[static_cast<size_t>(axis)]);
   }
-  return Array({std::make_shared<graph::RelabelLayer>(total.port(), from, std::move(chunks)), 0}).astype(dtype);
+  return Array({std::make_shared<graph::RelabelLayer>(total.port(), from, std::move(chunks)), 0})
+      .astype(dtype);
 }
 
 Array transpose(const Array& x) { return x.transpose(); }

@@ -46,8 +46,9 @@ DType common_type(const std::vector<Operand>& operands, size_t first) {
   std::optional<DType> common = arrays;
   for (size_t k = first; k < operands.size(); ++k) {
     if (operands[k].is_array()) continue;
-    common = arrays ? weak_promote(*common, operands[k])
-                    : common ? promote(*common, natural_type(operands[k])) : natural_type(operands[k]);
+    common = arrays   ? weak_promote(*common, operands[k])
+             : common ? promote(*common, natural_type(operands[k]))
+                      : natural_type(operands[k]);
   }
   return *common;
 }
@@ -130,7 +131,8 @@ Array apply(Elementwise code, const std::vector<Operand>& operands) {
   for (const Operand& x : operands) {
     if (x.is_array()) arrays.push_back(x.array());
   }
-  if (arrays.empty()) throw InvalidArgument(op.name, "no operand is an array; at least one must be");
+  if (arrays.empty())
+    throw InvalidArgument(op.name, "no operand is an array; at least one must be");
   detail::Aligned aligned = detail::align(op.name, arrays);
 
   std::vector<graph::Port> inputs;
@@ -141,9 +143,12 @@ Array apply(Elementwise code, const std::vector<Operand>& operands) {
       continue;
     }
     const bool condition = k < first || op.rule == TypeRule::logical;
-    inputs.push_back(detail::scalar_port(op.name, operands[k], condition ? DType::bool_ : resolved.operand));
+    inputs.push_back(
+        detail::scalar_port(op.name, operands[k], condition ? DType::bool_ : resolved.operand));
   }
-  return Array({std::make_shared<graph::ElementwiseLayer>(code, std::move(inputs), std::move(aligned.space), resolved), 0});
+  return Array({std::make_shared<graph::ElementwiseLayer>(code, std::move(inputs),
+                                                          std::move(aligned.space), resolved),
+                0});
 }
 
 #define TUFF_UNARY_(function, code) \
@@ -169,8 +174,10 @@ TUFF_UNARY_(isfinite, isfinite)
 TUFF_UNARY_(logical_not, logical_not)
 #undef TUFF_UNARY_
 
-#define TUFF_BINARY_(function) \
-  Array function(const Operand& a, const Operand& b) { return apply(Elementwise::function, {a, b}); }
+#define TUFF_BINARY_(function)                         \
+  Array function(const Operand& a, const Operand& b) { \
+    return apply(Elementwise::function, {a, b});       \
+  }
 TUFF_BINARY_(add)
 TUFF_BINARY_(subtract)
 TUFF_BINARY_(multiply)

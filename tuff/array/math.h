@@ -61,14 +61,15 @@ TUFF_API Array apply(kernels::Elementwise op, const std::vector<Operand>& operan
 
 // One side must be an Array, so that 1 + 2 stays C++'s.
 template <class A, class B>
-concept ArrayOperands = (std::is_base_of_v<Array, A> || std::is_base_of_v<Array, B>) &&
-                        std::is_convertible_v<A, Operand> && std::is_convertible_v<B, Operand>;
+concept ArrayOperands =
+    (std::is_base_of_v<Array, A> ||
+     std::is_base_of_v<Array,
+                       B>)&&std::is_convertible_v<A, Operand>&& std::is_convertible_v<B, Operand>;
 
-#define TUFF_OPERATOR_(symbol, function)       \
-  template <class A, class B>                  \
-    requires ArrayOperands<A, B>               \
-  Array operator symbol(const A& a, const B& b) { \
-    return function(a, b);                     \
+#define TUFF_OPERATOR_(symbol, function)                                       \
+  template <class A, class B>                                                  \
+  requires ArrayOperands<A, B> Array operator symbol(const A& a, const B& b) { \
+    return function(a, b);                                                     \
   }
 TUFF_OPERATOR_(+, add)
 TUFF_OPERATOR_(-, subtract)

@@ -25,11 +25,13 @@ Array draw(std::string_view operation, bool normal_numbers, const ShapeSpec& sha
            const ChunkSpec& chunks, std::optional<uint64_t> seed, uint64_t stream, DType dtype) {
   check_dtype(operation, dtype);
   if (!is_floating(dtype)) {
-    throw InvalidArgument(operation, fmt::format("dtype {}; float32 and float64 are accepted", name_of(dtype)));
+    throw InvalidArgument(
+        operation, fmt::format("dtype {}; float32 and float64 are accepted", name_of(dtype)));
   }
   Chunks cut = chunks.resolve(operation, shape.dims(operation), dtype);
   const kernels::RandomKey key{seed_or_new(seed), stream};
-  return Array({std::make_shared<graph::RandomLayer>(normal_numbers, key, dtype, std::move(cut)), 0});
+  return Array(
+      {std::make_shared<graph::RandomLayer>(normal_numbers, key, dtype, std::move(cut)), 0});
 }
 
 /// Whether the number is finite as an element of this floating type.
@@ -42,8 +44,9 @@ bool is_finite_in(DType dtype, double value) {
 
 Array uniform(const ShapeSpec& shape, const UniformOptions& options) {
   if (!std::isfinite(options.low) || !std::isfinite(options.high) || options.low > options.high) {
-    throw InvalidArgument("uniform", fmt::format("low {} and high {}; finite numbers with low <= high are accepted",
-                                                 options.low, options.high));
+    throw InvalidArgument(
+        "uniform", fmt::format("low {} and high {}; finite numbers with low <= high are accepted",
+                               options.low, options.high));
   }
   const double width = options.high - options.low;
   for (double number : {options.low, options.high, width}) {
@@ -53,15 +56,17 @@ Array uniform(const ShapeSpec& shape, const UniformOptions& options) {
                                  options.low, options.high, name_of(options.dtype)));
     }
   }
-  Array u = draw("uniform", false, shape, options.chunks, options.seed, options.stream, options.dtype);
+  Array u =
+      draw("uniform", false, shape, options.chunks, options.seed, options.stream, options.dtype);
   if (width != 1.0) u = u * width;
   return options.low == 0.0 ? u : u + options.low;
 }
 
 Array normal(const ShapeSpec& shape, const NormalOptions& options) {
   if (!std::isfinite(options.loc) || !std::isfinite(options.scale) || options.scale < 0) {
-    throw InvalidArgument("normal", fmt::format("loc {} and scale {}; finite numbers with scale >= 0 are accepted",
-                                                options.loc, options.scale));
+    throw InvalidArgument(
+        "normal", fmt::format("loc {} and scale {}; finite numbers with scale >= 0 are accepted",
+                              options.loc, options.scale));
   }
   for (double number : {options.loc, options.scale}) {
     if (is_floating(options.dtype) && !is_finite_in(options.dtype, number)) {
@@ -70,7 +75,8 @@ Array normal(const ShapeSpec& shape, const NormalOptions& options) {
                                 options.scale, name_of(options.dtype)));
     }
   }
-  Array z = draw("normal", true, shape, options.chunks, options.seed, options.stream, options.dtype);
+  Array z =
+      draw("normal", true, shape, options.chunks, options.seed, options.stream, options.dtype);
   if (options.scale != 1.0) z = z * options.scale;
   return options.loc == 0.0 ? z : z + options.loc;
 }

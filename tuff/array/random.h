@@ -12,7 +12,7 @@ struct UniformOptions {
   double high = 1.0;
   ChunkSpec chunks = {};
   std::optional<uint64_t> seed = {};  ///< absent: a new one from the system
-  uint64_t stream = 0;           ///< arrays of one seed and different streams are independent
+  uint64_t stream = 0;                ///< arrays of one seed and different streams are independent
   DType dtype = DType::float64;
 };
 

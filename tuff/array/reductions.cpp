@@ -44,7 +44,8 @@ Array without_axes(const Array& x, const Job& job) {
   graph::LabelMap from;
   Chunks chunks;
   for (size_t a = 0; a < x.ndim(); ++a) {
-    if (std::find(job.axes.begin(), job.axes.end(), static_cast<int64_t>(a)) != job.axes.end()) continue;
+    if (std::find(job.axes.begin(), job.axes.end(), static_cast<int64_t>(a)) != job.axes.end())
+      continue;
     from.push_back(static_cast<int8_t>(a));
     chunks.push_back(x.chunks()[a]);
   }
@@ -58,8 +59,9 @@ Array merged(Reduction partial, DType element, const Array& x, const Axes& axes)
 }
 
 bool is_count_known(const Array& x, const Axes& axes) {
-  return std::all_of(axes.begin(), axes.end(),
-                     [&](int64_t axis) { return x.chunks()[static_cast<size_t>(axis)]->is_known(); });
+  return std::all_of(axes.begin(), axes.end(), [&](int64_t axis) {
+    return x.chunks()[static_cast<size_t>(axis)]->is_known();
+  });
 }
 
 double element_number(const Array& x, const Axes& axes) {
@@ -68,7 +70,8 @@ double element_number(const Array& x, const Axes& axes) {
   return n;
 }
 
-Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment moment, double ddof) {
+Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment moment,
+              double ddof) {
   if (!std::isfinite(ddof)) {
     throw InvalidArgument(job.row.name, fmt::format("ddof {}; a finite number is needed", ddof));
   }
@@ -78,7 +81,9 @@ Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment 
                                                     to_string(x.shape()), kMaxRank, kMaxRank - 1));
   }
   const Array state = merged(Reduction::moments, DType::float64, x, job.axes);
-  const Array finished({std::make_shared<graph::FinishMomentsLayer>(moment, ddof, job.types.result, state.port()), 0});
+  const Array finished(
+      {std::make_shared<graph::FinishMomentsLayer>(moment, ddof, job.types.result, state.port()),
+       0});
   return without_axes(finished, job);
 }
 
@@ -87,14 +92,18 @@ Array extreme(std::string_view name, const Array& x, const ReduceOptions& option
   const Array result = merged(job.row.partial, job.types.operand, x, job.axes);
   if (is_count_known(x, job.axes)) {
     if (element_number(x, job.axes) == 0) {
-      throw InvalidArgument(name, fmt::format("no elements along the reduced axes of shape {}; at least one is needed",
-                                              to_string(x.shape())));
+      throw InvalidArgument(
+          name,
+          fmt::format("no elements along the reduced axes of shape {}; at least one is needed",
+                      to_string(x.shape())));
     }
     return without_axes(result, job);
   }
   const Array one = where(x, int64_t{1}, int64_t{1});
   const Array count = merged(Reduction::sum, DType::int64, one, job.axes);
-  return without_axes(Array({std::make_shared<graph::RequireElementsLayer>(std::string(name), result.port(), count.port()), 0}),
+  return without_axes(Array({std::make_shared<graph::RequireElementsLayer>(
+                                 std::string(name), result.port(), count.port()),
+                             0}),
                       job);
 }
 
@@ -102,22 +111,26 @@ Array extreme(std::string_view name, const Array& x, const ReduceOptions& option
 
 Array sum(const Array& x, const ReduceOptions& options) {
   const Job job = settle("sum", x, options);
-  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job).astype(job.types.result);
+  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job)
+      .astype(job.types.result);
 }
 
 Array mean(const Array& x, const ReduceOptions& options) {
   const Job job = settle("mean", x, options);
-  if (!is_count_known(x, job.axes)) return moments(x, job, graph::FinishMomentsLayer::Moment::mean, 0.0);
+  if (!is_count_known(x, job.axes))
+    return moments(x, job, graph::FinishMomentsLayer::Moment::mean, 0.0);
   const Array total = without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job);
   return (total / element_number(x, job.axes)).astype(job.types.result);
 }
 
 Array var(const Array& x, const VarianceOptions& options) {
-  return moments(x, settle("var", x, options), graph::FinishMomentsLayer::Moment::var, options.ddof);
+  return moments(x, settle("var", x, options), graph::FinishMomentsLayer::Moment::var,
+                 options.ddof);
 }
 
 Array std(const Array& x, const VarianceOptions& options) {
-  return moments(x, settle("std", x, options), graph::FinishMomentsLayer::Moment::std, options.ddof);
+  return moments(x, settle("std", x, options), graph::FinishMomentsLayer::Moment::std,
+                 options.ddof);
 }
 
 Array min(const Array& x, const ReduceOptions& options) { return extreme("min", x, options); }

@@ -12,10 +12,11 @@ TUFF_NAMESPACE_BEGIN
 class AxisList {
  public:
   AxisList() = default;
-  AxisList(int64_t axis) : axes_({axis}) {}                                      // NOLINT(google-explicit-constructor)
-  AxisList(int axis) : axes_({axis}) {}                                          // NOLINT(google-explicit-constructor)
+  AxisList(int64_t axis) : axes_({axis}) {}  // NOLINT(google-explicit-constructor)
+  AxisList(int axis) : axes_({axis}) {}      // NOLINT(google-explicit-constructor)
   AxisList(std::initializer_list<int64_t> axes) : axes_(axes.begin(), axes.end()) {}
-  AxisList(std::vector<int64_t> axes) : axes_(std::move(axes)) {}                // NOLINT(google-explicit-constructor)
+  AxisList(std::vector<int64_t> axes)
+      : axes_(std::move(axes)) {}  // NOLINT(google-explicit-constructor)
   bool all() const { return axes_.empty(); }
   const std::vector<int64_t>& axes() const { return axes_; }
 

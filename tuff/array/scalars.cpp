@@ -31,8 +31,11 @@ bool in_range(V value) {
 }  // namespace
 
 bool fits(const Operand& number, DType type) {
-  return std::visit([&](auto value) { return visit_dtype(type, [&](auto t) { return in_range<decltype(t)>(value); }); },
-                    number.number());
+  return std::visit(
+      [&](auto value) {
+        return visit_dtype(type, [&](auto t) { return in_range<decltype(t)>(value); });
+      },
+      number.number());
 }
 
 std::string type_with_range(DType type) {
@@ -69,11 +72,14 @@ std::array<std::byte, 8> element_bytes(std::string_view operation, const Operand
 }
 
 graph::Port scalar_port(std::string_view operation, const Operand& number, DType type) {
-  return {std::make_shared<graph::FullLayer>(type, Chunks{}, element_bytes(operation, number, type)), 0};
+  return {
+      std::make_shared<graph::FullLayer>(type, Chunks{}, element_bytes(operation, number, type)),
+      0};
 }
 
 double as_double(std::string_view operation, const Operand& number) {
-  if (number.is_array()) throw InvalidArgument(operation, "an array where a number is needed; compute it first");
+  if (number.is_array())
+    throw InvalidArgument(operation, "an array where a number is needed; compute it first");
   return std::visit([](auto value) { return static_cast<double>(value); }, number.number());
 }
 

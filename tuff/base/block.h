@@ -76,13 +76,15 @@ class TUFF_API Block {
   /// First element. Throws InvalidArgument unless T is the block's dtype.
   template <Element T>
   T* data() const {
-    if (rep_->dtype != dtype_of<T>) [[unlikely]] throw_wrong_type(dtype_of<T>);
+    if (rep_->dtype != dtype_of<T>) [[unlikely]]
+      throw_wrong_type(dtype_of<T>);
     return reinterpret_cast<T*>(rep_->data);
   }
   /// The only element of a block with one element. Throws InvalidArgument otherwise.
   template <Element T>
   T item() const {
-    if (size() != 1) [[unlikely]] throw_not_scalar();
+    if (size() != 1) [[unlikely]]
+      throw_not_scalar();
     return *data<T>();
   }
   /// All elements in row-major order.

@@ -51,8 +51,7 @@ class TUFF_API Buffer {
   }
   ~Buffer() { reset(); }
   void reset() noexcept {
-    if (header_ != nullptr &&
-        header_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (header_ != nullptr && header_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       detail::free_buffer(header_);
     }
     header_ = nullptr;
@@ -77,10 +76,10 @@ class TUFF_API Buffer {
 /// Exact while no other thread allocates or frees. The high-water mark is exact for one thread, and
 /// otherwise off by at most 64 KiB for each further thread that works on small buffers.
 struct BufferStatistics {
-  size_t live_bytes = 0;      ///< asked for and not yet freed (lent memory not counted)
-  size_t recycled_bytes = 0;  ///< freed and kept for reuse, with rounding and headers
-  size_t peak_live_bytes = 0; ///< high-water mark of live_bytes since the last reset
-  size_t live_buffers = 0;    ///< number of buffers behind live_bytes
+  size_t live_bytes = 0;       ///< asked for and not yet freed (lent memory not counted)
+  size_t recycled_bytes = 0;   ///< freed and kept for reuse, with rounding and headers
+  size_t peak_live_bytes = 0;  ///< high-water mark of live_bytes since the last reset
+  size_t live_buffers = 0;     ///< number of buffers behind live_bytes
 };
 
 TUFF_API BufferStatistics buffer_statistics();

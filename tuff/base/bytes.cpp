@@ -32,7 +32,8 @@ void ByteWriter::put(const Chunks& chunks) {
 }
 
 void ByteReader::fail(std::string_view what) const {
-  throw InvalidArgument("deserialize", fmt::format("{} at byte {} of {}", what, at_, bytes_.size()));
+  throw InvalidArgument("deserialize",
+                        fmt::format("{} at byte {} of {}", what, at_, bytes_.size()));
 }
 
 std::span<const std::byte> ByteReader::raw(size_t bytes) {

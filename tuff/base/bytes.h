@@ -25,8 +25,7 @@ using Bytes = std::vector<std::byte>;
 class TUFF_API ByteWriter {
  public:
   template <class T>
-    requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
-  void put(T value) {
+  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) void put(T value) {
     raw(&value, sizeof value);
   }
   void put(std::string_view text);
@@ -47,22 +46,20 @@ class TUFF_API ByteReader {
   /// Reads from position `at` on; errors name positions in the whole of `bytes`.
   explicit ByteReader(std::span<const std::byte> bytes, size_t at = 0) : bytes_(bytes), at_(at) {}
   template <class T>
-    requires std::is_arithmetic_v<T>
-  T get() {
+  requires std::is_arithmetic_v<T> T get() {
     if constexpr (std::is_same_v<T, bool>) {
       const auto byte = get<uint8_t>();
       if (byte > 1) fail("a truth value that is neither 0 nor 1");
       return byte == 1;
     } else {
-    T value;
-    std::memcpy(&value, raw(sizeof value).data(), sizeof value);
-    return value;
+      T value;
+      std::memcpy(&value, raw(sizeof value).data(), sizeof value);
+      return value;
     }
   }
   /// An enumerator that must be below `count`.
   template <class T>
-    requires std::is_enum_v<T>
-  T get_enum(int count) {
+  requires std::is_enum_v<T> T get_enum(int count) {
     const auto value = get<std::underlying_type_t<T>>();
     if (static_cast<int64_t>(value) < 0 || static_cast<int64_t>(value) >= count) {
       fail("an enumerator out of range");

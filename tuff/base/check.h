@@ -31,12 +31,12 @@ TUFF_NAMESPACE_END
       ::tuff::detail::check_failed(__FILE__, __LINE__, #condition, std::string()); \
   } while (false)
 
-#define TUFF_CHECK_OP_(a, op, b)                                                \
-  do {                                                                          \
-    const auto& tuff_a_ = (a);                                                  \
-    const auto& tuff_b_ = (b);                                                  \
-    if (!(tuff_a_ op tuff_b_)) [[unlikely]]                                     \
-      ::tuff::detail::check_failed(__FILE__, __LINE__, #a " " #op " " #b,       \
+#define TUFF_CHECK_OP_(a, op, b)                                                   \
+  do {                                                                             \
+    const auto& tuff_a_ = (a);                                                     \
+    const auto& tuff_b_ = (b);                                                     \
+    if (!(tuff_a_ op tuff_b_)) [[unlikely]]                                        \
+      ::tuff::detail::check_failed(__FILE__, __LINE__, #a " " #op " " #b,          \
                                    ::tuff::detail::both_values(tuff_a_, tuff_b_)); \
   } while (false)
 

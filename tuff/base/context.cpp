@@ -1,9 +1,6 @@
 // Contexts and what the machine grants this process; see context.h.
 #include "tuff/base/context.h"
 
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -13,6 +10,8 @@
 #include <string>
 
 #include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include "tuff/base/buffer.h"
 #include "tuff/base/error.h"
@@ -52,15 +51,15 @@ int usable_cpus() {
   long long used = 0;
   long long period = 0;
   if (std::sscanf(quota.c_str(), "%lld %lld", &used, &period) == 2 && period > 0) {
-    cpus = std::min(cpus, static_cast<int>(std::ceil(static_cast<double>(used) /
-                                                     static_cast<double>(period))));
+    cpus = std::min(
+        cpus, static_cast<int>(std::ceil(static_cast<double>(used) / static_cast<double>(period))));
   }
   return std::max(cpus, 1);
 }
 
 size_t usable_memory() {
-  const auto physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
-                        static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+  const auto physical =
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
   const std::string limit = first_line("/sys/fs/cgroup/memory.max");
   unsigned long long bytes = 0;
   if (std::sscanf(limit.c_str(), "%llu", &bytes) == 1 && bytes > 0) {

@@ -12,7 +12,7 @@ TUFF_NAMESPACE_BEGIN
 namespace {
 
 constexpr std::array<std::string_view, kDTypeCount> kNames = {
-    "bool",  "int8",   "int16",  "int32",   "int64",  "uint8",
+    "bool",   "int8",   "int16",  "int32",   "int64",  "uint8",
     "uint16", "uint32", "uint64", "float32", "float64"};
 constexpr std::array<size_t, kDTypeCount> kSizes = {1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8};
 

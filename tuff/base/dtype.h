@@ -48,10 +48,10 @@ TUFF_API DType floating_of(DType t);
 /// The DType of a C++ type; only the eleven element types have one.
 template <class T>
 struct dtype_traits;
-#define TUFF_DTYPE_(type, tag)                    \
-  template <>                                     \
-  struct dtype_traits<type> {                     \
-    static constexpr DType value = DType::tag;    \
+#define TUFF_DTYPE_(type, tag)                 \
+  template <>                                  \
+  struct dtype_traits<type> {                  \
+    static constexpr DType value = DType::tag; \
   };
 TUFF_DTYPE_(bool, bool_)
 TUFF_DTYPE_(int8_t, int8)
@@ -70,7 +70,9 @@ template <class T>
 inline constexpr DType dtype_of = dtype_traits<T>::value;
 
 template <class T>
-concept Element = requires { dtype_traits<T>::value; };
+concept Element = requires {
+  dtype_traits<T>::value;
+};
 
 /// Calls `f(T{})` with the C++ type of `dtype` (bool, int8_t, ..., double).
 template <class F>

@@ -29,10 +29,10 @@ class TUFF_API InvalidArgument : public Error {
 
 /// One task that failed during a run.
 struct TaskFailure {
-  std::string operation;    ///< name of the operation, e.g. "exp" or the name given to delayed()
-  uint32_t task = 0;        ///< task number in the plan
-  std::string block;        ///< block index as text, e.g. "(3, 0)"
-  std::exception_ptr cause; ///< what the task threw
+  std::string operation;     ///< name of the operation, e.g. "exp" or the name given to delayed()
+  uint32_t task = 0;         ///< task number in the plan
+  std::string block;         ///< block index as text, e.g. "(3, 0)"
+  std::exception_ptr cause;  ///< what the task threw
 };
 
 /// One or more tasks failed. What had not started was cancelled and every block was freed.

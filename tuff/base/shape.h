@@ -32,8 +32,7 @@ class PerAxis {
   }
   PerAxis(std::initializer_list<T> values) : PerAxis(values.begin(), values.end()) {}
   template <class It>
-    requires(!std::is_integral_v<It>)
-  PerAxis(It first, It last) {
+  requires(!std::is_integral_v<It>) PerAxis(It first, It last) {
     for (; first != last; ++first) push_back(static_cast<T>(*first));
   }
   size_t size() const { return size_; }
@@ -71,7 +70,8 @@ class PerAxis {
 
  private:
   static void check_rank(size_t count) {
-    if (count > kMaxRank) [[unlikely]] throw_rank(count);
+    if (count > kMaxRank) [[unlikely]]
+      throw_rank(count);
   }
   [[noreturn]] static void throw_rank(size_t count) {
     throw InvalidArgument("shape", std::to_string(count) + " axes; at most " +

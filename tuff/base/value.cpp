@@ -7,7 +7,8 @@ TUFF_NAMESPACE_BEGIN
 
 void Value::wrong_type(const std::type_info& asked) const {
   throw InternalError(fmt::format("[value] holds {}, asked for {}",
-                                  type_ != nullptr ? type_->info->name() : "nothing", asked.name()));
+                                  type_ != nullptr ? type_->info->name() : "nothing",
+                                  asked.name()));
 }
 
 void Value::not_copyable(const std::type_info& type) {

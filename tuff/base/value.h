@@ -22,8 +22,7 @@ class Value {
 
   Value() = default;
   template <class T>
-    requires(!std::is_same_v<std::remove_cvref_t<T>, Value>)
-  explicit Value(T&& value) {
+  requires(!std::is_same_v<std::remove_cvref_t<T>, Value>) explicit Value(T&& value) {
     emplace<std::remove_cvref_t<T>>(std::forward<T>(value));
   }
   Value(const Value& other) : type_(other.type_) {
@@ -67,7 +66,8 @@ class Value {
   /// The value. Throws InternalError when another type, or nothing, is held.
   template <class T>
   T& get() {
-    if (!holds<T>()) [[unlikely]] wrong_type(typeid(T));
+    if (!holds<T>()) [[unlikely]]
+      wrong_type(typeid(T));
     return *pointer<T>();
   }
   template <class T>
@@ -84,8 +84,8 @@ class Value {
   };
   template <class T>
   static constexpr bool held_inline =
-      sizeof(T) <= kInlineBytes && alignof(T) <= alignof(void*) &&
-      std::is_nothrow_move_constructible_v<T>;
+      sizeof(T) <= kInlineBytes &&
+      alignof(T) <= alignof(void*) && std::is_nothrow_move_constructible_v<T>;
 
   template <class T>
   T* pointer() {
@@ -125,7 +125,8 @@ class Value {
   }
   template <class T>
   static constexpr Type type_of = {
-      &typeid(T), held_inline<T> && std::is_trivially_destructible_v<T> ? nullptr : &destroy_value<T>,
+      &typeid(T),
+      held_inline<T>&& std::is_trivially_destructible_v<T> ? nullptr : &destroy_value<T>,
       &copy_value<T>, &relocate_value<T>};
 
   [[noreturn]] TUFF_API void wrong_type(const std::type_info& asked) const;

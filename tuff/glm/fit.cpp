@@ -26,20 +26,24 @@ constexpr int64_t kTaskBytes = int64_t{1} << 20;
 
 void check_options(const FitOptions& options) {
   if (!(options.alpha >= 0) || std::isinf(options.alpha)) {
-    throw InvalidArgument("fit", fmt::format("alpha is {}; accepted: 0 or any positive number", options.alpha));
+    throw InvalidArgument(
+        "fit", fmt::format("alpha is {}; accepted: 0 or any positive number", options.alpha));
   }
   if (!(options.tol > 0) || std::isinf(options.tol)) {
-    throw InvalidArgument("fit", fmt::format("tol is {}; accepted: any positive number", options.tol));
+    throw InvalidArgument("fit",
+                          fmt::format("tol is {}; accepted: any positive number", options.tol));
   }
   if (options.max_iter < 1) {
-    throw InvalidArgument("fit", fmt::format("max_iter is {}; at least 1 is needed", options.max_iter));
+    throw InvalidArgument("fit",
+                          fmt::format("max_iter is {}; at least 1 is needed", options.max_iter));
   }
 }
 
 void check_arrays(const Array& X, const Array& y, const FitOptions& options) {
   if (X.ndim() != 2 || y.ndim() != 1 || !(X.shape()[0] == y.shape()[0])) {
-    throw InvalidArgument("fit", fmt::format("X of shape {} and y of shape {}; accepted: (n, p) and (n,)",
-                                             tuff::to_string(X.shape()), tuff::to_string(y.shape())));
+    throw InvalidArgument("fit",
+                          fmt::format("X of shape {} and y of shape {}; accepted: (n, p) and (n,)",
+                                      tuff::to_string(X.shape()), tuff::to_string(y.shape())));
   }
   if (!X.shape()[1].is_known()) {
     throw InvalidArgument("fit", fmt::format("X of shape {} has an unknown number of columns; call "
@@ -50,8 +54,9 @@ void check_arrays(const Array& X, const Array& y, const FitOptions& options) {
   if (columns == 0) throw InvalidArgument("fit", "X has no columns; at least one is needed");
   const std::vector<std::string>& names = options.feature_names;
   if (!names.empty() && names.size() != static_cast<size_t>(columns)) {
-    throw InvalidArgument("fit", fmt::format("{} feature_names for {} columns; accepted: one per column, or none",
-                                             names.size(), columns));
+    throw InvalidArgument(
+        "fit", fmt::format("{} feature_names for {} columns; accepted: one per column, or none",
+                           names.size(), columns));
   }
 }
 
@@ -76,7 +81,9 @@ Array cut_rows(const Result& result, int64_t row_bytes) {
   }
   Chunks chunks = {AxisChunks::of(sizes)};
   if (result.chunks().size() == 2) chunks.push_back(AxisChunks::whole(result.shape()[1]));
-  return Array({std::make_shared<graph::MemoryLayer>(result.dtype(), std::move(chunks), std::move(blocks)), 0});
+  return Array(
+      {std::make_shared<graph::MemoryLayer>(result.dtype(), std::move(chunks), std::move(blocks)),
+       0});
 }
 
 /// X as float64 in whole rows, y cut like it, both in memory.
@@ -91,7 +98,8 @@ Rows load(const Array& X, const Array& y, const FitOptions& options) {
     target = target.rechunk(std::vector<std::vector<int64_t>>{rows});
   }
   const std::vector<Result> results = tuff::compute({features, target}, options.run);
-  if (results[0].shape()[0] == 0) throw InvalidArgument("fit", "X and y have no rows; at least one is needed");
+  if (results[0].shape()[0] == 0)
+    throw InvalidArgument("fit", "X and y have no rows; at least one is needed");
   const int64_t row_bytes = 8 * results[0].shape()[1];
   return {cut_rows(results[0], row_bytes), cut_rows(results[1], row_bytes)};
 }
@@ -122,16 +130,20 @@ std::pair<int64_t, double> first_where(const Array& array, std::optional<int64_t
   const auto [row, value] =
       first_where(rows.X, static_cast<int64_t>(column), [](double v) { return !std::isfinite(v); });
   if (row < 0) {
-    throw InvalidArgument("fit", fmt::format("feature '{}' has values so large that their squares overflow; "
-                                             "rescale it", name));
+    throw InvalidArgument(
+        "fit", fmt::format("feature '{}' has values so large that their squares overflow; "
+                           "rescale it",
+                           name));
   }
-  throw InvalidArgument("fit", fmt::format("feature '{}' is {} in row {}; accepted: finite numbers", name, value, row));
+  throw InvalidArgument("fit", fmt::format("feature '{}' is {} in row {}; accepted: finite numbers",
+                                           name, value, row));
 }
 
 [[noreturn]] void refuse_target(const Rows& rows) {
   const auto [row, value] = first_where(rows.y, {}, [](double v) { return v != 0 && v != 1; });
-  throw InvalidArgument("fit", fmt::format("the target is {} in row {}; the logistic family accepts 0 and 1", value,
-                                           row));
+  throw InvalidArgument(
+      "fit",
+      fmt::format("the target is {} in row {}; the logistic family accepts 0 and 1", value, row));
 }
 
 /// What one pass over the loaded data tells.
@@ -144,24 +156,28 @@ struct Summary {
 Summary check_data(Rows& rows, const FitOptions& options, const std::vector<std::string>& names) {
   const bool classes = options.family.undecided != nullptr;
   const Array y = rows.y;
-  const std::vector<Result> results =
-      tuff::compute({mean(rows.X, {.axes = 0}), tuff::std(rows.X, {.axes = 0}), mean(y.astype(DType::float64)),
-                     classes ? all((y == 0) || (y == 1)) : all(y == y), y != 0},
-                    options.run);
-  Summary summary{results[0].to_vector<double>(), results[1].to_vector<double>(), results[2].item<double>()};
+  const std::vector<Result> results = tuff::compute(
+      {mean(rows.X, {.axes = 0}), tuff::std(rows.X, {.axes = 0}), mean(y.astype(DType::float64)),
+       classes ? all((y == 0) || (y == 1)) : all(y == y), y != 0},
+      options.run);
+  Summary summary{results[0].to_vector<double>(), results[1].to_vector<double>(),
+                  results[2].item<double>()};
   for (size_t j = 0; j < names.size(); ++j) {
-    if (!std::isfinite(summary.mean[j]) || !std::isfinite(summary.sd[j])) refuse_column(rows, names[j], j);
+    if (!std::isfinite(summary.mean[j]) || !std::isfinite(summary.sd[j]))
+      refuse_column(rows, names[j], j);
   }
   if (classes) {
     if (!results[3].item<bool>()) refuse_target(rows);
     if (summary.mean_of_y == 0 || summary.mean_of_y == 1) {
-      throw InvalidArgument("fit", fmt::format("the target has one class: every row is {}; two are needed",
-                                               summary.mean_of_y));
+      throw InvalidArgument("fit",
+                            fmt::format("the target has one class: every row is {}; two are needed",
+                                        summary.mean_of_y));
     }
     rows.y = Array(results[4]);
   } else if (!std::isfinite(summary.mean_of_y)) {
     const auto [row, value] = first_where(y, {}, [](double v) { return !std::isfinite(v); });
-    throw InvalidArgument("fit", fmt::format("the target is {} in row {}; accepted: finite numbers", value, row));
+    throw InvalidArgument(
+        "fit", fmt::format("the target is {} in row {}; accepted: finite numbers", value, row));
   }
   return summary;
 }
@@ -171,20 +187,23 @@ Summary check_data(Rows& rows, const FitOptions& options, const std::vector<std:
 /// A standard deviation this small against the mean is rounding.
 constexpr double kConstant = 1e-13;
 
-Scaling choose_scaling(const Summary& summary, const FitOptions& options, const std::vector<std::string>& names) {
+Scaling choose_scaling(const Summary& summary, const FitOptions& options,
+                       const std::vector<std::string>& names) {
   Scaling scaling{summary.mean, summary.sd, options.fit_intercept};
   for (size_t j = 0; j < names.size(); ++j) {
     const bool constant = summary.sd[j] <= kConstant * std::fabs(summary.mean[j]);
     if (options.fit_intercept && constant && options.alpha == 0) {
-      throw InvalidArgument("fit", fmt::format("feature '{}' is constant ({}), which the intercept already is; "
-                                               "leave it out",
-                                               names[j], summary.mean[j]));
+      throw InvalidArgument(
+          "fit", fmt::format("feature '{}' is constant ({}), which the intercept already is; "
+                             "leave it out",
+                             names[j], summary.mean[j]));
     }
     if (!options.fit_intercept) scaling.scale[j] = std::hypot(summary.mean[j], summary.sd[j]);
     if (constant && options.fit_intercept) scaling.scale[j] = std::fabs(summary.mean[j]);
     if (scaling.scale[j] > 0) continue;
     if (options.alpha == 0) {
-      throw InvalidArgument("fit", fmt::format("feature '{}' is 0 in every row; leave it out", names[j]));
+      throw InvalidArgument("fit",
+                            fmt::format("feature '{}' is 0 in every row; leave it out", names[j]));
     }
     scaling.scale[j] = 1;
   }
@@ -202,7 +221,9 @@ SolverResult solve(ScaledObjective& objective, double null_eta, int64_t rows,
   solver.max_iter = options.max_iter;
   solver.rows = rows;
   if (options.on_iteration) {
-    solver.on_iteration = [&](int n, double value, double norm) { options.on_iteration({n, value, norm}); };
+    solver.on_iteration = [&](int n, double value, double norm) {
+      options.on_iteration({n, value, norm});
+    };
   }
   const auto name = [&](size_t column) {
     return column < names.size() ? fmt::format("feature '{}'", names[column]) : "the intercept";
@@ -211,18 +232,23 @@ SolverResult solve(ScaledObjective& objective, double null_eta, int64_t rows,
     return options.solver == Solver::newton ? newton(objective, std::move(start), solver)
                                             : lbfgs(objective, std::move(start), solver);
   } catch (const SingularHessian& e) {
-    throw InvalidArgument("fit", fmt::format("singular Hessian: {} is a linear combination of the other features; "
-                                             "leave it out, or set alpha > 0",
-                                             name(e.column())));
+    throw InvalidArgument(
+        "fit", fmt::format("singular Hessian: {} is a linear combination of the other features; "
+                           "leave it out, or set alpha > 0",
+                           name(e.column())));
   } catch (const SeparableData& e) {
     throw InvalidArgument(
-        "fit", e.complete()
-                   ? fmt::format("the classes are separable: a combination of the features ({} above all) tells them "
-                                 "apart in every row, so that coefficients grow without bound; set alpha > 0",
-                                 name(e.column()))
-                   : fmt::format("the classes are quasi-separable: the coefficient of {} grows without bound; set "
-                                 "alpha > 0, or leave it out",
-                                 name(e.column())));
+        "fit",
+        e.complete()
+            ? fmt::format(
+                  "the classes are separable: a combination of the features ({} above all) tells "
+                  "them "
+                  "apart in every row, so that coefficients grow without bound; set alpha > 0",
+                  name(e.column()))
+            : fmt::format(
+                  "the classes are quasi-separable: the coefficient of {} grows without bound; set "
+                  "alpha > 0, or leave it out",
+                  name(e.column())));
   }
 }
 
@@ -246,8 +272,8 @@ FitResult fit(const Array& X, const Array& y, const FitOptions& options) {
 
   const std::unique_ptr<Objective> sum = make_objective(options.family, rows, options.run);
   ScaledObjective objective(*sum, scaling, model.rows, options.alpha);
-  SolverResult solved = solve(objective, options.family.null_eta(summary.mean_of_y), model.rows, options,
-                              model.feature_names);
+  SolverResult solved = solve(objective, options.family.null_eta(summary.mean_of_y), model.rows,
+                              options, model.feature_names);
 
   model.coef = scaling.coefficients(solved.point);
   model.intercept = model.coef.back();
@@ -267,8 +293,9 @@ FitResult fit(const Array& X, const Array& y, const FitOptions& options) {
 Array predict(const FitResult& model, const Array& X) {
   if (X.ndim() != 2 || !X.shape()[1].is_known() ||
       X.shape()[1].value() != static_cast<int64_t>(model.coef.size())) {
-    throw InvalidArgument("predict", fmt::format("X of shape {} for a model of {} columns; accepted: (n, {})",
-                                                 tuff::to_string(X.shape()), model.coef.size(), model.coef.size()));
+    throw InvalidArgument(
+        "predict", fmt::format("X of shape {} for a model of {} columns; accepted: (n, {})",
+                               tuff::to_string(X.shape()), model.coef.size(), model.coef.size()));
   }
   if (model.family != logistic().name) {
     throw InvalidArgument("predict", fmt::format("family '{}'; accepted: logistic", model.family));

@@ -57,10 +57,10 @@ struct FitResult {
   double gradient_norm = 0;
   std::vector<double> objective_history;      ///< at the start and after each iteration
   std::vector<double> gradient_norm_history;  ///< likewise
-  int64_t passes = 0;                         ///< over the data in memory, the check of the data included
+  int64_t passes = 0;  ///< over the data in memory, the check of the data included
   int64_t rows = 0;
   double alpha = 0;
-  double seconds = 0;                         ///< of fit() after the data were in memory
+  double seconds = 0;  ///< of fit() after the data were in memory
 };
 
 /// Fits the model of `y` (n,) on the columns of `X` (n, p) by maximum likelihood. Both are computed once

@@ -61,8 +61,8 @@ struct Accepted {
 
 /// A step along `d` whose slope is acceptable, or nothing. Convex: the slope only grows along `d`, so it
 /// alone says on which side of the minimum a trial lies.
-std::optional<Accepted> search(Objective& objective, const std::vector<double>& point, const Evaluation& from,
-                               const std::vector<double>& d, double first) {
+std::optional<Accepted> search(Objective& objective, const std::vector<double>& point,
+                               const Evaluation& from, const std::vector<double>& d, double first) {
   const double slope0 = dot(from.gradient, d);
   double low = 0, low_slope = slope0, high = 0, high_slope = 0, t = first;
   bool bracketed = false;

@@ -54,8 +54,8 @@ class LogisticPassTask final : public TaskFunction {
 
 }  // namespace
 
-LogisticPassLayer::LogisticPassLayer(const graph::Port& X, const graph::Port& y, const graph::Port& betas,
-                                     LogisticWants wants)
+LogisticPassLayer::LogisticPassLayer(const graph::Port& X, const graph::Port& y,
+                                     const graph::Port& betas, LogisticWants wants)
     : Layer({X, y, betas}, DType::float64, sums_chunks(X, betas, wants)), wants_(wants) {
   TUFF_CHECK_EQ(graph::output_of(X).chunks[1]->count(), size_t{1});
   TUFF_CHECK(same_chunks(graph::output_of(X).chunks[0], graph::output_of(y).chunks[0]));
@@ -78,8 +78,9 @@ graph::LayerPtr LogisticPassLayer::with_inputs(std::vector<graph::Port> inputs) 
 
 void LogisticPassLayer::write(graph::LayerWriter& writer) const {
   if (!writer.local) {
-    throw InvalidArgument("serialize", "logistic_pass is compiled code and does not travel; make_objective "
-                                       "without its twin gives the same pass as expressions, which do");
+    throw InvalidArgument("serialize",
+                          "logistic_pass is compiled code and does not travel; make_objective "
+                          "without its twin gives the same pass as expressions, which do");
   }
   writer.put(static_cast<uint8_t>(wants_));
 }

@@ -26,7 +26,8 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
-std::vector<double> moved(const std::vector<double>& point, double t, const std::vector<double>& step) {
+std::vector<double> moved(const std::vector<double>& point, double t,
+                          const std::vector<double>& step) {
   std::vector<double> to = point;
   for (size_t j = 0; j < to.size(); ++j) to[j] += t * step[j];
   return to;
@@ -52,7 +53,8 @@ double shorter_step(Objective& objective, const std::vector<double>& point, doub
     }
     const std::vector<Evaluation> trials = objective.evaluate(points, Wants::value);
     for (size_t k = 0; k < kTrials; ++k) {
-      if (std::isfinite(trials[k].value) && decreases(value, trials[k].value, lengths[k], slope)) return lengths[k];
+      if (std::isfinite(trials[k].value) && decreases(value, trials[k].value, lengths[k], slope))
+        return lengths[k];
     }
   }
   return 0;

@@ -29,7 +29,9 @@ struct Pass {
 class PlannedObjective : public Objective {
  public:
   PlannedObjective(Rows rows, const RunOptions& run)
-      : rows_(std::move(rows)), run_(run), features_(static_cast<size_t>(rows_.X.shape()[1].value())) {}
+      : rows_(std::move(rows)),
+        run_(run),
+        features_(static_cast<size_t>(rows_.X.shape()[1].value())) {}
   size_t dimension() const override { return features_ + 1; }
   int64_t passes() const override { return passes_; }
   std::vector<Evaluation> evaluate(std::span<const double> points, Wants wants) override {
@@ -39,12 +41,14 @@ class PlannedObjective : public Objective {
     ++passes_;
     return run_pass(pass, points, count, wants);
   }
-  std::vector<graph::Port> layers(Wants wants) const { return compile_pass(1, wants).plan->outputs(); }
+  std::vector<graph::Port> layers(Wants wants) const {
+    return compile_pass(1, wants).plan->outputs();
+  }
 
  protected:
   virtual Pass compile_pass(size_t count, Wants wants) const = 0;
-  virtual std::vector<Evaluation> run_pass(const Pass& pass, std::span<const double> points, size_t count,
-                                           Wants wants) const = 0;
+  virtual std::vector<Evaluation> run_pass(const Pass& pass, std::span<const double> points,
+                                           size_t count, Wants wants) const = 0;
   Rows rows_;
   RunOptions run_;
   size_t features_;
@@ -60,14 +64,18 @@ class LogisticObjective final : public PlannedObjective {
   using PlannedObjective::PlannedObjective;
 
  private:
-  static kernels::LogisticWants kernel_wants(Wants wants) { return static_cast<kernels::LogisticWants>(wants); }
+  static kernels::LogisticWants kernel_wants(Wants wants) {
+    return static_cast<kernels::LogisticWants>(wants);
+  }
 
   Pass compile_pass(size_t count, Wants wants) const override {
     Pass pass;
-    pass.betas.emplace_back("beta", Dims{static_cast<int64_t>(count), static_cast<int64_t>(dimension())},
+    pass.betas.emplace_back("beta",
+                            Dims{static_cast<int64_t>(count), static_cast<int64_t>(dimension())},
                             DType::float64);
     const graph::Port sums{
-        std::make_shared<LogisticPassLayer>(rows_.X, rows_.y, pass.betas[0], kernel_wants(wants)), 0};
+        std::make_shared<LogisticPassLayer>(rows_.X, rows_.y, pass.betas[0], kernel_wants(wants)),
+        0};
     pass.plan = compile({graph::combine_tree(ops::Reduction::sum, sums, Axes{0})});
     return pass;
   }
@@ -75,8 +83,10 @@ class LogisticObjective final : public PlannedObjective {
   std::vector<Evaluation> run_pass(const Pass& pass, std::span<const double> points, size_t count,
                                    Wants wants) const override {
     const size_t q = dimension();
-    const Block beta = Block::copy_of<double>(points, {static_cast<int64_t>(count), static_cast<int64_t>(q)});
-    const std::vector<double> sums = pass.plan->run({{pass.betas[0], beta}}, run_)[0].to_vector<double>();
+    const Block beta =
+        Block::copy_of<double>(points, {static_cast<int64_t>(count), static_cast<int64_t>(q)});
+    const std::vector<double> sums =
+        pass.plan->run({{pass.betas[0], beta}}, run_)[0].to_vector<double>();
     const size_t each = kernels::logistic_sum_count(features_, kernel_wants(wants));
     std::vector<Evaluation> evaluations(count);
     for (size_t k = 0; k < count; ++k) {
@@ -129,8 +139,10 @@ class FamilyObjective final : public PlannedObjective {
     const size_t p = features_, q = p + 1;
     std::vector<Binding> bindings;
     for (size_t k = 0; k < count; ++k) {
-      bindings.push_back({pass.betas[2 * k], Block::copy_of<double>(points.subspan(k * q, p), {int64_t(p)})});
-      bindings.push_back({pass.betas[2 * k + 1], Block::copy_of<double>(points.subspan(k * q + p, 1), {1})});
+      bindings.push_back(
+          {pass.betas[2 * k], Block::copy_of<double>(points.subspan(k * q, p), {int64_t(p)})});
+      bindings.push_back(
+          {pass.betas[2 * k + 1], Block::copy_of<double>(points.subspan(k * q + p, 1), {1})});
     }
     const std::vector<Result> results = pass.plan->run(std::move(bindings), run_);
     std::vector<Evaluation> evaluations(count);
@@ -158,7 +170,8 @@ class FamilyObjective final : public PlannedObjective {
   Family family_;
 };
 
-std::unique_ptr<PlannedObjective> make_planned(const Family& family, Rows rows, const RunOptions& run, bool twin) {
+std::unique_ptr<PlannedObjective> make_planned(const Family& family, Rows rows,
+                                               const RunOptions& run, bool twin) {
   if (twin && family.name == logistic().name && rows.y.dtype() == DType::bool_) {
     return std::make_unique<LogisticObjective>(std::move(rows), run);
   }
@@ -167,11 +180,13 @@ std::unique_ptr<PlannedObjective> make_planned(const Family& family, Rows rows, 
 
 }  // namespace
 
-std::unique_ptr<Objective> make_objective(const Family& family, Rows rows, const RunOptions& run, bool twin) {
+std::unique_ptr<Objective> make_objective(const Family& family, Rows rows, const RunOptions& run,
+                                          bool twin) {
   return make_planned(family, std::move(rows), run, twin);
 }
 
-std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants, bool twin) {
+std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants,
+                                     bool twin) {
   return make_planned(family, rows, {}, twin)->layers(wants);
 }
 
@@ -245,8 +260,8 @@ void ScaledObjective::scale_hessian(Evaluation& e) const {
   const double corner = h[p * from + p];
   for (size_t i = 0; i < p; ++i) {
     for (size_t j = 0; j < p; ++j) {
-      const double centred = h[i * from + j] - mean(i) * h[p * from + j] - mean(j) * h[i * from + p] +
-                             mean(i) * mean(j) * corner;
+      const double centred = h[i * from + j] - mean(i) * h[p * from + j] -
+                             mean(j) * h[i * from + p] + mean(i) * mean(j) * corner;
       const double penalty = i == j ? alpha_ : 0.0;
       e.hessian[i * q + j] = (centred / rows_ + penalty) / (scaling_.scale[i] * scaling_.scale[j]);
     }

@@ -45,11 +45,12 @@ struct Rows {
 
 /// The sum over rows of `family`'s loss, as a function of p coefficients and the intercept (last).
 /// Families with a hand-tuned twin use it when `twin` holds and y is bool; all else is a block program.
-TUFF_API std::unique_ptr<Objective> make_objective(const Family& family, Rows rows, const RunOptions& run,
-                                                   bool twin = true);
+TUFF_API std::unique_ptr<Objective> make_objective(const Family& family, Rows rows,
+                                                   const RunOptions& run, bool twin = true);
 
 /// The optimised graph of one pass of that objective, for pictures and explanations.
-TUFF_API std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants, bool twin = true);
+TUFF_API std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants,
+                                              bool twin = true);
 
 /// Column means and scales, by which a model becomes one of columns with mean 0 and scale 1:
 /// theta_j = scale_j beta_j, and theta_p = intercept + sum of mean_j beta_j. Without an intercept nothing

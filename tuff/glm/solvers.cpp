@@ -22,12 +22,15 @@ std::string_view to_string(StopReason reason) {
 }
 
 SingularHessian::SingularHessian(size_t column)
-    : Error(fmt::format("[newton] singular Hessian: column {} is a linear combination of those before it", column)),
+    : Error(fmt::format(
+          "[newton] singular Hessian: column {} is a linear combination of those before it",
+          column)),
       column_(column) {}
 
 SeparableData::SeparableData(bool complete, size_t column)
-    : Error(fmt::format("[fit] the classes are {}separable: the coefficient of column {} grows without bound",
-                        complete ? "" : "quasi-", column)),
+    : Error(fmt::format(
+          "[fit] the classes are {}separable: the coefficient of column {} grows without bound",
+          complete ? "" : "quasi-", column)),
       complete_(complete),
       column_(column) {}
 

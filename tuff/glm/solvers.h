@@ -16,10 +16,10 @@ TUFF_NAMESPACE_BEGIN
 namespace glm {
 
 enum class StopReason {
-  gradient,         ///< the largest entry of the gradient is at most tol
-  decrement,        ///< Newton: the predicted decrease per row is at most tol^2 / 2
-  max_iter,         ///< not converged: iterations used up
-  stalled,          ///< not converged: rounding hides any further decrease
+  gradient,   ///< the largest entry of the gradient is at most tol
+  decrement,  ///< Newton: the predicted decrease per row is at most tol^2 / 2
+  max_iter,   ///< not converged: iterations used up
+  stalled,    ///< not converged: rounding hides any further decrease
 };
 /// "gradient", "decrement", "max_iter", "stalled".
 TUFF_API std::string_view to_string(StopReason reason);
@@ -36,12 +36,12 @@ struct SolverOptions {
 
 struct SolverResult {
   std::vector<double> point;
-  Evaluation at;                      ///< at `point`, with gradient
-  int n_iter = 0;                     ///< accepted steps
+  Evaluation at;   ///< at `point`, with gradient
+  int n_iter = 0;  ///< accepted steps
   StopReason stop_reason = StopReason::max_iter;
   bool converged = false;
-  std::vector<double> values;         ///< at the start and after each step
-  std::vector<double> gradient_norms; ///< largest absolute entry, likewise
+  std::vector<double> values;          ///< at the start and after each step
+  std::vector<double> gradient_norms;  ///< largest absolute entry, likewise
 };
 
 /// The Hessian is not positive definite: `column` is, to rounding, a linear combination of the columns
@@ -71,14 +71,16 @@ class TUFF_API SeparableData : public Error {
 /// Newton's method with Cholesky and step halving. One pass per iteration, which brings value, gradient
 /// and Hessian at once; after a rejected step, one pass tries four shorter ones.
 /// Throws SingularHessian and SeparableData. Source: Boyd & Vandenberghe 2004, section 9.5.
-TUFF_API SolverResult newton(Objective& objective, std::vector<double> start, const SolverOptions& options);
+TUFF_API SolverResult newton(Objective& objective, std::vector<double> start,
+                             const SolverOptions& options);
 
 /// Limited-memory BFGS with a line search on the derivative, which for convex functions needs no more
 /// and is not misled by rounding of the value. One pass per trial step. With at most kMaxChecked
 /// coefficients the first pass and one more at the optimum bring the Hessian too, to find what newton() finds.
 /// Throws as newton(). Source: Nocedal & Wright 2006, algorithm 7.4; the acceptance by derivative is that
 /// of Hager & Zhang 2005, eq. 4.1.
-TUFF_API SolverResult lbfgs(Objective& objective, std::vector<double> start, const SolverOptions& options);
+TUFF_API SolverResult lbfgs(Objective& objective, std::vector<double> start,
+                            const SolverOptions& options);
 
 namespace detail {
 

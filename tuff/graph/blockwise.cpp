@@ -174,14 +174,16 @@ void Emitter::store(uint32_t value, uint32_t output) {
 
 // ---- BlockwiseLayer ------------------------------------------------------------------------------
 
-BlockwiseLayer::BlockwiseLayer(std::vector<Port> inputs, DType dtype, Chunks chunks, Alignment alignment)
+BlockwiseLayer::BlockwiseLayer(std::vector<Port> inputs, DType dtype, Chunks chunks,
+                               Alignment alignment)
     : Layer(std::move(inputs), dtype, std::move(chunks)), alignment_(std::move(alignment)) {}
 
 void BlockwiseLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
   const Dims index = grid_index(task, grid_of(outputs()[0].chunks));
   Dims space(alignment_.space.size(), 0);
   for (size_t a = 0; a < alignment_.output.size(); ++a) {
-    if (alignment_.output[a] != kNoLabel) space[static_cast<size_t>(alignment_.output[a])] = index[a];
+    if (alignment_.output[a] != kNoLabel)
+      space[static_cast<size_t>(alignment_.output[a])] = index[a];
   }
   for (uint32_t k = 0; k < inputs().size(); ++k) {
     const LabelMap& map = alignment_.inputs[k];
@@ -210,7 +212,8 @@ ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs
       op_(op),
       types_(types) {}
 
-uint32_t ElementwiseLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap&) const {
+uint32_t ElementwiseLayer::emit(Emitter& emitter, std::span<const uint32_t> args,
+                                const LabelMap&) const {
   std::array<uint32_t, 3> cast_args{};
   for (size_t k = 0; k < args.size(); ++k) {
     const bool condition = op_ == ops::Elementwise::where && k == 0;
@@ -220,14 +223,16 @@ uint32_t ElementwiseLayer::emit(Emitter& emitter, std::span<const uint32_t> args
   if (!is_floating(types_.operand)) {
     // Whole numbers are their own floor, never NaN, and absolute values of unsigned ones are themselves.
     if (rule == ops::TypeRule::rounding) return cast_args[0];
-    if (op_ == ops::Elementwise::absolute && !is_signed_integer(types_.operand)) return cast_args[0];
+    if (op_ == ops::Elementwise::absolute && !is_signed_integer(types_.operand))
+      return cast_args[0];
     if (rule == ops::TypeRule::predicate) {
       std::array<std::byte, 8> answer{};
       answer[0] = std::byte{op_ == ops::Elementwise::isfinite};
       return emitter.constant(DType::bool_, answer);
     }
   }
-  return emitter.elementwise(op_, types_.operand, types_.result, std::span(cast_args.data(), args.size()));
+  return emitter.elementwise(op_, types_.operand, types_.result,
+                             std::span(cast_args.data(), args.size()));
 }
 
 LayerPtr ElementwiseLayer::with_inputs(std::vector<Port> inputs) const {
@@ -249,14 +254,16 @@ void check_broadcast(LayerReader& reader, const std::vector<Port>& inputs, const
     if (chunks.size() > space.size()) reader.fail("an input of higher rank than its result");
     for (size_t a = 0; a < chunks.size(); ++a) {
       const AxisChunksPtr& axis = space[space.size() - chunks.size() + a];
-      if (!is_one(chunks[a]) && !same_chunks(chunks[a], axis)) reader.fail("inputs cut differently");
+      if (!is_one(chunks[a]) && !same_chunks(chunks[a], axis))
+        reader.fail("inputs cut differently");
     }
   }
 }
 
 }  // namespace
 
-LayerPtr ElementwiseLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view name) {
+LayerPtr ElementwiseLayer::read(LayerReader& reader, std::vector<Port> inputs,
+                                std::string_view name) {
   const DType operand = reader.dtype();
   const DType result = reader.dtype();
   Chunks space = reader.get_chunks();
@@ -326,7 +333,8 @@ LayerPtr FullLayer::read(LayerReader& reader, std::vector<Port> inputs, std::str
 IndexLayer::IndexLayer(AxisChunksPtr axis)
     : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(Chunks{axis})) {}
 
-uint32_t IndexLayer::emit(Emitter& emitter, std::span<const uint32_t>, const LabelMap& labels) const {
+uint32_t IndexLayer::emit(Emitter& emitter, std::span<const uint32_t>,
+                          const LabelMap& labels) const {
   // An axis of extent 1 that meets a longer one has no label, and only position 0.
   if (labels[0] == kNoLabel) return emitter.constant(DType::int64, {});
   return emitter.index(static_cast<uint32_t>(labels[0]));
@@ -348,7 +356,8 @@ LayerPtr IndexLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
 RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks)
     : BlockwiseLayer({}, dtype, chunks, plain_alignment(chunks)), normal_(normal), key_(key) {}
 
-uint32_t RandomLayer::emit(Emitter& emitter, std::span<const uint32_t>, const LabelMap& labels) const {
+uint32_t RandomLayer::emit(Emitter& emitter, std::span<const uint32_t>,
+                           const LabelMap& labels) const {
   kernels::ProgramSource source;
   source.key = key_;
   source.axes = labels;
@@ -369,7 +378,9 @@ void RandomLayer::write(LayerWriter& writer) const {
   writer.put_chunks(alignment().space);
 }
 
-std::string RandomLayer::note() const { return fmt::format("seed {} stream {}", key_.seed, key_.stream); }
+std::string RandomLayer::note() const {
+  return fmt::format("seed {} stream {}", key_.seed, key_.stream);
+}
 
 LayerPtr RandomLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view name) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
@@ -424,12 +435,14 @@ class RelabelTask final : public TaskFunction {
 }  // namespace
 
 RelabelLayer::RelabelLayer(Port input, LabelMap from, Chunks chunks)
-    : BlockwiseLayer({input}, output_of(input).dtype, chunks, relabel_alignment(input, from, chunks)),
+    : BlockwiseLayer({input}, output_of(input).dtype, chunks,
+                     relabel_alignment(input, from, chunks)),
       from_(from) {
   const Chunks& given = output_of(input).chunks;
   for (size_t a = 0; a < from.size(); ++a) {
-    view_ = view_ && (from[a] == kNoLabel ? is_one(chunks[a])
-                                          : same_chunks(given[static_cast<size_t>(from[a])], chunks[a]));
+    view_ = view_ &&
+            (from[a] == kNoLabel ? is_one(chunks[a])
+                                 : same_chunks(given[static_cast<size_t>(from[a])], chunks[a]));
   }
 }
 
@@ -449,7 +462,9 @@ void RelabelLayer::write(LayerWriter& writer) const {
 
 std::string RelabelLayer::note() const {
   std::string text;
-  for (int8_t axis : from_) text += fmt::format("{}{}", text.empty() ? "" : ", ", axis == kNoLabel ? "new" : fmt::format("{}", axis));
+  for (int8_t axis : from_)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ",
+                        axis == kNoLabel ? "new" : fmt::format("{}", axis));
   return fmt::format("axes ({})", text);
 }
 
@@ -467,7 +482,8 @@ LayerPtr RelabelLayer::read(LayerReader& reader, std::vector<Port> inputs, std::
   uint32_t used = 0;
   for (size_t a = 0; a < rank; ++a) {
     const auto axis = reader.get<int8_t>();
-    if (axis < kNoLabel || axis >= static_cast<int>(given.size())) reader.fail("an axis out of range");
+    if (axis < kNoLabel || axis >= static_cast<int>(given.size()))
+      reader.fail("an axis out of range");
     if (axis != kNoLabel && ((used >> axis) & 1) != 0) reader.fail("an axis used twice");
     if (axis != kNoLabel) used |= 1U << axis;
     from.push_back(axis);
@@ -480,7 +496,8 @@ LayerPtr RelabelLayer::read(LayerReader& reader, std::vector<Port> inputs, std::
     if (!is_one(axis) && !same_chunks(axis, chunks[a])) reader.fail("axes cut differently");
   }
   for (size_t a = 0; a < given.size(); ++a) {
-    if (((used >> a) & 1) == 0 && !is_one(given[a])) reader.fail("a dropped axis of extent other than 1");
+    if (((used >> a) & 1) == 0 && !is_one(given[a]))
+      reader.fail("a dropped axis of extent other than 1");
   }
   return std::make_shared<RelabelLayer>(inputs[0], from, std::move(chunks));
 }
@@ -527,14 +544,18 @@ ReduceLayer::ReduceLayer(ops::Reduction reduction, DType element, Port input, Ax
       element_(element),
       axes_(axes) {}
 
-std::string_view ReduceLayer::name() const { return kPartialNames[static_cast<size_t>(reduction_)]; }
+std::string_view ReduceLayer::name() const {
+  return kPartialNames[static_cast<size_t>(reduction_)];
+}
 
-uint32_t ReduceLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const {
+uint32_t ReduceLayer::emit(Emitter& emitter, std::span<const uint32_t> args,
+                           const LabelMap& labels) const {
   const uint32_t value = emitter.cast(args[0], element_);
   // Over no axes there is nothing to reduce, and the result may be used again in the same program.
   LabelSet over = 0;
   for (int64_t axis : axes_) {
-    if (labels[static_cast<size_t>(axis)] != kNoLabel) over |= bit(labels[static_cast<size_t>(axis)]);
+    if (labels[static_cast<size_t>(axis)] != kNoLabel)
+      over |= bit(labels[static_cast<size_t>(axis)]);
   }
   if (over == 0 && reduction_ != ops::Reduction::moments) return value;
   return emitter.reduce(reduction_, value, set_of(labels), over);
@@ -565,7 +586,8 @@ LayerPtr ReduceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::s
   for (size_t r = 0; r < std::size(kPartialNames); ++r) {
     if (kPartialNames[r] != name) continue;
     const auto reduction = static_cast<ops::Reduction>(r);
-    if (kernels::find_reduction(reduction, element) == nullptr) reader.fail("a reduction of that type");
+    if (kernels::find_reduction(reduction, element) == nullptr)
+      reader.fail("a reduction of that type");
     if (reduction == ops::Reduction::moments && output_of(inputs[0]).chunks.size() == kMaxRank) {
       reader.fail("a rank out of range");
     }
@@ -604,7 +626,8 @@ Chunks MatmulLayer::output_chunks(const Alignment& alignment) {
   for (size_t a = 0; a < alignment.output.size(); ++a) {
     const AxisChunksPtr& axis = alignment.space[static_cast<size_t>(alignment.output[a])];
     const bool collapsed = ((alignment.collapsed >> a) & 1) != 0;
-    chunks.push_back(collapsed ? AxisChunks::regular(static_cast<int64_t>(axis->count()), 1) : axis);
+    chunks.push_back(collapsed ? AxisChunks::regular(static_cast<int64_t>(axis->count()), 1)
+                               : axis);
   }
   return chunks;
 }
@@ -647,7 +670,8 @@ uint32_t spread(Emitter& emitter, uint32_t value, LabelSet labels) {
 
 }  // namespace
 
-uint32_t MatmulLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const {
+uint32_t MatmulLayer::emit(Emitter& emitter, std::span<const uint32_t> args,
+                           const LabelMap& labels) const {
   const int8_t inner = labels[static_cast<size_t>(axis_k())];
   const LabelSet k = inner == kNoLabel ? LabelSet{0} : bit(inner);
   const auto factor = [&](size_t input) {
@@ -666,18 +690,24 @@ uint32_t MatmulLayer::emit(Emitter& emitter, std::span<const uint32_t> args, con
     if (has_j_) return emitter.contract(Code::row_sums, b, a, k);
     const uint32_t pair[2] = {a, b};
     const DType t = emitter.dtype_of_value(a);
-    return emitter.reduce(ops::Reduction::sum, emitter.elementwise(ops::Elementwise::multiply, t, t, pair), k, k);
+    return emitter.reduce(ops::Reduction::sum,
+                          emitter.elementwise(ops::Elementwise::multiply, t, t, pair), k, k);
   }
   if (k == 0) {  // an inner extent of 1: nothing to sum
     const uint32_t pair[2] = {a, b};
-    return emitter.elementwise(ops::Elementwise::multiply, outputs()[0].dtype, outputs()[0].dtype, pair);
+    return emitter.elementwise(ops::Elementwise::multiply, outputs()[0].dtype, outputs()[0].dtype,
+                               pair);
   }
   // A matrix of one column (or one row, from the left) is read as a vector.
-  const auto is_matrix = [&](bool has, int axis) { return has && labels[static_cast<size_t>(axis)] != kNoLabel; };
+  const auto is_matrix = [&](bool has, int axis) {
+    return has && labels[static_cast<size_t>(axis)] != kNoLabel;
+  };
   if (has_i_ && labels[static_cast<size_t>(axis_i())] == 0) {
-    return emitter.contract(is_matrix(has_j_, axis_j()) ? Code::times_matrix : Code::times_vector, a, b, k);
+    return emitter.contract(is_matrix(has_j_, axis_j()) ? Code::times_matrix : Code::times_vector,
+                            a, b, k);
   }
-  return emitter.contract(is_matrix(has_i_, axis_i()) ? Code::times_matrix : Code::times_vector, b, a, k);
+  return emitter.contract(is_matrix(has_i_, axis_i()) ? Code::times_matrix : Code::times_vector, b,
+                          a, k);
 }
 
 LayerPtr MatmulLayer::with_inputs(std::vector<Port> inputs) const {
@@ -715,10 +745,10 @@ class MatmulTask final : public TaskFunction {
     if (has_j_) shape.push_back(n);
     if (partial_) shape.push_back(1);
     Block product = Block::allocate(dtype_, shape);
-    kernels::matrix_multiply(dtype_, static_cast<size_t>(m), static_cast<size_t>(n),
-                             static_cast<size_t>(k), a.bytes_data(), has_i_ ? a.strides()[0] : k,
-                             a.strides().back(), b.bytes_data(), b.strides()[0],
-                             has_j_ ? b.strides()[1] : 1, product.bytes_data(), static_cast<size_t>(n));
+    kernels::matrix_multiply(
+        dtype_, static_cast<size_t>(m), static_cast<size_t>(n), static_cast<size_t>(k),
+        a.bytes_data(), has_i_ ? a.strides()[0] : k, a.strides().back(), b.bytes_data(),
+        b.strides()[0], has_j_ ? b.strides()[1] : 1, product.bytes_data(), static_cast<size_t>(n));
     arguments.outputs[0].emplace<Block>(std::move(product));
   }
 

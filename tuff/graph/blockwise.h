@@ -22,9 +22,9 @@ using kernels::LabelSet;
 struct Alignment {
   Chunks space;                  ///< chunks of each iteration axis
   std::vector<LabelMap> inputs;  ///< by input, by axis: the iteration axis, or kNoLabel (extent 1)
-  LabelMap output;               ///< by axis of the output: the iteration axis, or kNoLabel (extent 1)
-  uint8_t collapsed = 0;         ///< bit a: output axis a has one element per block of its iteration axis
-  uint8_t reduced = 0;           ///< bit i: iteration axis i vanishes inside the block
+  LabelMap output;        ///< by axis of the output: the iteration axis, or kNoLabel (extent 1)
+  uint8_t collapsed = 0;  ///< bit a: output axis a has one element per block of its iteration axis
+  uint8_t reduced = 0;    ///< bit i: iteration axis i vanishes inside the block
 };
 
 /// Collects a program. Values carry their labels; labels of instructions are derived here.
@@ -36,7 +36,8 @@ class TUFF_API Emitter {
   uint32_t constant(DType dtype, const std::array<std::byte, 8>& bytes);
   uint32_t index(uint32_t label);
   uint32_t random(kernels::ProgramSource source, bool normal, DType dtype);
-  uint32_t elementwise(ops::Elementwise op, DType operand, DType result, std::span<const uint32_t> args);
+  uint32_t elementwise(ops::Elementwise op, DType operand, DType result,
+                       std::span<const uint32_t> args);
   uint32_t cast(uint32_t value, DType to);
   uint32_t reduce(ops::Reduction reduction, uint32_t value, LabelSet space, LabelSet over);
   uint32_t contract(kernels::Code code, uint32_t a, uint32_t b, LabelSet over);
@@ -52,7 +53,8 @@ class TUFF_API BlockwiseLayer : public Layer {
  public:
   const Alignment& alignment() const { return alignment_; }
   /// Writes the layer. `args`: a value per input; `labels`: the label of each iteration axis.
-  virtual uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const = 0;
+  virtual uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                        const LabelMap& labels) const = 0;
   /// Whether making a block twice costs less than keeping it: sources computed from nothing.
   virtual bool is_cheap_source() const { return false; }
   /// Whether the result exists only after all rows of the block were seen (given the row label).
@@ -78,9 +80,11 @@ class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
   /// `space`: chunks of the result; every input axis has these chunks or one block of extent 1.
   ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space);
   /// With the operand type given instead of promoted: for operands that are C++ scalars.
-  ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space, ops::OperationTypes types);
+  ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space,
+                   ops::OperationTypes types);
   std::string_view name() const override { return ops::operation(op_).name; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
@@ -94,7 +98,8 @@ class TUFF_API CastLayer final : public BlockwiseLayer {
  public:
   CastLayer(Port input, DType dtype);
   std::string_view name() const override { return "astype"; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override { return std::string(name_of(outputs()[0].dtype)); }
@@ -107,7 +112,8 @@ class TUFF_API FullLayer final : public BlockwiseLayer {
   FullLayer(DType dtype, Chunks chunks, const std::array<std::byte, 8>& value);
   std::string_view name() const override { return "full"; }
   bool is_cheap_source() const override { return true; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
@@ -122,7 +128,8 @@ class TUFF_API IndexLayer final : public BlockwiseLayer {
   explicit IndexLayer(AxisChunksPtr axis);
   std::string_view name() const override { return "index"; }
   bool is_cheap_source() const override { return true; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
@@ -134,7 +141,8 @@ class TUFF_API RandomLayer final : public BlockwiseLayer {
   RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks);
   std::string_view name() const override { return normal_ ? "normal" : "uniform"; }
   bool is_cheap_source() const override { return true; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
@@ -152,7 +160,8 @@ class TUFF_API RelabelLayer final : public BlockwiseLayer {
   /// output; a new axis, or one whose input has extent 1, may have any chunks (broadcast).
   RelabelLayer(Port input, LabelMap from, Chunks chunks);
   std::string_view name() const override { return "relabel"; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
@@ -173,7 +182,8 @@ class TUFF_API ReduceLayer final : public BlockwiseLayer {
   ReduceLayer(ops::Reduction reduction, DType element, Port input, Axes axes);
   std::string_view name() const override;
   bool yields_moments() const override { return reduction_ == ops::Reduction::moments; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
@@ -192,7 +202,8 @@ class TUFF_API MatmulLayer final : public BlockwiseLayer {
  public:
   MatmulLayer(Port a, Port b);
   std::string_view name() const override { return "matmul"; }
-  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap& labels) const override;
+  uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
+                const LabelMap& labels) const override;
   /// How the product fits a panel program whose rows are iteration axis `row`; null when it does not.
   enum class Form : uint8_t { times, sums };
   std::optional<Form> panel_form(size_t row) const;

@@ -10,7 +10,8 @@ namespace {
 
 class CallTask final : public TaskFunction {
  public:
-  CallTask(CallFunction function, std::string label) : function_(std::move(function)), label_(std::move(label)) {}
+  CallTask(CallFunction function, std::string label)
+      : function_(std::move(function)), label_(std::move(label)) {}
   std::string_view name() const override { return label_; }
   std::string block_name(uint32_t) const override { return "()"; }
   void run(TaskArguments& arguments) const override {
@@ -30,10 +31,11 @@ class FromValueTask final : public TaskFunction {
     const Block& block = arguments.inputs[0]->get<Block>();
     if (!block || block.dtype() != dtype_ || !(block.shape() == shape_)) {
       throw InvalidArgument(
-          "from_delayed",
-          fmt::format("expected {} of shape {}; the callable returned {}", name_of(dtype_), tuff::to_string(shape_),
-                      block ? fmt::format("{} of shape {}", name_of(block.dtype()), tuff::to_string(block.shape()))
-                            : "an empty block"));
+          "from_delayed", fmt::format("expected {} of shape {}; the callable returned {}",
+                                      name_of(dtype_), tuff::to_string(shape_),
+                                      block ? fmt::format("{} of shape {}", name_of(block.dtype()),
+                                                          tuff::to_string(block.shape()))
+                                            : "an empty block"));
     }
     arguments.outputs[0].emplace<Block>(block);
   }
@@ -52,8 +54,11 @@ Chunks whole_chunks(const Dims& shape) {
 }  // namespace
 
 CallLayer::CallLayer(CallFunction function, std::string label, std::vector<Port> inputs)
-    : Layer(std::move(inputs), DType::float64, Chunks{}), function_(std::move(function)), label_(std::move(label)) {
-  for (const Port& input : this->inputs()) TUFF_CHECK_EQ(block_count(output_of(input).chunks), size_t{1});
+    : Layer(std::move(inputs), DType::float64, Chunks{}),
+      function_(std::move(function)),
+      label_(std::move(label)) {
+  for (const Port& input : this->inputs())
+    TUFF_CHECK_EQ(block_count(output_of(input).chunks), size_t{1});
 }
 
 void CallLayer::inputs_of(uint32_t, std::vector<InputBlock>& reads) const {
@@ -70,7 +75,8 @@ LayerPtr CallLayer::with_inputs(std::vector<Port> inputs) const {
 
 void CallLayer::write(LayerWriter& writer) const {
   if (!writer.local) {
-    throw InvalidArgument("serialize", fmt::format("the callable '{}' given to delayed does not travel", label_));
+    throw InvalidArgument(
+        "serialize", fmt::format("the callable '{}' given to delayed does not travel", label_));
   }
   writer.put(reinterpret_cast<uint64_t>(this));
 }

@@ -10,7 +10,8 @@ TUFF_NAMESPACE_BEGIN
 namespace graph {
 
 /// Computes one value from the values of all inputs. `last_use[i]`: input i may be moved from.
-using CallFunction = std::function<Value(std::span<Value* const> inputs, std::span<const bool> last_use)>;
+using CallFunction =
+    std::function<Value(std::span<Value* const> inputs, std::span<const bool> last_use)>;
 
 /// Inputs have one block each. The output counts as a rank-0 block; its value may be of any type.
 class TUFF_API CallLayer final : public Layer {
@@ -36,7 +37,9 @@ class TUFF_API FromValueLayer final : public Layer {
   FromValueLayer(Port input, DType dtype, const Dims& shape);
   std::string_view name() const override { return "from_delayed"; }
   bool reads_everything() const override { return true; }
-  void inputs_of(uint32_t, std::vector<InputBlock>& reads) const override { reads.push_back({0, 0}); }
+  void inputs_of(uint32_t, std::vector<InputBlock>& reads) const override {
+    reads.push_back({0, 0});
+  }
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;

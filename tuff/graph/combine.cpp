@@ -30,7 +30,9 @@ class CombineTask final : public TaskFunction {
   CombineTask(ops::Reduction reduction, DType dtype, const Chunks& chunks)
       : reduction_(reduction), dtype_(dtype), grid_(grid_of(chunks)) {}
   std::string_view name() const override { return "combine"; }
-  std::string block_name(uint32_t block) const override { return tuff::to_string(grid_index(block, grid_)); }
+  std::string block_name(uint32_t block) const override {
+    return tuff::to_string(grid_index(block, grid_));
+  }
   void run(TaskArguments& arguments) const override {
     const Dims& shape = arguments.inputs[0]->get<Block>().shape();
     Block result = Block::allocate(dtype_, shape);
@@ -70,7 +72,8 @@ class CombineTask final : public TaskFunction {
         // Chan, Golub & LeVeque 1983, eq. 2.1: pairwise update of mean and squared deviations.
         const double n = into[0] + next[0];
         const double delta = next[1] - into[1];
-        into[2] = into[0] == 0 ? next[2] : into[2] + next[2] + delta * delta * (into[0] * next[0] / n);
+        into[2] =
+            into[0] == 0 ? next[2] : into[2] + next[2] + delta * delta * (into[0] * next[0] / n);
         into[1] = into[0] == 0 ? next[1] : into[1] + delta * (next[0] / n);
         into[0] = n;
       }
@@ -131,18 +134,23 @@ std::string CombineLayer::note() const { return "axes " + tuff::to_string(axes_)
 
 LayerPtr CombineLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
-  const auto reduction = reader.get_enum<ops::Reduction>(static_cast<int>(ops::Reduction::moments) + 1);
+  const auto reduction =
+      reader.get_enum<ops::Reduction>(static_cast<int>(ops::Reduction::moments) + 1);
   const LayerOutput& input = output_of(inputs[0]);
   const Axes axes = reader.dims();
   const auto fan_in = reader.get<int64_t>();
   if (fan_in < 2 || fan_in > (int64_t{1} << 32)) reader.fail("a fan-in out of range");
   for (int64_t axis : axes) {
-    if (axis < 0 || axis >= static_cast<int64_t>(input.chunks.size())) reader.fail("axes out of range");
-    if (input.chunks[static_cast<size_t>(axis)]->largest() > 1) reader.fail("blocks that are not reduced");
+    if (axis < 0 || axis >= static_cast<int64_t>(input.chunks.size()))
+      reader.fail("axes out of range");
+    if (input.chunks[static_cast<size_t>(axis)]->largest() > 1)
+      reader.fail("blocks that are not reduced");
   }
-  if (kernels::find_reduction(reduction, input.dtype) == nullptr) reader.fail("a reduction of that type");
+  if (kernels::find_reduction(reduction, input.dtype) == nullptr)
+    reader.fail("a reduction of that type");
   if (reduction == ops::Reduction::moments &&
-      (input.chunks.empty() || input.chunks.back()->count() != 1 || input.chunks.back()->largest() != 3)) {
+      (input.chunks.empty() || input.chunks.back()->count() != 1 ||
+       input.chunks.back()->largest() != 3)) {
     reader.fail("moments without their axis");
   }
   return std::make_shared<CombineLayer>(reduction, inputs[0], axes, fan_in);
@@ -150,12 +158,15 @@ LayerPtr CombineLayer::read(LayerReader& reader, std::vector<Port> inputs, std::
 
 Port combine_tree(ops::Reduction reduction, Port partial, const Axes& axes) {
   size_t cut = 0;
-  const auto blocks = [&](int64_t axis) { return output_of(partial).chunks[static_cast<size_t>(axis)]->count(); };
+  const auto blocks = [&](int64_t axis) {
+    return output_of(partial).chunks[static_cast<size_t>(axis)]->count();
+  };
   for (int64_t axis : axes) cut += blocks(axis) > 1 ? 1 : 0;
   if (cut == 0) return partial;
   // Two cut axes merge squares of 4 x 4, three merge cubes of 2 x 2 x 2: about kFanIn in all.
   const auto fan_in = std::max<int64_t>(
-      2, static_cast<int64_t>(std::floor(std::pow(static_cast<double>(kFanIn), 1.0 / static_cast<double>(cut)) + 1e-9)));
+      2, static_cast<int64_t>(std::floor(
+             std::pow(static_cast<double>(kFanIn), 1.0 / static_cast<double>(cut)) + 1e-9)));
   while (std::any_of(axes.begin(), axes.end(), [&](int64_t axis) { return blocks(axis) > 1; })) {
     partial = {std::make_shared<CombineLayer>(reduction, partial, axes, fan_in), 0};
   }
@@ -251,7 +262,9 @@ class RequireElementsTask final : public TaskFunction {
     const Block counts = arguments.inputs[1]->get<Block>().contiguous();
     const int64_t* count = counts.data<int64_t>();
     if (std::find(count, count + counts.size(), 0) != count + counts.size()) {
-      throw InvalidArgument(operation_, "no elements along the reduced axes, as the run found; at least one is needed");
+      throw InvalidArgument(
+          operation_,
+          "no elements along the reduced axes, as the run found; at least one is needed");
     }
     arguments.outputs[0].emplace<Block>(arguments.inputs[0]->get<Block>());
   }
@@ -263,7 +276,8 @@ class RequireElementsTask final : public TaskFunction {
 }  // namespace
 
 RequireElementsLayer::RequireElementsLayer(std::string operation, Port value, Port count)
-    : Layer({value, count}, output_of(value).dtype, output_of(value).chunks), operation_(std::move(operation)) {}
+    : Layer({value, count}, output_of(value).dtype, output_of(value).chunks),
+      operation_(std::move(operation)) {}
 
 std::shared_ptr<const TaskFunction> RequireElementsLayer::lower(const LowerHints&) const {
   return std::make_shared<RequireElementsTask>(operation_);
@@ -273,12 +287,16 @@ LayerPtr RequireElementsLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<RequireElementsLayer>(operation_, inputs[0], inputs[1]);
 }
 
-void RequireElementsLayer::write(LayerWriter& writer) const { writer.put(std::string_view(operation_)); }
+void RequireElementsLayer::write(LayerWriter& writer) const {
+  writer.put(std::string_view(operation_));
+}
 
-LayerPtr RequireElementsLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr RequireElementsLayer::read(LayerReader& reader, std::vector<Port> inputs,
+                                    std::string_view) {
   if (inputs.size() != 2) reader.fail("a wrong number of inputs");
   const LayerOutput& count = output_of(inputs[1]);
-  if (count.dtype != DType::int64 || !(grid_of(count.chunks) == grid_of(output_of(inputs[0]).chunks))) {
+  if (count.dtype != DType::int64 ||
+      !(grid_of(count.chunks) == grid_of(output_of(inputs[0]).chunks))) {
     reader.fail("counts that do not fit");
   }
   return std::make_shared<RequireElementsLayer>(reader.text(), inputs[0], inputs[1]);

@@ -45,7 +45,9 @@ class TUFF_API FinishMomentsLayer final : public Layer {
   FinishMomentsLayer(Moment moment, double ddof, DType dtype, Port input);
   std::string_view name() const override { return "finish_moments"; }
   bool reads_everything() const override { return true; }
-  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override { reads.push_back({0, task}); }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override {
+    reads.push_back({0, task});
+  }
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;

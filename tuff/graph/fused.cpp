@@ -15,15 +15,16 @@ namespace {
 
 /// Blocks along the labels that are cut, and how arrays number theirs.
 struct Grid {
-  std::vector<uint8_t> labels;    // cut labels, ascending
-  std::vector<uint32_t> counts;   // blocks along each
+  std::vector<uint8_t> labels;   // cut labels, ascending
+  std::vector<uint32_t> counts;  // blocks along each
   uint32_t tasks = 1;
 };
 
 /// How many blocks one step along each cut label moves in an array's own numbering.
 using GridStrides = std::vector<uint32_t>;
 
-GridStrides strides_in(const LabelMap& axes, const Grid& grid, const std::vector<AxisChunksPtr>& chunks) {
+GridStrides strides_in(const LabelMap& axes, const Grid& grid,
+                       const std::vector<AxisChunksPtr>& chunks) {
   GridStrides strides(grid.labels.size(), 0);
   uint32_t stride = 1;
   for (size_t a = axes.size(); a-- > 0;) {
@@ -45,7 +46,9 @@ AxisChunksPtr unit_axis() {
   return unit;
 }
 
-bool is_unit(const AxisChunks& axis) { return axis.is_known() && axis.count() == 1 && axis.largest() == 1; }
+bool is_unit(const AxisChunks& axis) {
+  return axis.is_known() && axis.count() == 1 && axis.largest() == 1;
+}
 
 std::vector<LayerOutput> outputs_of(const kernels::Program& program,
                                     const std::vector<AxisChunksPtr>& label_chunks) {
@@ -165,7 +168,8 @@ class FusedLayer::Task final : public TaskFunction {
     std::array<uint32_t, kernels::kMaxLabels> index{};
     core_->index_of(block, index);
     Dims dims;
-    for (size_t g = 0; g < std::min(core_->grid.labels.size(), kMaxRank); ++g) dims.push_back(index[g]);
+    for (size_t g = 0; g < std::min(core_->grid.labels.size(), kMaxRank); ++g)
+      dims.push_back(index[g]);
     return tuff::to_string(dims);
   }
 
@@ -195,16 +199,19 @@ class FusedLayer::Task final : public TaskFunction {
       many.resize(arguments.inputs.size());
       operands = many.data();
     }
-    for (size_t o = 0; o < arguments.inputs.size(); ++o) operands[o] = &arguments.inputs[o]->get<Block>();
+    for (size_t o = 0; o < arguments.inputs.size(); ++o)
+      operands[o] = &arguments.inputs[o]->get<Block>();
     const kernels::ProgramCall call{std::span(operands, arguments.inputs.size()),
                                     std::span(extents.data(), program.label_count),
                                     std::span(starts.data(), program.label_count), streaming_};
     constexpr size_t kFewOutputs = 4;
     std::array<Block, kFewOutputs> few_outputs;
-    std::vector<Block> many_outputs(program.outputs.size() > kFewOutputs ? program.outputs.size() : 0);
+    std::vector<Block> many_outputs(program.outputs.size() > kFewOutputs ? program.outputs.size()
+                                                                         : 0);
     Block* outputs = many_outputs.empty() ? few_outputs.data() : many_outputs.data();
-    core_->runner.run(call, [&](size_t bytes) { return arguments.scratch->get(bytes); },
-                      std::span(outputs, program.outputs.size()));
+    core_->runner.run(
+        call, [&](size_t bytes) { return arguments.scratch->get(bytes); },
+        std::span(outputs, program.outputs.size()));
     for (size_t o = 0; o < program.outputs.size(); ++o) {
       arguments.outputs[o].emplace<Block>(std::move(outputs[o]));
     }
@@ -245,7 +252,8 @@ std::shared_ptr<FusedLayer::Core> FusedLayer::make_core(kernels::Program program
   return core;
 }
 
-FusedLayer::FusedLayer(std::shared_ptr<const Core> core, std::vector<Port> inputs, std::string description)
+FusedLayer::FusedLayer(std::shared_ptr<const Core> core, std::vector<Port> inputs,
+                       std::string description)
     : Layer(std::move(inputs), outputs_of(core->runner.program(), core->label_chunks)),
       core_(std::move(core)),
       description_(std::move(description)) {}
@@ -253,14 +261,15 @@ FusedLayer::FusedLayer(std::shared_ptr<const Core> core, std::vector<Port> input
 const kernels::Program& FusedLayer::program() const { return core_->runner.program(); }
 
 std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember>& members,
-                                                   std::vector<AxisChunksPtr> label_chunks, bool panel,
-                                                   const std::vector<size_t>& kept,
+                                                   std::vector<AxisChunksPtr> label_chunks,
+                                                   bool panel, const std::vector<size_t>& kept,
                                                    const Replacements& replaced, bool each_input) {
   // A value of a panel has at most one label beside the row, so axes of extent 1 must not take its place.
   const auto labels_of = [&](const FusedMember& member) {
     LabelMap labels = member.labels;
     for (int8_t& label : labels) {
-      if (panel && label > 0 && is_unit(*label_chunks[static_cast<size_t>(label)])) label = kNoLabel;
+      if (panel && label > 0 && is_unit(*label_chunks[static_cast<size_t>(label)]))
+        label = kNoLabel;
     }
     return labels;
   };
@@ -345,7 +354,8 @@ void FusedLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const 
   core_->index_of(task, index);
   for (uint32_t o = 0; o < core_->operand_strides.size(); ++o) {
     uint32_t block = 0;
-    for (size_t g = 0; g < core_->grid.labels.size(); ++g) block += index[g] * core_->operand_strides[o][g];
+    for (size_t g = 0; g < core_->grid.labels.size(); ++g)
+      block += index[g] * core_->operand_strides[o][g];
     reads.push_back({o, block});
   }
 }
@@ -380,14 +390,16 @@ LayerPtr FusedLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
     }
     for (size_t a = 0; a < axes.size(); ++a) {
       const AxisChunks& given = *input.chunks[a];
-      const bool fits = axes[a] == kNoLabel
-                            ? given.count() == 1 && given.largest() == 1
-                            : same_chunks(input.chunks[a], label_chunks[static_cast<size_t>(axes[a])]);
+      const bool fits =
+          axes[a] == kNoLabel
+              ? given.count() == 1 && given.largest() == 1
+              : same_chunks(input.chunks[a], label_chunks[static_cast<size_t>(axes[a])]);
       if (!fits) reader.fail("an operand cut in another way than its input");
     }
   }
-  return std::shared_ptr<const FusedLayer>(new FusedLayer(
-      make_core(std::move(program), std::move(label_chunks)), std::move(inputs), std::move(description)));
+  return std::shared_ptr<const FusedLayer>(
+      new FusedLayer(make_core(std::move(program), std::move(label_chunks)), std::move(inputs),
+                     std::move(description)));
 }
 
 std::shared_ptr<const FusedLayer> weld_single(const BlockwiseLayer& layer) {

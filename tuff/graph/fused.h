@@ -25,7 +25,8 @@ class TUFF_API FusedLayer final : public Layer {
   static std::shared_ptr<const FusedLayer> weld(const std::vector<FusedMember>& members,
                                                 std::vector<AxisChunksPtr> label_chunks, bool panel,
                                                 const std::vector<size_t>& kept,
-                                                const Replacements& replaced, bool each_input = false);
+                                                const Replacements& replaced,
+                                                bool each_input = false);
 
   std::string_view name() const override { return "fused"; }
   const kernels::Program& program() const;
@@ -44,7 +45,8 @@ class TUFF_API FusedLayer final : public Layer {
   struct Core;  // all but the inputs; shared by copies and by tasks
   class Task;
   FusedLayer(std::shared_ptr<const Core> core, std::vector<Port> inputs, std::string description);
-  static std::shared_ptr<Core> make_core(kernels::Program program, std::vector<AxisChunksPtr> label_chunks);
+  static std::shared_ptr<Core> make_core(kernels::Program program,
+                                         std::vector<AxisChunksPtr> label_chunks);
   std::shared_ptr<const Core> core_;
   std::string description_;
 };

@@ -30,7 +30,8 @@ void LayerWriter::put_axis(const AxisChunksPtr& axis) {
   if (added) {
     // Axes that were made apart but cut alike are one axis; so are layers that differ in nothing else.
     const auto [first, last] = alike_.equal_range({axis->extent().upper_bound(), axis->count()});
-    const auto same = std::find_if(first, last, [&](const auto& known) { return same_chunks(table_[known.second], axis); });
+    const auto same = std::find_if(
+        first, last, [&](const auto& known) { return same_chunks(table_[known.second], axis); });
     if (same != last) {
       at->second = same->second;
       kept_.push_back(axis);

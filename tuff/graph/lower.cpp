@@ -15,17 +15,18 @@ constexpr uint32_t kPreset = uint32_t{1} << 31;
 /// Where a layer's blocks are found in the plan.
 struct Place {
   const Layer* layer = nullptr;
-  bool folded = false;                 // all its blocks are constants or parameters
+  bool folded = false;  // all its blocks are constants or parameters
   uint32_t first_task = 0;
   uint32_t output_count = 1;
   const std::vector<bool>* needed = nullptr;  // null: all tasks
-  std::vector<uint32_t> rank;          // of a needed task among the needed; only when some are not
-  std::vector<uint32_t> slots;         // folded: preset slot of each block (kNone: not needed)
+  std::vector<uint32_t> rank;   // of a needed task among the needed; only when some are not
+  std::vector<uint32_t> slots;  // folded: preset slot of each block (kNone: not needed)
 };
 
 class Lowering {
  public:
-  Lowering(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs, const Needed& needed)
+  Lowering(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs,
+           const Needed& needed)
       : layers_(layers), outputs_(outputs), needed_(needed) {}
 
   Lowered run() {
@@ -140,7 +141,8 @@ class Lowering {
       TaskArguments arguments;
       arguments.block = b;
       arguments.inputs = inputs;
-      arguments.last_use = std::span(reinterpret_cast<const bool*>(last_use.data()), last_use.size());
+      arguments.last_use =
+          std::span(reinterpret_cast<const bool*>(last_use.data()), last_use.size());
       arguments.outputs = std::span(&output, 1);
       function->run(arguments);
       place.slots[b] = new_constant(std::move(output));
@@ -184,7 +186,8 @@ class Lowering {
     if (readers_.count({&layer, output}) != 0) return false;
     const LayerOutput& o = layer.outputs()[output];
     size_t elements = 1;
-    for (const AxisChunksPtr& axis : o.chunks) elements *= static_cast<size_t>(axis->extent().upper_bound());
+    for (const AxisChunksPtr& axis : o.chunks)
+      elements *= static_cast<size_t>(axis->extent().upper_bound());
     return elements * size_of(o.dtype) > kStreamingBytes;
   }
 
@@ -225,7 +228,8 @@ class Lowering {
     std::vector<bool> outlives(plan.slot_count(), false);
     for (uint32_t slot : plan.output_slots) outlives[slot] = true;
     for (const auto& constant : plan.constants) outlives[constant.first] = true;
-    for (size_t slot = 0; slot < outlives.size(); ++slot) plan.use_count[slot] += outlives[slot] ? 1 : 0;
+    for (size_t slot = 0; slot < outlives.size(); ++slot)
+      plan.use_count[slot] += outlives[slot] ? 1 : 0;
   }
 
   void link() {
@@ -292,7 +296,8 @@ class Lowering {
 
 }  // namespace
 
-Lowered lower(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs, const Needed& needed) {
+Lowered lower(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs,
+              const Needed& needed) {
   return Lowering(layers, outputs, needed).run();
 }
 

@@ -32,7 +32,8 @@ struct Lowered {
 inline constexpr size_t kStreamingBytes = size_t{8} << 20;
 
 /// `layers`: as layers_in_order(outputs) gives them.
-TUFF_API Lowered lower(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs, const Needed& needed);
+TUFF_API Lowered lower(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs,
+                       const Needed& needed);
 
 }  // namespace graph
 TUFF_NAMESPACE_END

@@ -21,7 +21,9 @@ uint32_t block_number(const Chunks& chunks, IndexOf&& index_of) {
 class GridTask : public TaskFunction {
  public:
   explicit GridTask(const Chunks& chunks) : grid_(grid_of(chunks)) {}
-  std::string block_name(uint32_t block) const override { return tuff::to_string(grid_index(block, grid_)); }
+  std::string block_name(uint32_t block) const override {
+    return tuff::to_string(grid_index(block, grid_));
+  }
 
  protected:
   Dims grid_;
@@ -41,7 +43,8 @@ namespace {
 std::vector<SliceLayer::Piece> pieces_of(const AxisChunks& axis, const AxisSlice& slice) {
   std::vector<SliceLayer::Piece> pieces;
   if (slice.whole) {
-    for (size_t b = 0; b < axis.count(); ++b) pieces.push_back({static_cast<uint32_t>(b), 0, 1, -1});
+    for (size_t b = 0; b < axis.count(); ++b)
+      pieces.push_back({static_cast<uint32_t>(b), 0, 1, -1});
     return pieces;
   }
   int64_t at = slice.start;
@@ -95,7 +98,8 @@ namespace {
 
 class SliceTask final : public GridTask {
  public:
-  SliceTask(const Chunks& chunks, std::shared_ptr<const std::vector<std::vector<SliceLayer::Piece>>> pieces)
+  SliceTask(const Chunks& chunks,
+            std::shared_ptr<const std::vector<std::vector<SliceLayer::Piece>>> pieces)
       : GridTask(chunks), pieces_(std::move(pieces)) {}
   std::string_view name() const override { return "slice"; }
   void run(TaskArguments& arguments) const override {
@@ -164,8 +168,10 @@ LayerPtr SliceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
                           std::abs(static_cast<double>(s.step)) < 9e18 &&
                           (s.count == 0 || (s.start >= 0 && s.start < extent));
       if (!inside) reader.fail("a slice out of range");
-      const double last = static_cast<double>(s.start) + static_cast<double>(s.count - 1) * static_cast<double>(s.step);
-      if (s.count > 0 && (last < 0 || last >= static_cast<double>(extent))) reader.fail("a slice out of range");
+      const double last = static_cast<double>(s.start) +
+                          static_cast<double>(s.count - 1) * static_cast<double>(s.step);
+      if (s.count > 0 && (last < 0 || last >= static_cast<double>(extent)))
+        reader.fail("a slice out of range");
     }
     slices.push_back(s);
   }
@@ -234,7 +240,8 @@ class RechunkTask final : public GridTask {
         const int64_t out_first = to_[a]->offset(static_cast<size_t>(index[a]));
         const int64_t in_first = from_[a]->offset(static_cast<size_t>(at[a]));
         const int64_t begin = std::max(out_first, in_first);
-        const int64_t end = std::min(out_first + shape[a], in_first + from_[a]->size(static_cast<size_t>(at[a])));
+        const int64_t end =
+            std::min(out_first + shape[a], in_first + from_[a]->size(static_cast<size_t>(at[a])));
         piece.push_back(std::max<int64_t>(end - begin, 0));
         if (piece.back() > 0) {
           from_offset += (begin - in_first) * input.strides()[a];
@@ -265,11 +272,14 @@ RechunkLayer::RechunkLayer(Port input, Chunks chunks)
 void RechunkLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
   const Chunks& to = outputs()[0].chunks;
   for_each_overlap(output_of(inputs()[0]).chunks, to, grid_index(task, grid_of(to)),
-                   [&](uint32_t block, const Dims&) { reads.push_back({0, block}); });
+                   [&](uint32_t block, const Dims&) {
+                     reads.push_back({0, block});
+                   });
 }
 
 std::shared_ptr<const TaskFunction> RechunkLayer::lower(const LowerHints&) const {
-  return std::make_shared<RechunkTask>(outputs()[0].dtype, output_of(inputs()[0]).chunks, outputs()[0].chunks);
+  return std::make_shared<RechunkTask>(outputs()[0].dtype, output_of(inputs()[0]).chunks,
+                                       outputs()[0].chunks);
 }
 
 LayerPtr RechunkLayer::with_inputs(std::vector<Port> inputs) const {
@@ -356,7 +366,8 @@ class MaskTask final : public GridTask {
 }  // namespace
 
 MaskLayer::MaskLayer(Port input, Port mask, AxisChunksPtr selected)
-    : Layer({input, mask}, output_of(input).dtype, masked_chunks(input, mask, std::move(selected))) {}
+    : Layer({input, mask}, output_of(input).dtype,
+            masked_chunks(input, mask, std::move(selected))) {}
 
 void MaskLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
   const size_t first = output_of(inputs()[0]).chunks[0]->count();
@@ -406,10 +417,11 @@ class AssumeChunksTask final : public GridTask {
     for (size_t a = 0; a < chunks_.size(); ++a) {
       const int64_t size = chunks_[a]->size(static_cast<size_t>(index[a]));
       if (chunks_[a]->is_known() ? block.shape()[a] != size : block.shape()[a] > size) {
-        throw InvalidArgument("compute_chunk_sizes",
-                              fmt::format("block {} has shape {}, but axis {} was found to be {} before: the "
-                                          "data changed since",
-                                          tuff::to_string(index), tuff::to_string(block.shape()), a, size));
+        throw InvalidArgument(
+            "compute_chunk_sizes",
+            fmt::format("block {} has shape {}, but axis {} was found to be {} before: the "
+                        "data changed since",
+                        tuff::to_string(index), tuff::to_string(block.shape()), a, size));
       }
     }
     arguments.outputs[0].emplace<Block>(block);

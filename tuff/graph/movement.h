@@ -80,7 +80,9 @@ class TUFF_API AssumeChunksLayer final : public Layer {
   std::string_view name() const override { return "assume_chunks"; }
   bool is_view() const override { return true; }
   bool reads_everything() const override { return true; }
-  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override { reads.push_back({0, task}); }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override {
+    reads.push_back({0, task});
+  }
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;

@@ -36,13 +36,13 @@ class TUFF_API Scratch {
 
 /// What a task sees while it runs.
 struct TaskArguments {
-  uint32_t task = 0;                ///< number in the plan
-  uint32_t block = 0;               ///< linear block number within the task's layer
-  std::span<Value* const> inputs;   ///< one per input slot, in the order of the plan; never null
-  std::span<const bool> last_use;   ///< inputs[i] may be moved from when last_use[i]
-  std::span<Value> outputs;         ///< to be filled, every one
-  Scratch* scratch = nullptr;       ///< this worker's
-  std::stop_token stop;             ///< set when the run is failing or cancelled; long tasks may poll
+  uint32_t task = 0;               ///< number in the plan
+  uint32_t block = 0;              ///< linear block number within the task's layer
+  std::span<Value* const> inputs;  ///< one per input slot, in the order of the plan; never null
+  std::span<const bool> last_use;  ///< inputs[i] may be moved from when last_use[i]
+  std::span<Value> outputs;        ///< to be filled, every one
+  Scratch* scratch = nullptr;      ///< this worker's
+  std::stop_token stop;  ///< set when the run is failing or cancelled; long tasks may poll
 };
 
 /// The function that a layer's tasks share. Stateless: one object serves all threads at once.
@@ -71,23 +71,24 @@ struct Rows {
 struct PlanArrays {
   std::vector<std::shared_ptr<const TaskFunction>> functions;
   // By task:
-  std::vector<uint32_t> function;      ///< index into functions
-  std::vector<uint32_t> block;         ///< TaskArguments::block
-  Rows inputs;                         ///< slots read (a slot may appear more than once)
-  std::vector<uint32_t> first_output;  ///< task t writes slots first_output[t] .. first_output[t+1]-1;
-                                       ///< task_count + 1 entries
-  Rows successors;                     ///< tasks that read an output of t; ascending, each once
-  std::vector<uint32_t> wait_count;    ///< distinct tasks that must finish first
+  std::vector<uint32_t> function;  ///< index into functions
+  std::vector<uint32_t> block;     ///< TaskArguments::block
+  Rows inputs;                     ///< slots read (a slot may appear more than once)
+  std::vector<uint32_t>
+      first_output;  ///< task t writes slots first_output[t] .. first_output[t+1]-1;
+                     ///< task_count + 1 entries
+  Rows successors;   ///< tasks that read an output of t; ascending, each once
+  std::vector<uint32_t> wait_count;  ///< distinct tasks that must finish first
   // By slot:
-  std::vector<uint32_t> use_count;     ///< reads by tasks (with multiplicity), + 1 for an output or a
-                                       ///< value that outlives the run
+  std::vector<uint32_t> use_count;  ///< reads by tasks (with multiplicity), + 1 for an output or a
+                                    ///< value that outlives the run
   // Slots that hold a value before the run:
   std::vector<std::pair<uint32_t, Value>> constants;
   std::vector<uint32_t> parameter_slots;  ///< filled from the caller's bindings, in this order
   // What the run returns, in this order (a slot may appear more than once):
   std::vector<uint32_t> output_slots;
 
-  std::vector<uint32_t> roots;         ///< tasks with wait_count 0, ascending
+  std::vector<uint32_t> roots;  ///< tasks with wait_count 0, ascending
   size_t task_count() const { return function.size(); }
   size_t slot_count() const { return use_count.size(); }
   /// Throws InternalError when the arrays contradict each other (debug builds call it on every plan).

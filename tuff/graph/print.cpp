@@ -25,7 +25,8 @@ std::string title(const Layer& layer) {
 }
 
 std::string result(const LayerOutput& output) {
-  return fmt::format("{} {} in {} blocks", name_of(output.dtype), tuff::to_string(shape_of(output.chunks)),
+  return fmt::format("{} {} in {} blocks", name_of(output.dtype),
+                     tuff::to_string(shape_of(output.chunks)),
                      tuff::to_string(grid_of(output.chunks)));
 }
 
@@ -89,7 +90,8 @@ std::string to_text(const std::vector<Port>& outputs) {
 std::string to_dot(const std::vector<Port>& outputs) {
   const std::vector<LayerPtr> layers = layers_in_order(outputs);
   const auto numbers = numbered(layers);
-  std::string text = "digraph tuff {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n";
+  std::string text =
+      "digraph tuff {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (size_t l = 0; l < layers.size(); ++l) {
     const Layer& layer = *layers[l];
     std::string label = escaped(title(layer));

@@ -48,7 +48,8 @@ const std::unordered_map<std::string_view, Read>& readers() {
         {"mask", MaskLayer::read},
         {"assume_chunks", AssumeChunksLayer::read},
     };
-    for (const ops::Operation& op : ops::operations()) map->emplace(op.name, ElementwiseLayer::read);
+    for (const ops::Operation& op : ops::operations())
+      map->emplace(op.name, ElementwiseLayer::read);
     return map;
   }();
   return *table;
@@ -82,8 +83,9 @@ Bytes serialize(const Message& message) {
                               ? block_count(output_of(message.outputs[range.output]).chunks)
                               : 0;
     if (range.first > range.last || range.last > blocks) {
-      throw InvalidArgument("serialize", fmt::format("blocks {} to {} of output {}, which has {}", range.first, range.last,
-                                                     range.output, blocks));
+      throw InvalidArgument("serialize",
+                            fmt::format("blocks {} to {} of output {}, which has {}", range.first,
+                                        range.last, range.output, blocks));
     }
     body.put(range.output);
     body.put(range.first);
@@ -103,7 +105,8 @@ Message deserialize(std::span<const std::byte> bytes) {
   if (head.get<uint32_t>() != kMagic) head.fail("not a graph: the first bytes are not 'TUFF'");
   const auto version = head.get<uint32_t>();
   if (version != kFormatVersion) {
-    head.fail(fmt::format("format version {}; this build reads version {}", version, kFormatVersion));
+    head.fail(
+        fmt::format("format version {}; this build reads version {}", version, kFormatVersion));
   }
   std::vector<AxisChunksPtr> table(head.count(16));
   for (AxisChunksPtr& axis : table) axis = head.axis_chunks();
@@ -113,7 +116,8 @@ Message deserialize(std::span<const std::byte> bytes) {
   const auto get_port = [&]() -> Port {
     const auto number = reader.get<uint32_t>();
     const auto output = reader.get<uint32_t>();
-    if (number >= layers.size() || output >= layers[number]->outputs().size()) reader.fail("an input that does not exist");
+    if (number >= layers.size() || output >= layers[number]->outputs().size())
+      reader.fail("an input that does not exist");
     return {layers[number], output};
   };
   const size_t layer_count = reader.count(16);

@@ -55,9 +55,10 @@ void MemoryLayer::write(LayerWriter& writer) const {
   size_t bytes = 0;
   for (const Block& block : blocks_) bytes += block.bytes();
   if (bytes > kSendLimit) {
-    throw InvalidArgument("serialize", fmt::format("an array in memory of {} bytes does not travel; at most {} do: "
-                                                   "read it from a file on each machine instead",
-                                                   bytes, kSendLimit));
+    throw InvalidArgument(
+        "serialize", fmt::format("an array in memory of {} bytes does not travel; at most {} do: "
+                                 "read it from a file on each machine instead",
+                                 bytes, kSendLimit));
   }
   writer.put(outputs()[0].dtype);
   writer.put_chunks(outputs()[0].chunks);
@@ -95,7 +96,8 @@ LayerPtr MemoryLayer::read(LayerReader& reader, std::vector<Port> inputs, std::s
     Block block = Block::allocate(dtype, shape);
     if (!bytes.empty()) std::memcpy(block.bytes_data(), bytes.data(), bytes.size());
     if (dtype == DType::bool_) {
-      for (std::byte* p = block.bytes_data(); p != block.bytes_data() + bytes.size(); ++p) *p &= std::byte{1};
+      for (std::byte* p = block.bytes_data(); p != block.bytes_data() + bytes.size(); ++p)
+        *p &= std::byte{1};
     }
     blocks.push_back(std::move(block));
   }
@@ -128,7 +130,10 @@ namespace {
 class FunctionTask final : public TaskFunction {
  public:
   FunctionTask(BlockFunction function, DType dtype, Chunks chunks)
-      : function_(std::move(function)), dtype_(dtype), chunks_(std::move(chunks)), grid_(grid_of(chunks_)) {}
+      : function_(std::move(function)),
+        dtype_(dtype),
+        chunks_(std::move(chunks)),
+        grid_(grid_of(chunks_)) {}
   std::string_view name() const override { return "from_function"; }
   std::string block_name(uint32_t block) const override {
     return tuff::to_string(grid_index(block, grid_));
@@ -141,12 +146,13 @@ class FunctionTask final : public TaskFunction {
     }
     Block block = function_(info);
     if (!block || block.dtype() != dtype_ || !(block.shape() == info.shape)) {
-      throw InvalidArgument("from_function",
-                            fmt::format("block {} must be {} of shape {}; the callable returned {}",
-                                        tuff::to_string(info.index), name_of(dtype_), tuff::to_string(info.shape),
-                                        block ? fmt::format("{} of shape {}", name_of(block.dtype()),
-                                                            tuff::to_string(block.shape()))
-                                              : "an empty block"));
+      throw InvalidArgument(
+          "from_function",
+          fmt::format("block {} must be {} of shape {}; the callable returned {}",
+                      tuff::to_string(info.index), name_of(dtype_), tuff::to_string(info.shape),
+                      block ? fmt::format("{} of shape {}", name_of(block.dtype()),
+                                          tuff::to_string(block.shape()))
+                            : "an empty block"));
     }
     arguments.outputs[0].emplace<Block>(std::move(block));
   }
@@ -170,15 +176,19 @@ Registry& registry() {
 
 }  // namespace
 
-FunctionLayer::FunctionLayer(BlockFunction function, std::string registered, DType dtype, Chunks chunks)
-    : Layer({}, dtype, std::move(chunks)), function_(std::move(function)), registered_(std::move(registered)) {}
+FunctionLayer::FunctionLayer(BlockFunction function, std::string registered, DType dtype,
+                             Chunks chunks)
+    : Layer({}, dtype, std::move(chunks)),
+      function_(std::move(function)),
+      registered_(std::move(registered)) {}
 
 std::shared_ptr<const TaskFunction> FunctionLayer::lower(const LowerHints&) const {
   return std::make_shared<FunctionTask>(function_, outputs()[0].dtype, outputs()[0].chunks);
 }
 
 LayerPtr FunctionLayer::with_inputs(std::vector<Port>) const {
-  return std::make_shared<FunctionLayer>(function_, registered_, outputs()[0].dtype, outputs()[0].chunks);
+  return std::make_shared<FunctionLayer>(function_, registered_, outputs()[0].dtype,
+                                         outputs()[0].chunks);
 }
 
 void FunctionLayer::write(LayerWriter& writer) const {
@@ -187,8 +197,9 @@ void FunctionLayer::write(LayerWriter& writer) const {
     return;
   }
   if (registered_.empty()) {
-    throw InvalidArgument("serialize", "a callable given to from_function does not travel; register it by "
-                                       "name with register_function and use from_registered");
+    throw InvalidArgument("serialize",
+                          "a callable given to from_function does not travel; register it by "
+                          "name with register_function and use from_registered");
   }
   writer.put(std::string_view(registered_));
   writer.put(outputs()[0].dtype);
@@ -200,11 +211,13 @@ LayerPtr FunctionLayer::read(LayerReader& reader, std::vector<Port> inputs, std:
   std::string registered = reader.text();
   const DType dtype = reader.dtype();
   BlockFunction function = registered_function(registered);
-  return std::make_shared<FunctionLayer>(std::move(function), std::move(registered), dtype, reader.get_chunks());
+  return std::make_shared<FunctionLayer>(std::move(function), std::move(registered), dtype,
+                                         reader.get_chunks());
 }
 
 void register_function(const std::string& name, BlockFunction function) {
-  if (name.empty() || !function) throw InvalidArgument("register_function", "needs a name and a callable");
+  if (name.empty() || !function)
+    throw InvalidArgument("register_function", "needs a name and a callable");
   const std::lock_guard lock(registry().mutex);
   if (!registry().functions.try_emplace(name, std::move(function)).second) {
     throw InvalidArgument("register_function", fmt::format("'{}' is registered already", name));
@@ -215,7 +228,8 @@ BlockFunction registered_function(const std::string& name) {
   const std::lock_guard lock(registry().mutex);
   const auto found = registry().functions.find(name);
   if (found == registry().functions.end()) {
-    throw InvalidArgument("from_registered", fmt::format("'{}' is not registered in this process", name));
+    throw InvalidArgument("from_registered",
+                          fmt::format("'{}' is not registered in this process", name));
   }
   return found->second;
 }

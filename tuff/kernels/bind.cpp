@@ -19,7 +19,8 @@ constexpr LabelSet bit(size_t label) { return static_cast<LabelSet>(1U << label)
 LabelStrides by_label(const LabelMap& axes, const Dims& strides, uint8_t skip = 0) {
   LabelStrides result{};
   for (size_t a = 0; a < axes.size(); ++a) {
-    if (axes[a] != kNoLabel && ((skip >> a) & 1) == 0) result[static_cast<size_t>(axes[a])] = strides[a];
+    if (axes[a] != kNoLabel && ((skip >> a) & 1) == 0)
+      result[static_cast<size_t>(axes[a])] = strides[a];
   }
   return result;
 }
@@ -221,17 +222,20 @@ class Binder {
     bound_.inner = walk_.inner.empty() ? 1 : merged_extent_[walk_.inner[0]];
     // Column sums read their tile once and merge into as many columns as the tile has: longer tiles
     // make the merge rare, and the tile still stays in L1.
-    const int64_t tile = walk_.partial == Walk::Partial::columns ? 4 * kTileElements : kTileElements;
+    const int64_t tile =
+        walk_.partial == Walk::Partial::columns ? 4 * kTileElements : kTileElements;
     const bool may_cut = walk_.partial != Walk::Partial::rows;
     bound_.piece = may_cut ? std::min(bound_.inner, tile) : bound_.inner;
-    bound_.tile_rows =
-        bound_.piece < bound_.inner ? 1 : std::max<int64_t>(1, tile / std::max<int64_t>(bound_.piece, 1));
+    bound_.tile_rows = bound_.piece < bound_.inner
+                           ? 1
+                           : std::max<int64_t>(1, tile / std::max<int64_t>(bound_.piece, 1));
   }
 
   bool mergeable(size_t a, size_t b) const {
-    return std::all_of(touches_.begin(), touches_.end(), [&](const Touch& t) {
-      return t.strides[a] == t.strides[b] * merged_extent_[b];
-    }) && same_labels(a, b);
+    return std::all_of(
+               touches_.begin(), touches_.end(),
+               [&](const Touch& t) { return t.strides[a] == t.strides[b] * merged_extent_[b]; }) &&
+           same_labels(a, b);
   }
   /// Values that have one label but not the other (numbered along one axis, say) forbid a merge.
   bool same_labels(size_t a, size_t b) const {
@@ -376,7 +380,9 @@ class Binder {
       }
     }
   }
-  int kind_of(LabelSet labels) const { return (has_row(labels) ? 2 : 0) + (has_inner(labels) ? 1 : 0); }
+  int kind_of(LabelSet labels) const {
+    return (has_row(labels) ? 2 : 0) + (has_inner(labels) ? 1 : 0);
+  }
   LabelSet store_labels(const Instruction& store) const {
     LabelSet labels = 0;
     const ProgramOutput& output = program_.outputs[store.index];
@@ -440,7 +446,8 @@ class Binder {
       return;
     }
     const bool direct = dense(bound_.accesses[access], value.row, value.inner, value.columns);
-    value.reg = direct ? new_register(Register::Place::operand, i.index, 0) : new_scratch(value, size);
+    value.reg =
+        direct ? new_register(Register::Place::operand, i.index, 0) : new_scratch(value, size);
     Step step = make(direct ? StepCode::load_direct : StepCode::load, value, size);
     step.access = access;
     step.instruction = v;
@@ -514,7 +521,8 @@ class Binder {
     }
     const size_t size = size_of(i.dtype);
     const int64_t direct = direct_output_[v];
-    value.reg = direct >= 0 ? new_register(Register::Place::output, at(static_cast<uint32_t>(direct)).index, 0)
+    value.reg = direct >= 0 ? new_register(Register::Place::output,
+                                           at(static_cast<uint32_t>(direct)).index, 0)
                             : new_scratch(value, size);
     if (direct >= 0) {
       Step point = make(StepCode::store_direct, value, size);
@@ -552,10 +560,11 @@ class Binder {
     const uint32_t arg = expanded(i.args[0], space);
     const bool over_row = program_.panel ? (i.over & 1) != 0 : true;
     const bool keeps_columns =
-        program_.panel ? (i.space & static_cast<LabelSet>(~i.over) & static_cast<LabelSet>(~1U)) != 0
-                       : walk_.partial == Walk::Partial::columns && has_kept(i);
-    const bool rows_kept = program_.panel ? !over_row
-                                          : walk_.partial == Walk::Partial::rows && has_kept(i);
+        program_.panel
+            ? (i.space & static_cast<LabelSet>(~i.over) & static_cast<LabelSet>(~1U)) != 0
+            : walk_.partial == Walk::Partial::columns && has_kept(i);
+    const bool rows_kept =
+        program_.panel ? !over_row : walk_.partial == Walk::Partial::rows && has_kept(i);
     Step step;
     step.reduction = kernels;
     step.args[0] = arg;
@@ -585,9 +594,9 @@ class Binder {
     accumulator.dtype = i.dtype;
     accumulator.moments = reduction == Reduction::moments;
     using Reset = Accumulator::Reset;
-    accumulator.reset = program_.panel || !has_kept(i)                  ? Reset::block
-                        : walk_.partial == Walk::Partial::per_outer     ? Reset::outer
-                                                                        : Reset::piece;
+    accumulator.reset = program_.panel || !has_kept(i)              ? Reset::block
+                        : walk_.partial == Walk::Partial::per_outer ? Reset::outer
+                                                                    : Reset::piece;
     step.code = keeps_columns ? StepCode::add_columns : StepCode::add_flat;
     add_accumulator(v, accumulator, step);
   }
@@ -666,7 +675,8 @@ class Binder {
   void emit_store(uint32_t v) {
     const Instruction& i = at(v);
     if (direct_output_[i.args[0]] == static_cast<int64_t>(v)) return;
-    if (std::find(accumulated_.begin(), accumulated_.end(), i.args[0]) != accumulated_.end()) return;
+    if (std::find(accumulated_.begin(), accumulated_.end(), i.args[0]) != accumulated_.end())
+      return;
     Value full;
     const Value& source = values_[i.args[0]];
     const Instruction& made = at(i.args[0]);
@@ -684,10 +694,10 @@ class Binder {
     step.per_row = step.rows = full.row;
     step.has_inner = full.inner;
     step.columns = full.columns;
-    step.size = static_cast<uint8_t>(
-        made.code == Code::reduce && static_cast<Reduction>(made.op) == Reduction::moments
-            ? 24
-            : size_of(i.dtype));
+    step.size = static_cast<uint8_t>(made.code == Code::reduce &&
+                                             static_cast<Reduction>(made.op) == Reduction::moments
+                                         ? 24
+                                         : size_of(i.dtype));
     step.access = static_cast<uint32_t>(output_touch_[i.index]);
     step.instruction = v;
     bound_.steps.push_back(step);
@@ -698,10 +708,10 @@ class Binder {
   void once_first() {
     std::stable_partition(bound_.steps.begin(), bound_.steps.end(),
                           [](const Step& step) { return !step.per_row; });
-    bound_.once_steps = static_cast<size_t>(
-        std::find_if(bound_.steps.begin(), bound_.steps.end(),
-                     [](const Step& step) { return step.per_row; }) -
-        bound_.steps.begin());
+    bound_.once_steps =
+        static_cast<size_t>(std::find_if(bound_.steps.begin(), bound_.steps.end(),
+                                         [](const Step& step) { return step.per_row; }) -
+                            bound_.steps.begin());
   }
 
   void place_registers() {

@@ -23,10 +23,10 @@ namespace kernels {
 
 /// How something in memory (or a numbered sequence) is walked, in elements.
 struct Access {
-  Dims outer;                 ///< stride of each outer axis
-  Dims rows;                  ///< stride of each row axis
-  int64_t inner = 0;          ///< stride of the inner axis; for matrix loads, of the second label
-  int64_t matrix_rows = 0;    ///< matrix loads: stride of the first label
+  Dims outer;                   ///< stride of each outer axis
+  Dims rows;                    ///< stride of each row axis
+  int64_t inner = 0;            ///< stride of the inner axis; for matrix loads, of the second label
+  int64_t matrix_rows = 0;      ///< matrix loads: stride of the first label
   PerAxis<int8_t> start_label;  ///< index and random: labels whose block start counts ...
   Dims start_stride;            ///< ... with these strides
 };
@@ -47,32 +47,49 @@ struct Accumulator {
   int64_t columns = 1;
   enum class Reset : uint8_t { block, outer, piece } reset = Reset::block;
   uint32_t output = 0;
-  uint32_t access = 0;  ///< of the output, for the finish
+  uint32_t access = 0;         ///< of the output, for the finish
   int64_t matrix_columns = 0;  ///< gram: columns of z
   DType dtype = DType::float64;
   bool moments = false;
 };
 
 enum class StepCode : uint8_t {
-  load, load_matrix, load_direct, index, random, constant, expand_rows, expand_columns, expand_scalar,
-  elementwise, cast, reduce_rows, add_flat, add_columns, times_vector, times_matrix, row_sums, gram,
-  store, store_direct,
+  load,
+  load_matrix,
+  load_direct,
+  index,
+  random,
+  constant,
+  expand_rows,
+  expand_columns,
+  expand_scalar,
+  elementwise,
+  cast,
+  reduce_rows,
+  add_flat,
+  add_columns,
+  times_vector,
+  times_matrix,
+  row_sums,
+  gram,
+  store,
+  store_direct,
 };
 
 struct Step {
   StepCode code = StepCode::load;
-  bool per_row = false;      ///< runs per tile of rows; otherwise once per piece
-  bool rows = false;         ///< the result has a row for each row of the tile
-  bool has_inner = false;    ///< the result has columns
-  uint8_t size = 8;          ///< bytes of an element of the result
-  uint32_t result = 0;       ///< register
+  bool per_row = false;            ///< runs per tile of rows; otherwise once per piece
+  bool rows = false;               ///< the result has a row for each row of the tile
+  bool has_inner = false;          ///< the result has columns
+  uint8_t size = 8;                ///< bytes of an element of the result
+  uint32_t result = 0;             ///< register
   std::array<uint32_t, 3> args{};  ///< registers
   uint8_t arg_count = 0;
   uint32_t access = 0;
   uint32_t instruction = 0;  ///< in the program, for constants, sources and outputs
   uint32_t accumulator = 0;
-  int64_t columns = 1;       ///< columns of the argument (panels, expansions); 0: the present piece
-  int64_t other_columns = 1; ///< times_matrix, gram: columns of the other operand
+  int64_t columns = 1;  ///< columns of the argument (panels, expansions); 0: the present piece
+  int64_t other_columns = 1;   ///< times_matrix, gram: columns of the other operand
   bool arg_has_inner = false;  ///< reductions: the argument has columns
   bool arg_per_row = false;    ///< reductions: the argument has rows
   union {
@@ -84,16 +101,16 @@ struct Step {
 };
 
 struct Bound {
-  Dims outer;             ///< extents
-  Dims rows;              ///< extents; their product is row_count
+  Dims outer;  ///< extents
+  Dims rows;   ///< extents; their product is row_count
   int64_t row_count = 1;
-  int64_t inner = 1;      ///< extent of the inner axis (flat programs)
-  int64_t piece = 1;      ///< columns of one piece
+  int64_t inner = 1;  ///< extent of the inner axis (flat programs)
+  int64_t piece = 1;  ///< columns of one piece
   int64_t tile_rows = 1;
   std::vector<Access> accesses;
   std::vector<Register> registers;
   std::vector<Accumulator> accumulators;
-  std::vector<Step> steps;          ///< once-per-piece steps first
+  std::vector<Step> steps;  ///< once-per-piece steps first
   size_t once_steps = 0;
   size_t scratch_bytes = 0;
 };

@@ -1,9 +1,9 @@
 // OpenBLAS and its LAPACK with one thread: the pool owns the cores, and results must not depend on their number.
 #pragma once
 
-#include <cblas.h>
-
 #include <cstddef>
+
+#include <cblas.h>
 
 #include "tuff/base/api.h"
 

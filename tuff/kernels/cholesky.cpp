@@ -4,9 +4,10 @@
 // LAPACK's own interface (Anderson et al. 1999); `u` in Fortran's column order is `l` in ours. The last
 // argument is the length of the text, which Fortran compilers pass there.
 extern "C" {
-void dpotrf_(const char* uplo, const blasint* n, double* a, const blasint* lda, blasint* info, size_t);
-void dpotrs_(const char* uplo, const blasint* n, const blasint* nrhs, const double* a, const blasint* lda, double* b,
-             const blasint* ldb, blasint* info, size_t);
+void dpotrf_(const char* uplo, const blasint* n, double* a, const blasint* lda, blasint* info,
+             size_t);
+void dpotrs_(const char* uplo, const blasint* n, const blasint* nrhs, const double* a,
+             const blasint* lda, double* b, const blasint* ldb, blasint* info, size_t);
 }
 
 TUFF_NAMESPACE_BEGIN

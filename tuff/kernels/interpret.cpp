@@ -22,7 +22,9 @@ int64_t dot(const Dims& index, const Dims& strides) {
 class RowCursor {
  public:
   RowCursor(const Dims& extents, const Dims& strides, int64_t first_row)
-      : extents_(extents), strides_(strides), index_(grid_index(static_cast<size_t>(first_row), extents)) {
+      : extents_(extents),
+        strides_(strides),
+        index_(grid_index(static_cast<size_t>(first_row), extents)) {
     offset_ = dot(index_, strides_);
   }
   int64_t offset() const { return offset_; }
@@ -135,8 +137,8 @@ class Interpreter {
         const std::byte* from = registers_[step.args[0]];
         const int64_t columns = columns_of(step);
         for (int64_t r = 0; r < rows_; ++r) {
-          gather(from + r * step.size, 0, step.size, registers_[step.result] + r * columns * step.size,
-                 static_cast<size_t>(columns));
+          gather(from + r * step.size, 0, step.size,
+                 registers_[step.result] + r * columns * step.size, static_cast<size_t>(columns));
         }
         break;
       }
@@ -173,21 +175,20 @@ class Interpreter {
                                     state(step));
         break;
       case StepCode::times_vector:
-        step.panel->times_vector(registers_[step.args[0]], static_cast<size_t>(rows_),
-                                 static_cast<size_t>(step.columns), static_cast<size_t>(step.columns),
-                                 registers_[step.args[1]], registers_[step.result]);
+        step.panel->times_vector(
+            registers_[step.args[0]], static_cast<size_t>(rows_), static_cast<size_t>(step.columns),
+            static_cast<size_t>(step.columns), registers_[step.args[1]], registers_[step.result]);
         break;
       case StepCode::times_matrix:
         step.panel->times_matrix(registers_[step.args[0]], static_cast<size_t>(rows_),
-                                 static_cast<size_t>(step.columns), static_cast<size_t>(step.columns),
-                                 registers_[step.args[1]], static_cast<size_t>(step.other_columns),
-                                 registers_[step.result]);
+                                 static_cast<size_t>(step.columns),
+                                 static_cast<size_t>(step.columns), registers_[step.args[1]],
+                                 static_cast<size_t>(step.other_columns), registers_[step.result]);
         break;
       case StepCode::row_sums:
-        step.panel->transposed_times_vector(registers_[step.args[0]], static_cast<size_t>(rows_),
-                                            static_cast<size_t>(step.columns),
-                                            static_cast<size_t>(step.columns),
-                                            registers_[step.args[1]], state(step));
+        step.panel->transposed_times_vector(
+            registers_[step.args[0]], static_cast<size_t>(rows_), static_cast<size_t>(step.columns),
+            static_cast<size_t>(step.columns), registers_[step.args[1]], state(step));
         break;
       case StepCode::gram:
         step.panel->transposed_times_panel(
@@ -321,7 +322,8 @@ class Interpreter {
         return;
       }
       if (inner == 1 && (access.rows[0] == static_cast<int64_t>(columns) || rows_ == 1)) {
-        put(step, from, to, 1, columns * static_cast<size_t>(rows_), (call_.streaming >> number) & 1);
+        put(step, from, to, 1, columns * static_cast<size_t>(rows_),
+            (call_.streaming >> number) & 1);
         return;
       }
       for (int64_t r = 0; r < rows_; ++r) {
@@ -344,9 +346,11 @@ class Interpreter {
   void put(const Step& step, const std::byte* from, std::byte* to, int64_t stride, size_t n,
            bool streaming = false) const {
     if (step.size == 24) {
-      for (size_t i = 0; i < n; ++i) std::memcpy(to + static_cast<int64_t>(i) * stride * 8, from + i * 24, 24);
-    } else if (streaming || (stride == 1 && step.rows && !step.has_inner &&
-                             ((call_.streaming >> program_.instructions[step.instruction].index) & 1) != 0)) {
+      for (size_t i = 0; i < n; ++i)
+        std::memcpy(to + static_cast<int64_t>(i) * stride * 8, from + i * 24, 24);
+    } else if (streaming ||
+               (stride == 1 && step.rows && !step.has_inner &&
+                ((call_.streaming >> program_.instructions[step.instruction].index) & 1) != 0)) {
       copy_streaming(from, to, n * step.size);
     } else {
       scatter(from, to, stride, step.size, n);
@@ -365,9 +369,9 @@ class Interpreter {
   }
   size_t accumulator_columns(const Accumulator& a) const {
     // A state that lasts one piece has the columns of that piece.
-    return static_cast<size_t>(a.reset == Accumulator::Reset::piece && a.columns > 1 && !program_.panel
-                                   ? piece_
-                                   : a.columns);
+    return static_cast<size_t>(
+        a.reset == Accumulator::Reset::piece && a.columns > 1 && !program_.panel ? piece_
+                                                                                 : a.columns);
   }
 
   void finish(Accumulator::Reset reset) {
@@ -392,7 +396,8 @@ class Interpreter {
       a.kernels->finish(result, columns, finished_.data());
       if (a.moments) {
         for (size_t c = 0; c < columns; ++c) {
-          std::memcpy(to + static_cast<int64_t>(c) * access.inner * 8, finished_.data() + c * 24, 24);
+          std::memcpy(to + static_cast<int64_t>(c) * access.inner * 8, finished_.data() + c * 24,
+                      24);
         }
       } else {
         scatter(finished_.data(), to, access.inner, size, columns);
@@ -447,7 +452,9 @@ const Bound& cached_binding(const Program& program, uint64_t id, const ProgramCa
                             std::span<const Block> outputs) {
   thread_local std::array<CachedBinding, kCachedBindings> cache;
   uint64_t hash = id * 0x9E3779B97F4A7C15ULL;
-  for_each_number(call, [&](int64_t number) { hash = (hash ^ static_cast<uint64_t>(number)) * 0x9E3779B97F4A7C15ULL; });
+  for_each_number(call, [&](int64_t number) {
+    hash = (hash ^ static_cast<uint64_t>(number)) * 0x9E3779B97F4A7C15ULL;
+  });
   CachedBinding& slot = cache[(hash >> 40) % kCachedBindings];
   if (!matches(slot, id, call)) {
     slot.program = 0;  // so that a failing bind leaves no half-made entry
@@ -455,7 +462,8 @@ const Bound& cached_binding(const Program& program, uint64_t id, const ProgramCa
     std::vector<Dims> output_strides;
     for (const Block* block : call.operands) strides.push_back(block->strides());
     for (const Block& block : outputs) output_strides.push_back(block.strides());
-    slot.bound = std::make_unique<Bound>(kernels::bind(program, call.extents, strides, output_strides, call.streaming));
+    slot.bound = std::make_unique<Bound>(
+        kernels::bind(program, call.extents, strides, output_strides, call.streaming));
     slot.geometry.clear();
     for_each_number(call, [&](int64_t number) { slot.geometry.push_back(number); });
     slot.streaming = call.streaming;

@@ -52,7 +52,8 @@ template <class D>
 HWY_INLINE hn::Vec<D> labels_of(D d, const uint8_t* y, size_t count) {
   const hn::Rebind<uint8_t, D> bytes;
   const hn::Rebind<int32_t, D> ints;
-  if (HWY_LIKELY(count >= hn::Lanes(d))) return hn::PromoteTo(d, hn::PromoteTo(ints, hn::LoadU(bytes, y)));
+  if (HWY_LIKELY(count >= hn::Lanes(d)))
+    return hn::PromoteTo(d, hn::PromoteTo(ints, hn::LoadU(bytes, y)));
   HWY_ALIGN uint8_t padded[hn::MaxLanes(d)] = {};
   for (size_t i = 0; i < count; ++i) padded[i] = y[i];
   return hn::PromoteTo(d, hn::PromoteTo(ints, hn::LoadU(bytes, padded)));
@@ -61,8 +62,8 @@ HWY_INLINE hn::Vec<D> labels_of(D d, const uint8_t* y, size_t count) {
 // From eta (without the intercept) to residual mu - y in place; the weights and their roots (an exp's
 // worth of time) where their pointers are not null. Vectors past `rows` are left out of the sums.
 template <bool kWeights, bool kRoots>
-RowSums logistic_rows(double* eta_then_residual, const uint8_t* y, size_t rows, double intercept, double* weights,
-                      double* roots) {
+RowSums logistic_rows(double* eta_then_residual, const uint8_t* y, size_t rows, double intercept,
+                      double* weights, double* roots) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const size_t lanes = hn::Lanes(d);
@@ -112,14 +113,17 @@ RowSums logistic_rows(double* eta_then_residual, const uint8_t* y, size_t rows, 
 }
 
 // out[r] = root[r] x[r].
-void scale_rows(const double* x, size_t rows, size_t cols, size_t stride, const double* root, double* out) {
+void scale_rows(const double* x, size_t rows, size_t cols, size_t stride, const double* root,
+                double* out) {
   const hn::ScalableTag<double> d;
   const size_t lanes = hn::Lanes(d), whole = cols - cols % lanes;
   const auto rest = hn::FirstN(d, cols - whole);
   for (size_t r = 0; r < rows; ++r, x += stride, out += cols) {
     const auto factor = hn::Set(d, root[r]);
-    for (size_t c = 0; c < whole; c += lanes) hn::StoreU(hn::Mul(factor, hn::LoadU(d, x + c)), d, out + c);
-    if (whole < cols) hn::BlendedStore(hn::Mul(factor, hn::MaskedLoad(rest, d, x + whole)), rest, d, out + whole);
+    for (size_t c = 0; c < whole; c += lanes)
+      hn::StoreU(hn::Mul(factor, hn::LoadU(d, x + c)), d, out + c);
+    if (whole < cols)
+      hn::BlendedStore(hn::Mul(factor, hn::MaskedLoad(rest, d, x + whole)), rest, d, out + whole);
   }
 }
 
@@ -140,7 +144,8 @@ void add_narrow_hessian(const double* x, size_t rows, const double* weights, dou
     if constexpr (kCols == 1) column[0] = hn::LoadU(d, from);
     if constexpr (kCols == 2) hn::LoadInterleaved2(d, from, column[0], column[1]);
     if constexpr (kCols == 3) hn::LoadInterleaved3(d, from, column[0], column[1], column[2]);
-    if constexpr (kCols == 4) hn::LoadInterleaved4(d, from, column[0], column[1], column[2], column[3]);
+    if constexpr (kCols == 4)
+      hn::LoadInterleaved4(d, from, column[0], column[1], column[2], column[3]);
     const V weight = hn::LoadU(d, w);
     unroll<kCols>([&](size_t i) TUFF_INLINED {
       const V weighted = hn::Mul(weight, column[i]);
@@ -180,8 +185,8 @@ constexpr size_t kFewColumns = 0;
 void add_few(const double*, size_t, size_t, const double*, double*) {}
 #endif
 
-void logistic_sums_here(const LogisticRows& data, const double* beta, LogisticWants wants, double* sums,
-                        std::byte* scratch) {
+void logistic_sums_here(const LogisticRows& data, const double* beta, LogisticWants wants,
+                        double* sums, std::byte* scratch) {
   const size_t p = data.cols, q = p + 1, tile = logistic_tile_rows(p);
   const PanelKernels& panel = *find_panel(DType::float64);
   auto* eta = reinterpret_cast<double*>(scratch);
@@ -191,7 +196,8 @@ void logistic_sums_here(const LogisticRows& data, const double* beta, LogisticWa
   double* gram = scaled + tile * p;
   double* gradient = sums + 2;
   double* hessian = gradient + q;
-  const bool with_gradient = wants != LogisticWants::value, with_hessian = wants == LogisticWants::hessian;
+  const bool with_gradient = wants != LogisticWants::value,
+             with_hessian = wants == LogisticWants::hessian;
   for (size_t i = 0; i < logistic_sum_count(p, wants); ++i) sums[i] = 0;
   if (with_hessian) {
     for (size_t i = 0; i < p * p; ++i) gram[i] = 0;
@@ -207,9 +213,10 @@ void logistic_sums_here(const LogisticRows& data, const double* beta, LogisticWa
       for (size_t i = 0; i < rows; ++i) eta[i] = 0;
     }
     const uint8_t* y = data.y + r;
-    const RowSums here = !with_hessian ? logistic_rows<false, false>(eta, y, rows, beta[p], nullptr, nullptr)
-                         : few         ? logistic_rows<true, false>(eta, y, rows, beta[p], weights, nullptr)
-                                       : logistic_rows<true, true>(eta, y, rows, beta[p], weights, roots);
+    const RowSums here = !with_hessian
+                             ? logistic_rows<false, false>(eta, y, rows, beta[p], nullptr, nullptr)
+                         : few ? logistic_rows<true, false>(eta, y, rows, beta[p], weights, nullptr)
+                               : logistic_rows<true, true>(eta, y, rows, beta[p], weights, roots);
     const double term = here.value - lost, total = sums[0] + term;
     lost = (total - sums[0]) - term;
     sums[0] = total;

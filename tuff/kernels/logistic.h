@@ -28,7 +28,8 @@ struct LogisticRows {
 /// Numbers of a sum: value, undecided rows, gradient (cols + 1), Hessian (cols + 1)^2, row-major.
 constexpr size_t logistic_sum_count(size_t cols, LogisticWants wants) {
   const size_t q = cols + 1;
-  return 2 + (wants == LogisticWants::value ? 0 : q) + (wants == LogisticWants::hessian ? q * q : 0);
+  return 2 + (wants == LogisticWants::value ? 0 : q) +
+         (wants == LogisticWants::hessian ? q * q : 0);
 }
 
 /// Bytes of scratch (64-byte aligned) that logistic_sums() needs.

@@ -19,7 +19,8 @@ LabelMap get_map(ByteReader& reader, uint8_t label_count) {
   if (rank > kMaxRank) reader.fail("a rank out of range");
   for (size_t a = 0; a < rank; ++a) {
     const auto label = reader.get<int8_t>();
-    if (label < kNoLabel || label >= static_cast<int>(label_count)) reader.fail("a label out of range");
+    if (label < kNoLabel || label >= static_cast<int>(label_count))
+      reader.fail("a label out of range");
     map.push_back(label);
   }
   return map;
@@ -75,7 +76,8 @@ const char* broken_rule(const Program& p, size_t v) {
     }
     case Code::cast: break;
     case Code::reduce:
-      if (find_reduction(static_cast<Reduction>(i.op), p.instructions[i.args[0]].dtype) == nullptr) {
+      if (find_reduction(static_cast<Reduction>(i.op), p.instructions[i.args[0]].dtype) ==
+          nullptr) {
         return "no reduction for the element type";
       }
       break;
@@ -84,7 +86,8 @@ const char* broken_rule(const Program& p, size_t v) {
     case Code::row_sums:
     case Code::gram:
       if (!p.panel || find_panel(i.dtype) == nullptr) return "a contraction out of place";
-      if (p.instructions[i.args[0]].dtype != i.dtype || p.instructions[i.args[1]].dtype != i.dtype) {
+      if (p.instructions[i.args[0]].dtype != i.dtype ||
+          p.instructions[i.args[1]].dtype != i.dtype) {
         return "a contraction of unequal types";
       }
       if (i.code == Code::times_matrix && p.instructions[i.args[1]].code != Code::load) {
@@ -93,7 +96,8 @@ const char* broken_rule(const Program& p, size_t v) {
       break;
     case Code::store:
       if (i.index >= p.outputs.size()) return "an output out of range";
-      if (p.instructions[i.args[0]].dtype != p.outputs[i.index].dtype) return "a store of another type";
+      if (p.instructions[i.args[0]].dtype != p.outputs[i.index].dtype)
+        return "a store of another type";
       break;
   }
   return nullptr;
@@ -138,7 +142,8 @@ void Program::write(ByteWriter& writer) const {
     writer.put(i.dtype);
     writer.put(i.operand);
     // Operations travel by name, so that the list may grow.
-    writer.put(i.code == Code::elementwise ? name_of(static_cast<Elementwise>(i.op)) : std::string_view());
+    writer.put(i.code == Code::elementwise ? name_of(static_cast<Elementwise>(i.op))
+                                           : std::string_view());
     writer.put(i.op);
     for (uint32_t arg : i.args) writer.put(arg);
     writer.put(i.index);

@@ -32,18 +32,18 @@ inline constexpr int8_t kNoLabel = -1;
 using LabelMap = PerAxis<int8_t>;
 
 enum class Code : uint8_t {
-  load,         ///< operand `index`
-  constant,     ///< the value in `constant`
-  index,        ///< int64: position in the whole array along label `index`
-  random,       ///< source `index`: uniform (op 0) or normal (op 1)
-  elementwise,  ///< Elementwise `op` of arguments that all have type `operand`
-  cast,         ///< args[0] to `dtype`
-  reduce,       ///< Reduction `op` of args[0], taken over `space`, along `over`
-  times_vector, ///< panel args[0] (row, k) times args[1] (k): (row)
-  times_matrix, ///< panel args[0] (row, k) times args[1] (k, j), a load: (row, j)
-  row_sums,     ///< panel args[0] (row, a)' times args[1] (row): (a), summed over the block's rows
-  gram,         ///< panel args[0] (row, a)' times args[1] (row, b): (a, b), summed over the rows
-  store,        ///< args[0] to output `index`
+  load,          ///< operand `index`
+  constant,      ///< the value in `constant`
+  index,         ///< int64: position in the whole array along label `index`
+  random,        ///< source `index`: uniform (op 0) or normal (op 1)
+  elementwise,   ///< Elementwise `op` of arguments that all have type `operand`
+  cast,          ///< args[0] to `dtype`
+  reduce,        ///< Reduction `op` of args[0], taken over `space`, along `over`
+  times_vector,  ///< panel args[0] (row, k) times args[1] (k): (row)
+  times_matrix,  ///< panel args[0] (row, k) times args[1] (k, j), a load: (row, j)
+  row_sums,      ///< panel args[0] (row, a)' times args[1] (row): (a), summed over the block's rows
+  gram,          ///< panel args[0] (row, a)' times args[1] (row, b): (a, b), summed over the rows
+  store,         ///< args[0] to output `index`
 };
 inline constexpr int kCodeCount = 12;
 
@@ -54,9 +54,9 @@ struct Instruction {
   uint8_t op = 0;
   std::array<uint32_t, 3> args{};
   uint32_t index = 0;
-  LabelSet labels = 0;             ///< on which the result depends
-  LabelSet space = 0;              ///< reduce: all labels that are walked (a constant counts often)
-  LabelSet over = 0;               ///< reduce, times_*: the labels that vanish
+  LabelSet labels = 0;  ///< on which the result depends
+  LabelSet space = 0;   ///< reduce: all labels that are walked (a constant counts often)
+  LabelSet over = 0;    ///< reduce, times_*: the labels that vanish
   std::array<std::byte, 8> constant{};
 };
 
@@ -73,9 +73,9 @@ struct ProgramSource {
 
 struct ProgramOutput {
   DType dtype = DType::float64;
-  LabelMap axes;               ///< label of each axis; kNoLabel for an axis of extent 1
-  uint8_t collapsed = 0;       ///< bit a: axis a has extent 1 because its label was reduced in the block
-  bool moments = false;        ///< one more axis of extent 3 at the end: n, mean, m2
+  LabelMap axes;          ///< label of each axis; kNoLabel for an axis of extent 1
+  uint8_t collapsed = 0;  ///< bit a: axis a has extent 1 because its label was reduced in the block
+  bool moments = false;   ///< one more axis of extent 3 at the end: n, mean, m2
 };
 
 /// A panel program has label 0 as its row axis, and every value at most one other label (loads that

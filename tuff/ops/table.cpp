@@ -16,6 +16,8 @@ namespace {
 using R = TypeRule;
 using E = Elementwise;
 
+// One line per row, whatever its length: tools/operations.py reads them.
+// clang-format off
 constexpr std::array<Operation, kernels::kElementwiseCount> kOperations = {{
     {E::negative, "negative", 1, R::arithmetic, "-x; unsigned integers wrap"},
     {E::absolute, "abs", 1, R::promoted, "absolute value; the least signed integer stays as it is"},
@@ -57,6 +59,7 @@ constexpr std::array<Operation, kernels::kElementwiseCount> kOperations = {{
     {E::where, "where", 3, R::selection, "a where the condition holds, else b"},
     {E::clip, "clip", 3, R::arithmetic, "x limited to [low, high]; NaN stays NaN"},
 }};
+// clang-format on
 
 constexpr bool in_enumeration_order() {
   for (size_t i = 0; i < kOperations.size(); ++i) {
@@ -79,11 +82,13 @@ constexpr std::array<ReductionRow, 8> kReductions = {{
 
 [[noreturn]] void refuse(const Operation& op, std::span<const DType> operands) {
   std::string names;
-  for (DType t : operands) names += fmt::format("{}{}", names.empty() ? "" : ", ", tuff::name_of(t));
+  for (DType t : operands)
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", tuff::name_of(t));
   std::string_view hint = op.code == E::negative   ? "; use logical_not"
                           : op.code == E::subtract ? "; use logical_xor"
                                                    : "; cast with astype first";
-  throw InvalidArgument(op.name, fmt::format("operands of type {} are not accepted{}", names, hint));
+  throw InvalidArgument(op.name,
+                        fmt::format("operands of type {} are not accepted{}", names, hint));
 }
 
 }  // namespace
@@ -119,7 +124,8 @@ const ReductionRow& reduction(std::string_view name) {
   for (const ReductionRow& row : kReductions) {
     if (row.name == name) return row;
   }
-  throw InvalidArgument("reduction", fmt::format("'{}' is not one of sum, mean, var, std, min, max, any, all", name));
+  throw InvalidArgument(
+      "reduction", fmt::format("'{}' is not one of sum, mean, var, std, min, max, any, all", name));
 }
 
 OperationTypes types_of(const ReductionRow& row, DType operand) {

@@ -18,15 +18,15 @@ using kernels::Reduction;
 
 /// How operands and result of an element-wise operation are typed.
 enum class TypeRule : uint8_t {
-  promoted,     ///< operands are promoted; the result has that type (add, minimum, ...)
-  arithmetic,   ///< like promoted, and bool is refused (negative, subtract)
-  widened,      ///< like promoted, bool becomes int8 (floor_divide, remainder, power, square)
-  floating,     ///< promoted, then float32 or float64 (exp, divide, ...)
-  rounding,     ///< integers and bool stay as they are, without work (floor, ceil)
-  comparison,   ///< operands are promoted; the result is bool
-  logical,      ///< operands become bool (not equal to zero); the result is bool
-  predicate,    ///< isnan, isfinite: bool; of integers without work
-  selection,    ///< where: the first operand becomes bool, the others are promoted
+  promoted,    ///< operands are promoted; the result has that type (add, minimum, ...)
+  arithmetic,  ///< like promoted, and bool is refused (negative, subtract)
+  widened,     ///< like promoted, bool becomes int8 (floor_divide, remainder, power, square)
+  floating,    ///< promoted, then float32 or float64 (exp, divide, ...)
+  rounding,    ///< integers and bool stay as they are, without work (floor, ceil)
+  comparison,  ///< operands are promoted; the result is bool
+  logical,     ///< operands become bool (not equal to zero); the result is bool
+  predicate,   ///< isnan, isfinite: bool; of integers without work
+  selection,   ///< where: the first operand becomes bool, the others are promoted
 };
 
 /// One element-wise operation.
@@ -53,7 +53,7 @@ TUFF_API OperationTypes types_of(const Operation& operation, std::span<const DTy
 /// One reduction as users know it: which partial result is kept per block, and how it is finished.
 struct ReductionRow {
   std::string_view name;
-  Reduction partial;       ///< what each block and the combining tree compute
+  Reduction partial;  ///< what each block and the combining tree compute
   std::string_view doc;
 };
 /// sum, mean, var, std, min, max, any, all.

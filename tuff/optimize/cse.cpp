@@ -24,7 +24,8 @@ std::vector<graph::Port> cse(const std::vector<graph::Port>& outputs) {
     merged->write(writer);
     const auto [at, added] = known.try_emplace(hash_bytes(writer.bytes()), merged);
     if (at->second == layer) continue;
-    for (uint32_t o = 0; o < layer->outputs().size(); ++o) replacements.set(layer.get(), o, {at->second, o});
+    for (uint32_t o = 0; o < layer->outputs().size(); ++o)
+      replacements.set(layer.get(), o, {at->second, o});
   }
   std::vector<graph::Port> result;
   for (const graph::Port& output : outputs) result.push_back(replacements(output));

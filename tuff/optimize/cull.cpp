@@ -11,7 +11,8 @@ graph::Needed everything(const std::vector<graph::LayerPtr>& layers) {
   return needed;
 }
 
-graph::Needed cull(const std::vector<graph::LayerPtr>& layers, const std::vector<graph::Port>& outputs) {
+graph::Needed cull(const std::vector<graph::LayerPtr>& layers,
+                   const std::vector<graph::Port>& outputs) {
   graph::Needed needed;
   std::unordered_map<const graph::Layer*, bool> whole;
   for (const graph::Port& output : outputs) {

@@ -7,7 +7,8 @@ TUFF_NAMESPACE_BEGIN
 namespace optimize {
 
 /// `layers`: as layers_in_order(outputs) gives them.
-TUFF_API graph::Needed cull(const std::vector<graph::LayerPtr>& layers, const std::vector<graph::Port>& outputs);
+TUFF_API graph::Needed cull(const std::vector<graph::LayerPtr>& layers,
+                            const std::vector<graph::Port>& outputs);
 /// All blocks of all layers, for plans that are to be seen uncut.
 TUFF_API graph::Needed everything(const std::vector<graph::LayerPtr>& layers);
 

@@ -53,7 +53,7 @@ struct Walk {
 
 /// A union of two groups (or one group) under trial: the label of each iteration axis of each member.
 struct Trial {
-  size_t first = 0;   // the groups
+  size_t first = 0;  // the groups
   size_t second = 0;
   std::vector<AxisChunksPtr> labels;
   std::vector<size_t> members;
@@ -73,7 +73,8 @@ bool may_be_empty(const AxisChunks& axis) {
   return false;
 }
 
-uint32_t label_set(const LabelMap& axes, const LabelMap& labels, const std::vector<AxisChunksPtr>& chunks) {
+uint32_t label_set(const LabelMap& axes, const LabelMap& labels,
+                   const std::vector<AxisChunksPtr>& chunks) {
   uint32_t set = 0;
   for (int8_t axis : axes) {
     if (axis == kNoLabel) continue;
@@ -197,8 +198,8 @@ class Fuser {
     return true;
   }
 
-  bool pair_axes(const LabelMap& p_labels, const LabelMap& c_labels, uint8_t p_collapsed, size_t p, size_t c,
-                 std::vector<int>& map) const {
+  bool pair_axes(const LabelMap& p_labels, const LabelMap& c_labels, uint8_t p_collapsed, size_t p,
+                 size_t c, std::vector<int>& map) const {
     for (size_t a = 0; a < p_labels.size(); ++a) {
       if (p_labels[a] == kNoLabel || c_labels[a] == kNoLabel) continue;
       const AxisChunksPtr& pc = groups_[p].labels[static_cast<size_t>(p_labels[a])];
@@ -235,8 +236,9 @@ class Fuser {
         const graph::Alignment& from = nodes_[n].blockwise->alignment();
         const graph::Alignment& to = nodes_[reader].blockwise->alignment();
         if (nodes_[n].blockwise->yields_moments()) return std::nullopt;
-        if (!pair_axes(translated(from.output, nodes_[n].labels), translated(to.inputs[k], nodes_[reader].labels),
-                       from.collapsed, p, c, map)) {
+        if (!pair_axes(translated(from.output, nodes_[n].labels),
+                       translated(to.inputs[k], nodes_[reader].labels), from.collapsed, p, c,
+                       map)) {
           return std::nullopt;
         }
       }
@@ -248,8 +250,8 @@ class Fuser {
         const graph::Alignment& from = nodes_[n].blockwise->alignment();
         const graph::Alignment& to = nodes_[reader].blockwise->alignment();
         if (nodes_[n].blockwise->yields_moments() || from.collapsed != 0) return std::nullopt;
-        if (!pair_axes(translated(to.inputs[k], nodes_[reader].labels), translated(from.output, nodes_[n].labels),
-                       0, p, c, map)) {
+        if (!pair_axes(translated(to.inputs[k], nodes_[reader].labels),
+                       translated(from.output, nodes_[n].labels), 0, p, c, map)) {
           return std::nullopt;
         }
       }
@@ -261,7 +263,8 @@ class Fuser {
   /// Common inputs are a wish, not a must: they may be read in two ways (x and x').
   void pair_common_inputs(size_t p, size_t c, std::vector<int>& map) const {
     // By the groups' own inputs: groups are small, but a number or an array may have 100,000 readers.
-    using Input = std::tuple<size_t, uint32_t, size_t, size_t>;  // node, output; reader, input number
+    using Input =
+        std::tuple<size_t, uint32_t, size_t, size_t>;  // node, output; reader, input number
     const auto inputs_of = [&](size_t group) {
       std::vector<Input> inputs;
       for (size_t n : groups_[group].members) {
@@ -280,9 +283,10 @@ class Fuser {
            at != theirs.end() && std::get<0>(*at) == from && std::get<1>(*at) == output; ++at) {
         const auto [node, port, reader, r] = *at;
         std::vector<int> wished = map;
-        if (pair_axes(translated(nodes_[n].blockwise->alignment().inputs[k], nodes_[n].labels),
-                      translated(nodes_[reader].blockwise->alignment().inputs[r], nodes_[reader].labels), 0, p, c,
-                      wished)) {
+        if (pair_axes(
+                translated(nodes_[n].blockwise->alignment().inputs[k], nodes_[n].labels),
+                translated(nodes_[reader].blockwise->alignment().inputs[r], nodes_[reader].labels),
+                0, p, c, wished)) {
           map = std::move(wished);
         }
       }
@@ -356,7 +360,8 @@ class Fuser {
       const Node& node = nodes_[trial.members[m]];
       if (!is_kept(node, trial)) continue;
       ++kept;
-      const uint32_t has = label_set(node.blockwise->alignment().output, trial.maps[m], trial.labels);
+      const uint32_t has =
+          label_set(node.blockwise->alignment().output, trial.maps[m], trial.labels);
       if ((cut & ~has) != 0) return false;
       // A walk along an axis without elements makes nothing, so nothing but its sums may leave it.
       if ((maybe_empty & ~(has | reduced_labels(node, trial.maps[m]))) != 0) return false;
@@ -431,13 +436,16 @@ class Fuser {
     const graph::Alignment& alignment = node.blockwise->alignment();
     const LabelMap& labels = trial.maps[m];
     const uint32_t row_bit = 1U << row;
-    const auto columns_of = [&](const LabelMap& axes) { return label_set(axes, labels, trial.labels) & ~row_bit; };
+    const auto columns_of = [&](const LabelMap& axes) {
+      return label_set(axes, labels, trial.labels) & ~row_bit;
+    };
     const uint32_t over = reduced_labels(node, labels);
     if ((over & row_bit) != 0 && has_reader_inside(node, trial)) return false;
     // Moments over axes of extent 1 alone would be one per element, which a panel has no place for.
     if (node.blockwise->yields_moments()) {
       uint32_t units = 0;
-      for (size_t l = 0; l < trial.labels.size(); ++l) units |= l != row && is_unit(trial.labels[l]) ? 1U << l : 0U;
+      for (size_t l = 0; l < trial.labels.size(); ++l)
+        units |= l != row && is_unit(trial.labels[l]) ? 1U << l : 0U;
       if ((over & ~units) == 0) return false;
     }
     if (node.matmul == nullptr) return column_fits(trial, all_of(labels, trial.labels) & ~row_bit);
@@ -451,7 +459,8 @@ class Fuser {
         // The matrix must lie in memory, whole.
         const Node& from = nodes_[node.inputs[k]];
         if (contains(trial, node.inputs[k]) || from.cheap_source) return false;
-        for (const AxisChunksPtr& axis : graph::output_of(node.layer->inputs()[k]).chunks) operand *= axis->largest();
+        for (const AxisChunksPtr& axis : graph::output_of(node.layer->inputs()[k]).chunks)
+          operand *= axis->largest();
       } else if (!column_fits(trial, columns_of(alignment.inputs[k]))) {
         return false;
       }
@@ -487,7 +496,8 @@ class Fuser {
       if (nodes_[n].group == static_cast<int>(to)) return true;
       if (nodes_[n].group >= 0) {
         // A group runs as one: reaching one member is reaching all.
-        for (size_t member : groups_[static_cast<size_t>(nodes_[n].group)].members) push_readers(member, false);
+        for (size_t member : groups_[static_cast<size_t>(nodes_[n].group)].members)
+          push_readers(member, false);
       } else {
         push_readers(n, false);
       }
@@ -524,13 +534,15 @@ class Fuser {
 
   std::vector<Port> weld() {
     std::vector<bool> welded(groups_.size(), false);
-    for (size_t g = 0; g < groups_.size(); ++g) welded[g] = groups_[g].alive && worth_welding(groups_[g]);
+    for (size_t g = 0; g < groups_.size(); ++g)
+      welded[g] = groups_[g].alive && worth_welding(groups_[g]);
     for (size_t n : finished_order(welded)) {
       const Node& node = nodes_[n];
       if (node.group >= 0 && welded[static_cast<size_t>(node.group)]) {
         weld_group(static_cast<size_t>(node.group));
       } else if (node.cheap_source) {
-        if (needs_memory(node, welded)) replacements_.set(node.layer.get(), graph::weld_single(*node.blockwise));
+        if (needs_memory(node, welded))
+          replacements_.set(node.layer.get(), graph::weld_single(*node.blockwise));
       } else {
         const LayerPtr rebuilt = replacements_.with_new_inputs(node.layer);
         if (rebuilt == node.layer) continue;
@@ -546,7 +558,8 @@ class Fuser {
 
   /// Whether somebody reads a source's blocks rather than computing them inside a program.
   bool needs_memory(const Node& node, const std::vector<bool>& welded) const {
-    return node.is_output || std::any_of(node.readers.begin(), node.readers.end(), [&](const auto& reader) {
+    return node.is_output ||
+           std::any_of(node.readers.begin(), node.readers.end(), [&](const auto& reader) {
              const int group = nodes_[reader.first].group;
              return group < 0 || !welded[static_cast<size_t>(group)];
            });
@@ -631,14 +644,16 @@ class Fuser {
     std::vector<size_t> kept;
     for (size_t m = 0; m < trial.members.size(); ++m) {
       FusedMember member{nodes_[trial.members[m]].blockwise, {}};
-      for (int8_t label : trial.maps[m]) member.labels.push_back(renumber[static_cast<size_t>(label)]);
+      for (int8_t label : trial.maps[m])
+        member.labels.push_back(renumber[static_cast<size_t>(label)]);
       members.push_back(std::move(member));
       if (is_kept(nodes_[trial.members[m]], trial)) kept.push_back(m);
     }
     // A view of what is handed out anyway is a header on that memory, not a second copy.
     std::vector<size_t> views;
     const auto handed_out = [&](size_t node) {
-      return std::any_of(kept.begin(), kept.end(), [&](size_t m) { return trial.members[m] == node; });
+      return std::any_of(kept.begin(), kept.end(),
+                         [&](size_t m) { return trial.members[m] == node; });
     };
     for (size_t k = kept.size(); k-- > 0;) {
       const Node& node = nodes_[trial.members[kept[k]]];
@@ -646,12 +661,14 @@ class Fuser {
       views.push_back(trial.members[kept[k]]);
       kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(k));
     }
-    const auto fused = graph::FusedLayer::weld(members, std::move(labels), walk.panel, kept, replacements_);
+    const auto fused =
+        graph::FusedLayer::weld(members, std::move(labels), walk.panel, kept, replacements_);
     for (uint32_t o = 0; o < kept.size(); ++o) {
       replacements_.set(members[kept[o]].layer.get(), 0, {fused, o});
     }
     std::sort(views.begin(), views.end());
-    for (size_t n : views) replacements_.set(nodes_[n].layer.get(), replacements_.with_new_inputs(nodes_[n].layer));
+    for (size_t n : views)
+      replacements_.set(nodes_[n].layer.get(), replacements_.with_new_inputs(nodes_[n].layer));
   }
 
   const std::vector<Port>& outputs_;
@@ -670,7 +687,8 @@ std::vector<Port> with_own_views(const std::vector<Port>& outputs) {
     for (const Port& input : layer->inputs()) ++readers[input.layer.get()];
   }
   const auto is_shared_view = [&](const Port& port) {
-    return port.layer->is_view() && dynamic_cast<const graph::RelabelLayer*>(port.layer.get()) != nullptr &&
+    return port.layer->is_view() &&
+           dynamic_cast<const graph::RelabelLayer*>(port.layer.get()) != nullptr &&
            readers[port.layer.get()] > 1;
   };
   for (const LayerPtr& layer : layers) {
@@ -679,12 +697,14 @@ std::vector<Port> with_own_views(const std::vector<Port>& outputs) {
     if (splits) {
       std::vector<Port> inputs = now->inputs();
       for (size_t k = 0; k < inputs.size(); ++k) {
-        if (is_shared_view(layer->inputs()[k])) inputs[k] = {inputs[k].layer->with_inputs(inputs[k].layer->inputs()), 0};
+        if (is_shared_view(layer->inputs()[k]))
+          inputs[k] = {inputs[k].layer->with_inputs(inputs[k].layer->inputs()), 0};
       }
       now = now->with_inputs(std::move(inputs));
     }
     if (now == layer) continue;
-    for (uint32_t o = 0; o < layer->outputs().size(); ++o) replacements.set(layer.get(), o, {now, o});
+    for (uint32_t o = 0; o < layer->outputs().size(); ++o)
+      replacements.set(layer.get(), o, {now, o});
   }
   std::vector<Port> result;
   for (const Port& output : outputs) result.push_back(replacements(output));

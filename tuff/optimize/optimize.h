@@ -33,7 +33,8 @@ struct LayerPass {
 TUFF_API const std::vector<LayerPass>& layer_passes();
 
 /// Runs the passes on layers.
-TUFF_API std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs, const Passes& passes = {});
+TUFF_API std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs,
+                                                  const Passes& passes = {});
 /// Lowers and runs the passes that concern tasks.
 TUFF_API graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes = {});
 

@@ -49,7 +49,8 @@ std::vector<uint32_t> depth_first(const PlanArrays& plan) {
   for (uint32_t slot : plan.output_slots) {
     if (maker[slot] != kNone) walk(maker[slot]);
   }
-  for (uint32_t t = 0; t < tasks; ++t) walk(t);  // tasks that no output needs (culling switched off)
+  for (uint32_t t = 0; t < tasks; ++t)
+    walk(t);  // tasks that no output needs (culling switched off)
   return sequence;
 }
 
@@ -68,10 +69,12 @@ void order(PlanArrays& plan) {
   first_output.reserve(tasks + 1);
   uint32_t next = 0;
   for (uint32_t old : sequence) {
-    for (uint32_t s = plan.first_output[old]; s < plan.first_output[old + 1]; ++s) new_slot[s] = next++;
+    for (uint32_t s = plan.first_output[old]; s < plan.first_output[old + 1]; ++s)
+      new_slot[s] = next++;
     first_output.push_back(next);
   }
-  for (size_t s = plan.first_output.back(); s < plan.slot_count(); ++s) new_slot[s] = static_cast<uint32_t>(s);
+  for (size_t s = plan.first_output.back(); s < plan.slot_count(); ++s)
+    new_slot[s] = static_cast<uint32_t>(s);
 
   PlanArrays old = std::move(plan);
   plan.functions = std::move(old.functions);
@@ -94,8 +97,10 @@ void order(PlanArrays& plan) {
     for (uint32_t slot : old.inputs[t]) plan.inputs.items.push_back(new_slot[slot]);
     plan.inputs.end_row();
     const size_t row = plan.successors.items.size();
-    for (uint32_t successor : old.successors[t]) plan.successors.items.push_back(new_task[successor]);
-    std::sort(plan.successors.items.begin() + static_cast<std::ptrdiff_t>(row), plan.successors.items.end());
+    for (uint32_t successor : old.successors[t])
+      plan.successors.items.push_back(new_task[successor]);
+    std::sort(plan.successors.items.begin() + static_cast<std::ptrdiff_t>(row),
+              plan.successors.items.end());
     plan.successors.end_row();
     if (plan.wait_count.back() == 0) plan.roots.push_back(i);
   }
