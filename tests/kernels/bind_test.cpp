@@ -75,14 +75,24 @@ TEST(Bind, AxesOfOneElementVanish) {
   EXPECT_EQ(b.rows, (Dims{30}));
 }
 
-TEST(Bind, ATileHasAboutAThousandElements) {
+TEST(Bind, ATileHasAboutFiveHundredElements) {
   const Bound flat = bound(simple(1, {0}, {0}), {1'000'000}, {1}, {1});
   EXPECT_EQ(flat.tile_rows, kTileElements);
   const Bound table = bound(simple(2, {0, 1}, {0, 1}), {1000, 100}, {128, 1}, {100, 1});
-  EXPECT_EQ(table.tile_rows * table.piece, 1000);
+  EXPECT_EQ(table.tile_rows, 4);  // 5 would fit; 2 rows are 25 cache lines
   const Bound wide = bound(simple(2, {0, 1}, {0, 1}), {10, 5000}, {8192, 1}, {5000, 1});
   EXPECT_EQ(wide.piece, kTileElements);
   EXPECT_EQ(wide.tile_rows, 1);
+}
+
+TEST(Bind, WhatIsOnlyReducedHasLongTiles) {
+  Program p = simple(1, {0}, {0}, 1);
+  EXPECT_EQ(bound(p, {1'000'000}, {1}, {1}).tile_rows, kTileElements);
+  p.instructions.erase(p.instructions.begin() + 1);  // the sum is of the loaded values themselves
+  p.instructions[1].args[0] = 0;
+  p.instructions[2].args[0] = 1;
+  p.verify();
+  EXPECT_EQ(bound(p, {1'000'000}, {1}, {1}).tile_rows, 64 * kTileElements);
 }
 
 TEST(Bind, AFullSumOfAContiguousBlockIsFlat) {

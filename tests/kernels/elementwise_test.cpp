@@ -399,6 +399,50 @@ TEST(Elementwise, KnowsItsNamesAndArities) {
   EXPECT_EQ(kernels::arity_of(Elementwise::where), 3);
 }
 
+class ElementwiseStreaming : public OnEveryTarget {};
+
+template <class T>
+void check_streaming() {
+  for (kernels::Elementwise op : {kernels::Elementwise::add, kernels::Elementwise::subtract,
+                                  kernels::Elementwise::multiply, kernels::Elementwise::divide}) {
+    for (unsigned scalars : {0U, 1U, 2U}) {
+      const auto stream = kernels::find_streaming(op, dtype_of<T>, scalars);
+      const auto plain = kernels::find_elementwise(op, dtype_of<T>, scalars);
+      ASSERT_NE(stream, nullptr);
+      for (size_t n : {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 100, 513}) {
+        for (size_t offset : {0, 1, 3, 8, 13}) {
+          std::vector<T> x, y;
+          for (size_t i = 0; i < n + 1; ++i) {
+            x.push_back(static_cast<T>(i) - T(7.25));
+            y.push_back(T(0.3) * static_cast<T>(i) + T(1.5));
+          }
+          const Tile<T> a(x, offset + 2), b(y, offset);
+          Tile<T> got(n, offset), want(n, offset);
+          const void* const operands[] = {a.data(), b.data()};
+          stream(operands, got.data(), n);
+          kernels::finish_streaming();
+          plain(operands, want.data(), n);
+          for (size_t i = 0; i < n; ++i) ASSERT_TRUE(same_bits(got[i], want[i])) << n << " " << i;
+          ASSERT_TRUE(got.canaries_are_alive());
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ElementwiseStreaming, IsTheSameBitsAtAnyLengthAndAddress) {
+  check_streaming<double>();
+  check_streaming<float>();
+}
+
+TEST_P(ElementwiseStreaming, IsThereForFloatingArithmeticOnly) {
+  using kernels::Elementwise;
+  EXPECT_EQ(kernels::find_streaming(Elementwise::exp, DType::float64, 0), nullptr);
+  EXPECT_EQ(kernels::find_streaming(Elementwise::add, DType::int64, 0), nullptr);
+  EXPECT_EQ(kernels::find_streaming(Elementwise::add, DType::float64, 3), nullptr);
+}
+
+TUFF_ON_EVERY_TARGET(ElementwiseStreaming);
 TUFF_ON_EVERY_TARGET(ElementwiseKernels);
 
 }  // namespace

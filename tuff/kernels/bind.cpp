@@ -5,6 +5,7 @@
 #include "tuff/kernels/bind.h"
 
 #include <algorithm>
+#include <numeric>
 #include <cstdlib>
 
 TUFF_NAMESPACE_BEGIN
@@ -220,15 +221,27 @@ class Binder {
       bound_.row_count *= merged_extent_[l];
     }
     bound_.inner = walk_.inner.empty() ? 1 : merged_extent_[walk_.inner[0]];
-    // Column sums read their tile once and merge into as many columns as the tile has: longer tiles
-    // make the merge rare, and the tile still stays in L1.
-    const int64_t tile =
-        walk_.partial == Walk::Partial::columns ? 4 * kTileElements : kTileElements;
+    // Longer tiles make the merging of results rare. Column sums read their tile once, and it still
+    // stays in L1; programs that only load and reduce have no values between that should stay there.
+    const int64_t tile = walk_.partial == Walk::Partial::columns                    ? 8 * kTileElements
+                         : only_reduces() && walk_.partial == Walk::Partial::none ? 64 * kTileElements
+                                                                                    : kTileElements;
     const bool may_cut = walk_.partial != Walk::Partial::rows;
     bound_.piece = may_cut ? std::min(bound_.inner, tile) : bound_.inner;
     bound_.tile_rows = bound_.piece < bound_.inner
                            ? 1
                            : std::max<int64_t>(1, tile / std::max<int64_t>(bound_.piece, 1));
+    // Whole cache lines of eight-byte elements, so that tiles which are streamed out share none.
+    const int64_t whole = 8 / std::gcd(bound_.piece, int64_t{8});
+    if (bound_.tile_rows > whole) bound_.tile_rows -= bound_.tile_rows % whole;
+  }
+
+  bool only_reduces() const {
+    return std::all_of(program_.instructions.begin(), program_.instructions.end(),
+                       [&](const Instruction& i) {
+                         return i.code == Code::load || i.code == Code::reduce ||
+                                (i.code == Code::store && at(i.args[0]).code == Code::reduce);
+                       });
   }
 
   bool mergeable(size_t a, size_t b) const {
@@ -363,14 +376,16 @@ class Binder {
     return step;
   }
 
-  /// Values that are stored whole, dense and in the cache's way are computed in place in the output.
+  /// Values that are stored whole and dense are computed in place in the output; past the caches only
+  /// where a kernel can write so and nobody else reads the value.
   void find_direct_stores() {
     direct_output_.assign(values_.size(), -1);
     for (uint32_t v = 0; v < values_.size(); ++v) {
       const Instruction& i = at(v);
       if (i.code != Code::store) continue;
       const Instruction& source = at(i.args[0]);
-      if (source.code != Code::elementwise || ((streaming_ >> i.index) & 1) != 0) continue;
+      if (source.code != Code::elementwise) continue;
+      if (is_streamed(i) && !can_stream(i.args[0])) continue;
       if (direct_output_[i.args[0]] >= 0) continue;
       const LabelSet full = store_labels(i);
       if (kind_of(full) != kind_of(source.labels) || !has_row(full)) continue;
@@ -379,6 +394,18 @@ class Binder {
         direct_output_[i.args[0]] = v;
       }
     }
+  }
+  bool is_streamed(const Instruction& store) const {
+    return ((streaming_ >> store.index) & 1) != 0;
+  }
+  bool can_stream(uint32_t v) const {
+    const Instruction& i = at(v);
+    size_t readers = 0;
+    for (const Instruction& user : program_.instructions) {
+      for (size_t k = 0; k < argument_count(user); ++k) readers += user.args[k] == v ? 1 : 0;
+    }
+    return readers == 1 &&
+           find_streaming(static_cast<Elementwise>(i.op), i.operand, 0) != nullptr;
   }
   int kind_of(LabelSet labels) const {
     return (has_row(labels) ? 2 : 0) + (has_inner(labels) ? 1 : 0);
@@ -532,7 +559,9 @@ class Binder {
     Step step = make(StepCode::elementwise, value, size);
     step.args = args;
     step.arg_count = static_cast<uint8_t>(arity);
-    step.elementwise = find_elementwise(op, i.operand, scalars);
+    const bool streamed = direct >= 0 && is_streamed(at(static_cast<uint32_t>(direct)));
+    step.elementwise = streamed ? find_streaming(op, i.operand, scalars)
+                                : find_elementwise(op, i.operand, scalars);
     TUFF_CHECK(step.elementwise != nullptr);
     bound_.steps.push_back(step);
   }

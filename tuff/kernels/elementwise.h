@@ -82,6 +82,11 @@ using ElementwiseKernel = void (*)(const void* const* operands, void* out, size_
 /// but "all operands scalar" exist; that one is a call of the all-vector kernel with n = 1.
 TUFF_API ElementwiseKernel find_elementwise(Elementwise op, DType operand, unsigned scalars);
 
+/// The same with streaming stores, for outputs not read again soon; finish_streaming() as below. For
+/// arithmetic on float32 and float64 alone, else null: a result that is computed first and then
+/// copied out makes its stores wait behind those of the tile before (a third of the time of x * 2).
+TUFF_API ElementwiseKernel find_streaming(Elementwise op, DType operand, unsigned scalars);
+
 /// `out[i] = static_cast<To>(in[i])`. Float to integer truncates; NaN and values out of range give
 /// the type's minimum (unsigned: 0), never undefined behaviour. To bool: not equal to zero. Integer
 /// to narrower integer wraps. Always there for every pair, including equal types (a copy).

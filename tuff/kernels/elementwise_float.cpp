@@ -214,6 +214,63 @@ ElementwiseKernel find_float_of(Elementwise op, unsigned scalars) {
   }
 }
 
+// run2() past the caches. A part of a vector in front takes `out` to a whole one.
+template <class Op, class T>
+HWY_NOINLINE void stream2(const T* a, size_t a_step, const T* b, size_t b_step, T* out, size_t n) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d), vector = lanes * sizeof(T);
+  const size_t off = reinterpret_cast<uintptr_t>(out) % vector / sizeof(T);
+  const size_t head = off == 0 ? 0 : lanes - off < n ? lanes - off : n;
+  if (head > 0) {
+    apply_part<Op>(d, out, head, load_part(d, a, head), load_part(d, b, head));
+    if (a_step > 0) a += head;
+    if (b_step > 0) b += head;
+    out += head;
+    n -= head;
+  }
+  for (; n >= lanes; n -= lanes) {
+    hn::Stream(Op::apply(d, hn::LoadU(d, a), hn::LoadU(d, b)), d, out);
+    a += a_step;
+    b += b_step;
+    out += lanes;
+  }
+  if (n > 0) apply_part<Op>(d, out, n, load_part(d, a, n), load_part(d, b, n));
+}
+
+template <class Op, class T, unsigned kScalars>
+void stream_entry2(const void* const* operands, void* out, size_t n) {
+  const Operand<T, kScalars, 0> a(operands);
+  const Operand<T, kScalars, 1> b(operands);
+  stream2<Op, T>(a.data, a.step(), b.data, b.step(), static_cast<T*>(out), n);
+}
+
+template <class Op, class T>
+ElementwiseKernel streaming(unsigned scalars) {
+  switch (scalars) {
+    case 0: return &stream_entry2<Op, T, 0>;
+    case 1: return &stream_entry2<Op, T, 1>;
+    case 2: return &stream_entry2<Op, T, 2>;
+    default: return nullptr;
+  }
+}
+
+template <class T>
+ElementwiseKernel find_streaming_of(Elementwise op, unsigned scalars) {
+  switch (op) {
+    case Elementwise::add: return streaming<Add, T>(scalars);
+    case Elementwise::subtract: return streaming<Subtract, T>(scalars);
+    case Elementwise::multiply: return streaming<Multiply, T>(scalars);
+    case Elementwise::divide: return streaming<Divide, T>(scalars);
+    default: return nullptr;
+  }
+}
+
+ElementwiseKernel find_streaming_here(Elementwise op, DType operand, unsigned scalars) {
+  if (operand == DType::float64) return find_streaming_of<double>(op, scalars);
+  if (operand == DType::float32) return find_streaming_of<float>(op, scalars);
+  return nullptr;
+}
+
 ElementwiseKernel find_float_here(Elementwise op, DType operand, unsigned scalars) {
   return operand == DType::float64 ? find_float_of<double>(op, scalars)
                                    : find_float_of<float>(op, scalars);
@@ -227,6 +284,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
+
+ElementwiseKernel find_streaming(Elementwise op, DType operand, unsigned scalars) {
+  return TUFF_DISPATCH(find_streaming_here)(op, operand, scalars);
+}
 
 ElementwiseKernel find_float(Elementwise op, DType operand, unsigned scalars) {
   return TUFF_DISPATCH(find_float_here)(op, operand, scalars);

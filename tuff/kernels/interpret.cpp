@@ -117,7 +117,9 @@ class Interpreter {
         const Access& access = bound_.accesses[step.access];
         const Block& block = *call_.operands[program_.instructions[step.instruction].index];
         const int64_t offset = base(access) + (step.rows ? row_offset(access) : 0);
-        registers_[step.result] = block.bytes_data() + offset * step.size;
+        std::byte* tile = block.bytes_data() + offset * step.size;
+        registers_[step.result] = tile;
+        if (!program_.panel) prefetch_after(tile, count_of(step) * step.size);
         break;
       }
       case StepCode::store_direct: {
@@ -199,6 +201,16 @@ class Interpreter {
         break;
       case StepCode::store: store(step); break;
     }
+  }
+
+  /// Asks for the tile after this one, whose lines then arrive while this one is worked on. The
+  /// processor's own prefetching depends on where the pages lie: without this, a sum of 0.8 GB takes 14
+  /// ms in one process and 28 ms in the next. Tiles of less than a kilobyte are not worth it; longer
+  /// ones than the first-level cache holds are flat reductions, which look ahead themselves.
+  static void prefetch_after(const std::byte* tile, size_t bytes) {
+    constexpr size_t kLine = 64;
+    if (bytes < 16 * kLine || bytes > 512 * kLine) return;
+    for (size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(tile + bytes + at, 0, 3);
   }
 
   size_t arg_rows(const Step& step) const {

@@ -6,6 +6,24 @@
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
+size_t argument_count(const Instruction& i) {
+  switch (i.code) {
+    case Code::load:
+    case Code::constant:
+    case Code::index:
+    case Code::random: return 0;
+    case Code::elementwise: return static_cast<size_t>(arity_of(static_cast<Elementwise>(i.op)));
+    case Code::cast:
+    case Code::reduce:
+    case Code::store: return 1;
+    case Code::times_vector:
+    case Code::times_matrix:
+    case Code::row_sums:
+    case Code::gram: return 2;
+  }
+  return 0;
+}
+
 namespace {
 
 void put_map(ByteWriter& writer, const LabelMap& map) {
@@ -24,24 +42,6 @@ LabelMap get_map(ByteReader& reader, uint8_t label_count) {
     map.push_back(label);
   }
   return map;
-}
-
-size_t argument_count(const Instruction& i) {
-  switch (i.code) {
-    case Code::load:
-    case Code::constant:
-    case Code::index:
-    case Code::random: return 0;
-    case Code::elementwise: return static_cast<size_t>(arity_of(static_cast<Elementwise>(i.op)));
-    case Code::cast:
-    case Code::reduce:
-    case Code::store: return 1;
-    case Code::times_vector:
-    case Code::times_matrix:
-    case Code::row_sums:
-    case Code::gram: return 2;
-  }
-  return 0;
 }
 
 /// The first rule that instruction v breaks, or null.

@@ -54,8 +54,10 @@ HWY_INLINE hn::TFromD<D> across_lanes(D d, hn::Vec<D> v) {
   return lane[0];
 }
 
-// Eight accumulators: an addition takes 3 to 4 cycles and two can start in each.
-template <class P, class T>
+// Eight accumulators: an addition takes 3 to 4 cycles and two can start in each. With `kAhead`, lines
+// are asked for 4 KB early, 100 ns before they are needed at 40 GB/s: for runs in memory, after which
+// more follows.
+template <class P, class T, bool kAhead = false>
 HWY_NOINLINE T flat(const T* x, size_t n) {
   const hn::ScalableTag<T> d;
   const size_t lanes = hn::Lanes(d);
@@ -63,6 +65,11 @@ HWY_NOINLINE T flat(const T* x, size_t n) {
   auto a0 = identity, a1 = identity, a2 = identity, a3 = identity;
   auto a4 = identity, a5 = identity, a6 = identity, a7 = identity;
   for (; n >= 8 * lanes; n -= 8 * lanes) {
+    if constexpr (kAhead) {
+      for (size_t at = 0; at < 8 * lanes; at += 64 / sizeof(T)) {
+        __builtin_prefetch(x + 4096 / sizeof(T) + at);
+      }
+    }
     a0 = P::combine(d, a0, hn::LoadU(d, x));
     a1 = P::combine(d, a1, hn::LoadU(d, x + lanes));
     a2 = P::combine(d, a2, hn::LoadU(d, x + 2 * lanes));

@@ -61,9 +61,10 @@ void sum_start(void* state, size_t count) { std::memset(state, 0, sum_bytes(coun
 void sum_flat(const void* x, size_t n, void* state) {
   const double* element = static_cast<const double*>(x);
   double* total = static_cast<double*>(state);
-  for (size_t i = 0; i < n; i += kRun) {
-    add_compensated(total[0], total[1], flat<Sum>(element + i, n - i < kRun ? n - i : kRun));
+  for (; n > kRun; n -= kRun, element += kRun) {
+    add_compensated(total[0], total[1], flat<Sum, double, true>(element, kRun));
   }
+  if (n > 0) add_compensated(total[0], total[1], flat<Sum>(element, n));
 }
 
 // add_compensated() over columns.
