@@ -18,9 +18,9 @@ namespace glm {
 
 namespace {
 
-/// Rows of one task are at most 1 MiB: some 20 us of arithmetic, beside which a task costs nothing, and
-/// 80 tasks for 80 MB, so that no thread waits long for the last one.
-constexpr int64_t kTaskBytes = int64_t{1} << 20;
+/// Rows of one block are at most 1 MiB: a pass over 80 MB then has 80 tasks, and no thread waits long for
+/// the last one. (Smaller blocks share a task: logistic_pass.h.)
+constexpr int64_t kBlockBytes = int64_t{1} << 20;
 
 // ---- load ----------------------------------------------------------------------------------------
 
@@ -60,9 +60,9 @@ void check_arrays(const Array& X, const Array& y, const FitOptions& options) {
   }
 }
 
-/// Blocks of whole rows, dense within each row; more blocks where a task would be longer than kTaskBytes.
+/// Blocks of whole rows, dense within each row; more blocks where they are larger than kBlockBytes.
 Array cut_rows(const Result& result, int64_t row_bytes) {
-  const int64_t most = std::max<int64_t>(64, kTaskBytes / row_bytes);
+  const int64_t most = std::max<int64_t>(64, kBlockBytes / row_bytes);
   std::vector<int64_t> sizes;
   std::vector<Block> blocks;
   for (const Block& whole : result.blocks()) {

@@ -1,6 +1,8 @@
 // The logistic twin as a layer; see logistic_pass.h.
 #include "tuff/glm/logistic_pass.h"
 
+#include <algorithm>
+
 #include "tuff/base/block.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -15,22 +17,52 @@ int64_t sums_of(const graph::Port& X, LogisticWants wants) {
   return static_cast<int64_t>(kernels::logistic_sum_count(cols, wants));
 }
 
-Chunks sums_chunks(const graph::Port& X, const graph::Port& betas, LogisticWants wants) {
-  const auto blocks = static_cast<int64_t>(graph::output_of(X).chunks[0]->count());
-  const int64_t points = graph::output_of(betas).chunks[0]->extent().value();
-  return {AxisChunks::regular(blocks, 1), AxisChunks::whole(points * sums_of(X, wants))};
+/// How many blocks of X one task takes: by the largest, so that it depends on the chunks alone.
+uint32_t blocks_per_task_of(const graph::Port& X) {
+  const Chunks& chunks = graph::output_of(X).chunks;
+  const int64_t bytes = 8 * chunks[0]->largest() * chunks[1]->extent().value();
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(LogisticPassLayer::kTaskBytes / std::max<int64_t>(bytes, 1), 1,
+                          static_cast<int64_t>(chunks[0]->count())));
 }
 
+Chunks sums_chunks(const graph::Port& X, const graph::Port& betas, LogisticWants wants) {
+  const auto blocks = static_cast<int64_t>(graph::output_of(X).chunks[0]->count());
+  const int64_t each = blocks_per_task_of(X);
+  const int64_t points = graph::output_of(betas).chunks[0]->extent().value();
+  return {AxisChunks::regular((blocks + each - 1) / each, 1),
+          AxisChunks::whole(points * sums_of(X, wants))};
+}
+
+/// Inputs: the blocks of X, as many of y, and betas.
 class LogisticPassTask final : public TaskFunction {
  public:
   explicit LogisticPassTask(LogisticWants wants) : wants_(wants) {}
   std::string_view name() const override { return "logistic_pass"; }
   void run(TaskArguments& arguments) const override {
+    const size_t blocks = arguments.inputs.size() / 2;
+    const Block betas = arguments.inputs.back()->get<Block>().contiguous();
+    const auto cols = static_cast<size_t>(betas.shape()[1]) - 1;
+    const int64_t count =
+        betas.shape()[0] * static_cast<int64_t>(kernels::logistic_sum_count(cols, wants_));
+    Block sums = Block::allocate(DType::float64, {1, count});
+    Block more = blocks > 1 ? Block::allocate(DType::float64, {1, count}) : sums;
+    std::byte* scratch = arguments.scratch->get(kernels::logistic_scratch_bytes(cols, wants_));
+    for (size_t b = 0; b < blocks; ++b) {
+      const Block& into = b == 0 ? sums : more;
+      add_block(arguments.inputs[b]->get<Block>(), arguments.inputs[blocks + b]->get<Block>(),
+                betas, into.data<double>(), scratch);
+      for (int64_t i = 0; b > 0 && i < count; ++i) sums.data<double>()[i] += more.data<double>()[i];
+    }
+    arguments.outputs[0].emplace<Block>(std::move(sums));
+  }
+
+ private:
+  void add_block(Block X, const Block& labels, const Block& betas, double* sums,
+                 std::byte* scratch) const {
     // Rows whose columns are not dense are copied; fit() has no such blocks.
-    Block X = arguments.inputs[0]->get<Block>();
     if (X.strides()[1] != 1 || X.strides()[0] < 0) X = X.contiguous();
-    const Block y = arguments.inputs[1]->get<Block>().contiguous();
-    const Block betas = arguments.inputs[2]->get<Block>().contiguous();
+    const Block y = labels.contiguous();
     kernels::LogisticRows rows;
     rows.x = X.data<double>();
     rows.y = reinterpret_cast<const uint8_t*>(y.data<bool>());
@@ -38,17 +70,13 @@ class LogisticPassTask final : public TaskFunction {
     rows.cols = static_cast<size_t>(X.shape()[1]);
     rows.stride = static_cast<size_t>(X.strides()[0]);
     const size_t count = kernels::logistic_sum_count(rows.cols, wants_);
-    const auto points = static_cast<size_t>(betas.shape()[0]);
-    Block sums = Block::allocate(DType::float64, {1, static_cast<int64_t>(points * count)});
-    std::byte* scratch = arguments.scratch->get(kernels::logistic_scratch_bytes(rows.cols, wants_));
-    for (size_t k = 0; k < points; ++k) {
-      kernels::logistic_sums(rows, betas.data<double>() + k * (rows.cols + 1), wants_,
-                             sums.data<double>() + k * count, scratch);
+    for (int64_t k = 0; k < betas.shape()[0]; ++k) {
+      const auto at = static_cast<size_t>(k);
+      kernels::logistic_sums(rows, betas.data<double>() + at * (rows.cols + 1), wants_,
+                             sums + at * count, scratch);
     }
-    arguments.outputs[0].emplace<Block>(std::move(sums));
   }
 
- private:
   LogisticWants wants_;
 };
 
@@ -56,15 +84,21 @@ class LogisticPassTask final : public TaskFunction {
 
 LogisticPassLayer::LogisticPassLayer(const graph::Port& X, const graph::Port& y,
                                      const graph::Port& betas, LogisticWants wants)
-    : Layer({X, y, betas}, DType::float64, sums_chunks(X, betas, wants)), wants_(wants) {
+    : Layer({X, y, betas}, DType::float64, sums_chunks(X, betas, wants)),
+      wants_(wants),
+      blocks_per_task_(blocks_per_task_of(X)) {
   TUFF_CHECK_EQ(graph::output_of(X).chunks[1]->count(), size_t{1});
   TUFF_CHECK(same_chunks(graph::output_of(X).chunks[0], graph::output_of(y).chunks[0]));
   TUFF_CHECK_EQ(block_count(graph::output_of(betas).chunks), size_t{1});
 }
 
 void LogisticPassLayer::inputs_of(uint32_t task, std::vector<graph::InputBlock>& reads) const {
-  reads.push_back({0, task});
-  reads.push_back({1, task});
+  const auto blocks = static_cast<uint32_t>(graph::output_of(inputs()[0]).chunks[0]->count());
+  const uint32_t first = task * blocks_per_task_;
+  const uint32_t last = std::min(first + blocks_per_task_, blocks);
+  for (uint32_t input : {0U, 1U}) {
+    for (uint32_t b = first; b < last; ++b) reads.push_back({input, b});
+  }
   reads.push_back({2, 0});
 }
 

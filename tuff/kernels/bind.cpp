@@ -5,8 +5,8 @@
 #include "tuff/kernels/bind.h"
 
 #include <algorithm>
-#include <numeric>
 #include <cstdlib>
+#include <numeric>
 
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
@@ -223,9 +223,10 @@ class Binder {
     bound_.inner = walk_.inner.empty() ? 1 : merged_extent_[walk_.inner[0]];
     // Longer tiles make the merging of results rare. Column sums read their tile once, and it still
     // stays in L1; programs that only load and reduce have no values between that should stay there.
-    const int64_t tile = walk_.partial == Walk::Partial::columns                    ? 8 * kTileElements
-                         : only_reduces() && walk_.partial == Walk::Partial::none ? 64 * kTileElements
-                                                                                    : kTileElements;
+    const int64_t tile = walk_.partial == Walk::Partial::columns ? 8 * kTileElements
+                         : only_reduces() && walk_.partial == Walk::Partial::none
+                             ? 64 * kTileElements
+                             : kTileElements;
     const bool may_cut = walk_.partial != Walk::Partial::rows;
     bound_.piece = may_cut ? std::min(bound_.inner, tile) : bound_.inner;
     bound_.tile_rows = bound_.piece < bound_.inner
@@ -404,8 +405,7 @@ class Binder {
     for (const Instruction& user : program_.instructions) {
       for (size_t k = 0; k < argument_count(user); ++k) readers += user.args[k] == v ? 1 : 0;
     }
-    return readers == 1 &&
-           find_streaming(static_cast<Elementwise>(i.op), i.operand, 0) != nullptr;
+    return readers == 1 && find_streaming(static_cast<Elementwise>(i.op), i.operand, 0) != nullptr;
   }
   int kind_of(LabelSet labels) const {
     return (has_row(labels) ? 2 : 0) + (has_inner(labels) ? 1 : 0);
