@@ -21,6 +21,7 @@ bench: ## BENCH=<folder of bench/>: run one question against its rivals (BENCH_Q
 	@scripts/bootstrap.sh bench
 	@cmake --preset bench >/dev/null
 	@cmake --build --preset bench -j $(JOBS)
+	@if [ "$(BENCH)" = glm ]; then scripts/get_flights.sh; fi
 	@.cache/bench-venv/bin/python bench/run.py $(BENCH)
 
 format: ## rewrite every C and C++ file in the project's format
