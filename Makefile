@@ -7,7 +7,7 @@
 JOBS := $(shell nproc)
 
 demo: ## fit a model to three million flights, and show where the time went
-	@scripts/bootstrap.sh
+	@scripts/bootstrap.sh demo
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS) --target tuff_cli example_logistic
 	@scripts/demo.sh

@@ -3,7 +3,8 @@
 # through sudo) and Python environments under .cache/. Called by every make target that needs it. Asks
 # nothing, says what it installs, names what it could not get, and does nothing when nothing is missing.
 #
-# Usage: bootstrap.sh [test] [dev] [bench]
+# Usage: bootstrap.sh [demo] [test] [dev] [bench]
+#   demo   also npm, which brings the flights file, unless that or npm is there
 #   test   also a browser, unless there is one
 #   dev    also what `make format` and `make lint` need
 #   bench  also bench/packages.txt and the environment .cache/bench-venv (bench/requirements.txt)
@@ -17,6 +18,10 @@ browser=()
 with_bench=no
 for word in "$@"; do
   case $word in
+    demo)
+      if [[ ! -f .cache/data/flights-3m.parquet ]] && ! command -v npm >/dev/null; then
+        optional+=(npm)
+      fi ;;
     test)
       # In which the tests look at the report: docs/decisions/0010-report-and-browser-test.md
       for name in chromium chromium-headless-shell chromium-browser google-chrome; do
@@ -29,7 +34,7 @@ for word in "$@"; do
       if [[ -f bench/packages.txt ]]; then
         mapfile -t -O "${#required[@]}" required < <(sed 's/#.*//' bench/packages.txt | xargs -rn1)
       fi ;;
-    *) echo "bootstrap: unknown word '$word'; known: test, dev, bench" >&2; exit 2 ;;
+    *) echo "bootstrap: unknown word '$word'; known: demo, test, dev, bench" >&2; exit 2 ;;
   esac
 done
 
@@ -91,7 +96,7 @@ if command -v dpkg-query >/dev/null; then
   mapfile -t lacking < <(missing_of "${required[@]}")
   mapfile -t lacking_optional < <(missing_of "${optional[@]}")
   if (( ${#lacking_optional[@]} )); then
-    say "could not get ${lacking_optional[*]}; builds work without, but are slower" >&2
+    say "could not get ${lacking_optional[*]}; going on without" >&2
   fi
   if (( ${#browser[@]} )) && ! command -v chromium >/dev/null; then
     say "could not get chromium; diagnostics.report_browser_test will fail" >&2
