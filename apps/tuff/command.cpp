@@ -2,7 +2,6 @@
 #include "apps/tuff/command.h"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <cmath>
 #include <csignal>
@@ -11,7 +10,6 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <unistd.h>
 
 namespace tuff::cli {
@@ -112,24 +110,37 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+namespace {
+
+/// Where the handler writes a byte; a thread of its own reads it, since a stop source may not be used in
+/// a handler. (Blocking the signals and waiting for them would not do: libraries start threads
+/// before main, which do not block them.)
+int signal_pipe[2] = {-1, -1};
+
+void on_signal(int) {
+  static volatile std::sig_atomic_t count = 0;
+  count = count + 1;
+  if (count > 1) _exit(kRunError);
+  const char byte = 0;
+  static_cast<void>(!::write(signal_pipe[1], &byte, 1));
+}
+
+}  // namespace
+
 std::stop_token stop_on_signals() {
-  // A thread of its own waits for the signals, since a stop source may not be used in a handler. All later
-  // threads inherit the mask.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // A reader that went away shows as a failed write, not as death; a file size limit likewise.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  std::stop_source source;
-  std::thread([signals, source]() mutable {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    source.request_stop();
-    sigwait(&signals, &signal);
-    _exit(kRunError);
+  const std::stop_source source;
+  if (::pipe(signal_pipe) != 0) return source.get_token();
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  std::thread([source]() mutable {
+    char byte = 0;
+    if (::read(signal_pipe[0], &byte, 1) == 1) source.request_stop();
   }).detach();
   return source.get_token();
 }

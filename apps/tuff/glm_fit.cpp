@@ -269,7 +269,8 @@ void add_glm_fit(CLI::App& app, const std::stop_token& stop, Run& run) {
   fit->add_option(
          "--features", command->features,
          "Columns to model it by, separated by commas (default: all other numeric columns)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   fit->add_option("--family", command->family, "Distribution of the target")
       ->check(CLI::IsMember({"logistic"}))
       ->capture_default_str();

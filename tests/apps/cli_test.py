@@ -110,7 +110,7 @@ class Fit(Cli):
         files = [self.write(table), self.write(table, "one.csv"), self.write(table, "cut.parquet", row_group_size=999)]
         halves = [self.write(table.slice(0, 7777), "part-1.parquet"), self.write(table.slice(7777), "part-2.parquet")]
         glob = self.path("part-*.parquet")
-        arguments = ["--target", "delay > 15", "--features", "distance", "hour"]
+        arguments = ["--target", "delay > 15", "--features", "distance,hour"]
         models = [self.fit(file, *arguments, "--threads", threads) for file in files for threads in (1, 2, 7)]
         models += [self.fit(*halves, *arguments), self.fit(glob, *arguments)]
         for model in models[1:]:
@@ -131,6 +131,12 @@ class Fit(Cli):
         y = np.array([o == "SFO" for o in table["origin"].to_pylist()], float)
         np.testing.assert_allclose(origin["coef"]["distance"],
                                    newton(table["distance"].to_numpy()[:, None].astype(float), y)[0], rtol=1e-7)
+
+    def test_files_may_follow_the_features(self):
+        file = self.write(flights())
+        want = self.fit(file, "--target", "delay > 15", "--features", "distance,hour")["coef"]
+        arguments = ["--features", "distance", "--features", "hour", "--target", "delay > 15", file]
+        self.assertEqual(self.fit(*arguments)["coef"], want)
 
     def test_prints_the_table_and_the_figures(self):
         out = self.tuff("glm", "fit", self.write(flights()), "--target", "delay > 15", "--report", self.path("r.html"))
@@ -265,25 +271,31 @@ class BadInput(Cli):
             self.refused("new" if "fit.json" not in arguments[-1] else "fit.json", *arguments, preexec_fn=limit)
         self.assertEqual(json.loads(Path(self.path("fit.json")).read_text()), model)
 
+    def status_of(self, process, name):
+        """A line of what the kernel knows of a process."""
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith(name + ":"))
+
     def test_stops_within_a_moment_of_ctrl_c(self):
         random = np.random.default_rng(1)
         table = pa.table({f"x{j}": random.normal(size=200_000) for j in range(64)} | {"y": random.integers(0, 2, 200_000)})
         file = self.write(table, "wide.parquet", compression="none")
         before = sorted(os.listdir(self.folder))
-        for delay in (0.3, 0.5, 0.8):
+        for delay in (0, 0.1, 0.3, 0.5):
             run = subprocess.Popen([TUFF, "glm", "fit", file, "--target", "y", "--solver", "lbfgs", "--tol", "1e-300",
                                     "--max-iter", "1000000", "--json", self.path("fit.json")],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            # Not before main() has taken over the signal, however slowly the machine loads libraries.
+            while run.poll() is None and not int(self.status_of(run, "SigCgt"), 16) & (1 << (signal.SIGINT - 1)):
+                time.sleep(0.01)
             time.sleep(delay)
             run.send_signal(signal.SIGINT)
             start = time.monotonic()
             _, errors = run.communicate(timeout=30)
             # 0.3 s is the aim; machines that run tests have other work too.
             self.assertLess(time.monotonic() - start, 3)
-            # On a very busy machine the signal may come before main().
-            if run.returncode != -signal.SIGINT:
-                self.assertEqual(run.returncode, 1, errors)
-                self.assertIn("tuff: interrupted; nothing was written", errors)
+            self.assertEqual(run.returncode, 1, errors)
+            self.assertIn("tuff: interrupted; nothing was written", errors)
             self.assertEqual(sorted(os.listdir(self.folder)), before)
 
 
