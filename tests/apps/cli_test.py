@@ -115,7 +115,7 @@ class Fit(Cli):
         models += [self.fit(*halves, *arguments), self.fit(glob, *arguments)]
         for model in models[1:]:
             for name, value in models[0]["coef"].items():
-                self.assertAlmostEqual(model["coef"][name] / value, 1, delta=1e-11)
+                self.assertAlmostEqual(model["coef"][name] / value, 1, delta=1e-12)
         self.assertEqual(models[0]["coef"], models[1]["coef"])
         self.assertEqual(models[0]["coef"], models[2]["coef"])
 
