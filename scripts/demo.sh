@@ -13,7 +13,7 @@ if scripts/get_flights.sh; then
   echo "== Which flights are more than 15 minutes late? 3,000,000 flights, by distance in miles"
   command=("$build/bin/tuff" glm fit "$flights" --target 'delay > 15' --features distance --family logistic
            --solver newton --json build/fit.json --report build/fit.html)
-  printf '   %q' "${command[0]}"; printf ' %q' "${command[@]:1}"; echo
+  echo "   ${command[*]/#delay*/"'delay > 15'"}"
   "${command[@]}"
 else
   echo "demo: without the flights file; going on with data that are made up"

@@ -247,7 +247,7 @@ int fit_files(FitCommand& command, const std::stop_token& stop) {
     rows.insert(rows.begin(), {"", "coefficient"});
     fmt::print("\n{}\n", text_table(rows));
     for (const auto& [name, value] : facts) fmt::print("  {:<14}{}\n", name, value);
-    if (!command.json.empty()) fmt::print("  {:<14}{}\n", "model", command.json);
+    if (!command.json.empty()) fmt::print("  {:<14}{}\n", "saved as", command.json);
     if (!command.report.empty()) fmt::print("  {:<14}{}\n", "report", command.report);
     fmt::print("\n");
   }

@@ -4,8 +4,9 @@
 #include <cmath>
 #include <random>
 
-#include "tests/table/testing.h"
 #include "tuff/base/context.h"
+
+#include "tests/table/testing.h"
 
 namespace tuff::table_test {
 namespace {
