@@ -74,6 +74,21 @@ size_t budget_of(const CommonOptions& options) {
   return static_cast<size_t>(kBudgetShare * static_cast<double>(usable_memory()));
 }
 
+table::Table open_table(const TableOptions& options) {
+  table::ReadOptions read;
+  read.nulls = options.nulls == "drop" ? table::Nulls::drop : table::Nulls::error;
+  read.csv.delimiter = options.delimiter;
+  read.csv.multiline = options.multiline;
+  return table::read(options.paths, read);
+}
+
+Computation::Computation(const CommonOptions& options, const std::stop_token& stop)
+    : context_({.threads = options.threads, .recycle_bytes = budget_of(options) / 4}) {
+  run_.context = &context_;
+  run_.stop = stop;
+  if (!options.quiet) bar_.emplace(ProgressBarOptions{.context = &context_});
+}
+
 std::string with_commas(int64_t number) {
   std::string digits = std::to_string(number);
   for (ptrdiff_t at = static_cast<ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0);

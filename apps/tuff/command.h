@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tuff/table/table.h"
 #include "tuff/tuff.h"
 
 namespace CLI {
@@ -41,6 +42,7 @@ struct TableOptions {
   char delimiter = ',';
 };
 void add_table_options(CLI::App& app, TableOptions& options);
+table::Table open_table(const TableOptions& options);
 
 /// Share of the memory that this process may use, unless --memory says otherwise.
 inline constexpr double kBudgetShare = 0.6;
@@ -48,6 +50,21 @@ inline constexpr double kBudgetShare = 0.6;
 size_t parse_bytes(const std::string& text);
 /// What --memory allows.
 size_t budget_of(const CommonOptions& options);
+
+/// What a command computes with: its context, its runs, and a progress bar unless it is quiet.
+class Computation {
+ public:
+  Computation(const CommonOptions& options, const std::stop_token& stop);
+  Context& context() { return context_; }
+  const RunOptions& run() const { return run_; }
+  /// Takes the bar away, before results are printed.
+  void end_progress() { bar_.reset(); }
+
+ private:
+  Context context_;
+  RunOptions run_;
+  std::optional<ProgressBar> bar_;
+};
 
 /// "3,000,000"; "1.2 GB"; "0.153 s".
 std::string with_commas(int64_t number);

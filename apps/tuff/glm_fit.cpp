@@ -44,14 +44,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-table::Table open_table(const TableOptions& options) {
-  table::ReadOptions read;
-  read.nulls = options.nulls == "drop" ? table::Nulls::drop : table::Nulls::error;
-  read.csv.delimiter = options.delimiter;
-  read.csv.multiline = options.multiline;
-  return table::read(options.paths, read);
-}
-
 /// The features asked for, or all numeric columns but the target's.
 std::vector<std::string> choose_features(const table::Table& table, const FitCommand& command,
                                          const Target& target) {
@@ -209,34 +201,29 @@ void write_fit_report(const FitCommand& command, const glm::FitResult& model,
 }
 
 int fit_files(FitCommand& command, const std::stop_token& stop) {
-  ContextOptions options;
-  options.threads = command.common.threads;
-  options.recycle_bytes = budget_of(command.common) / 4;
-  Context context(options);
-  RunOptions run;
-  run.context = &context;
-  run.stop = stop;
-  Recorder recorder({.context = &context});
-  std::optional<ProgressBar> bar;
-  if (!command.common.quiet) bar.emplace(ProgressBarOptions{.context = &context});
+  Computation computation(command.common, stop);
+  const RunOptions& run = computation.run();
+  Recorder recorder({.context = &computation.context()});
 
   recorder.begin_phase("read");
   const Loaded data = load(command, run);
   recorder.end_phase();
-  bar.reset();
+  computation.end_progress();
 
   glm::FitOptions& fit = command.fit;
   fit.solver = command.solver == "lbfgs" ? glm::Solver::lbfgs : glm::Solver::newton;
   fit.fit_intercept = !command.no_intercept;
   fit.feature_names = data.features;
   fit.run = run;
-  IterationLine line(!command.common.quiet);
-  fit.on_iteration = [&](const glm::Iteration& at) { line(at); };
+  std::optional<IterationLine> line(!command.common.quiet);
+  fit.on_iteration = [&](const glm::Iteration& at) { (*line)(at); };
   recorder.begin_phase("fit");
   const double start = now();
   const glm::FitResult model = glm::fit(data.X, data.y, fit);
-  FitFigures figures{command.target, data.seconds, now() - start, context.threads(), 0};
+  FitFigures figures{command.target, data.seconds, now() - start, computation.context().threads(),
+                     0};
   recorder.end_phase();
+  line.reset();
   figures.white_space = recorder.white_space("fit");
 
   const auto facts = facts_of(command, model, figures);

@@ -35,22 +35,10 @@ void write_probabilities(const std::string& path, const Array& probability, cons
 }
 
 int predict_files(const PredictCommand& command, const std::stop_token& stop) {
-  ContextOptions options;
-  options.threads = command.common.threads;
-  options.recycle_bytes = budget_of(command.common) / 4;
-  Context context(options);
-  RunOptions run;
-  run.context = &context;
-  run.stop = stop;
-  std::optional<ProgressBar> bar;
-  if (!command.common.quiet) bar.emplace(ProgressBarOptions{.context = &context});
-
+  Computation computation(command.common, stop);
+  const RunOptions& run = computation.run();
   const glm::FitResult model = read_model(command.model);
-  table::ReadOptions read;
-  read.nulls = command.files.nulls == "drop" ? table::Nulls::drop : table::Nulls::error;
-  read.csv.delimiter = command.files.delimiter;
-  read.csv.multiline = command.files.multiline;
-  const table::Table table = table::read(command.files.paths, read).select(model.feature_names);
+  const table::Table table = open_table(command.files).select(model.feature_names);
   for (const std::string& name : model.feature_names) {
     if (table.field(name).is_dictionary) {
       throw InvalidArgument(
@@ -60,7 +48,7 @@ int predict_files(const PredictCommand& command, const std::stop_token& stop) {
   }
   const Array probability = glm::predict(model, table.matrix(model.feature_names));
   write_probabilities(command.out, probability, run);
-  bar.reset();
+  computation.end_progress();
   if (!command.common.quiet) fmt::print("probabilities: {}\n", command.out);
   return kOk;
 }

@@ -7,6 +7,7 @@
 #include "tuff/array/math.h"
 #include "tuff/array/random.h"
 #include "tuff/base/context.h"
+#include "tuff/graph/serialize.h"
 
 namespace tuff::glm_test {
 namespace {
@@ -305,12 +306,22 @@ TEST(Objective, StaysFiniteFarOut) {
 }
 
 TEST(Objective, PassesOfTheTwinDoNotTravelAndSaySo) {
-  const Array X = from_vector<double>({1, 2, 3, 4}, Dims{4, 1}),
-              y = from_vector<double>({1, 0, 0, 1}) != 0;
-  const Array labels = y.persist();
-  const Parameter beta("beta", {1, 2}, DType::float64);
-  EXPECT_NO_THROW(make_objective(glm::logistic(), {X, labels}, {}, true)
-                      ->evaluate(std::vector<double>{1, 0}, glm::Wants::value));
+  const Array X = from_vector<double>({1, 2, 3, 4}, Dims{4, 1});
+  const Array y = (from_vector<double>({1, 0, 0, 1}) != 0).persist();
+  const auto sent = [&](bool twin) {
+    graph::Message message;
+    message.outputs = pass_layers(glm::logistic(), {X, y}, glm::Wants::value, twin);
+    return graph::serialize(message);
+  };
+  EXPECT_NO_THROW(sent(false));
+  try {
+    sent(true);
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(),
+                 "[serialize] logistic_pass is compiled code and does not travel; make_objective "
+                 "without its twin gives the same pass as expressions, which do");
+  }
 }
 
 // A family of one's own: the square of the error.

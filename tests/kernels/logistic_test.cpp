@@ -77,7 +77,7 @@ std::vector<double> kernel_sums(const Problem& problem, LogisticWants wants) {
   const Tile<uint8_t> y(problem.y, 3);
   const kernels::LogisticRows rows{x.data(), y.data(), problem.rows, problem.cols, problem.stride};
   std::vector<double> sums(kernels::logistic_sum_count(problem.cols, wants), -1.0);
-  const size_t bytes = kernels::logistic_scratch_bytes(problem.cols, wants);
+  const size_t bytes = kernels::logistic_scratch_bytes(problem.cols);
   auto* scratch = static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
   kernels::logistic_sums(rows, problem.beta.data(), wants, sums.data(), scratch);
   std::free(scratch);

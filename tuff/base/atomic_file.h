@@ -1,7 +1,7 @@
 // A file that appears under its name complete or not at all.
 //
-// Used by everything that writes files. Invariant: until commit() returns, what lay under the name before is untouched; an
-// AtomicFile that goes without commit() leaves nothing.
+// Used by everything that writes files. Invariant: until commit() returns, what lay under the name
+// before is untouched; an AtomicFile that goes without commit() leaves nothing.
 #pragma once
 
 #include <cstddef>

@@ -9,8 +9,8 @@ namespace glm {
 
 namespace {
 
+using detail::dot;
 using detail::finite;
-using detail::largest;
 
 /// The slope at an accepted step, as a share of the slope at its start: at most 0.9 of it left
 /// (Nocedal & Wright 2006, section 3.1), and at most 0.8 beyond the minimum (Hager & Zhang 2005, delta
@@ -21,12 +21,6 @@ constexpr double kSlopeBeyond = 0.8;
 constexpr int kTrials = 30;
 /// A step that is too short is made longer by at most this factor.
 constexpr double kGrowth = 10;
-
-double dot(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (size_t j = 0; j < a.size(); ++j) sum += a[j] * b[j];
-  return sum;
-}
 
 struct Pair {
   std::vector<double> s, y;
@@ -114,15 +108,8 @@ SolverResult lbfgs(Objective& objective, std::vector<double> start, const Solver
   std::deque<Pair> pairs;
   double tol = options.tol;
   while (true) {
-    const double gradient_norm = largest(result.at.gradient);
-    result.values.push_back(result.at.value);
-    result.gradient_norms.push_back(gradient_norm);
-    if (options.on_iteration) options.on_iteration(result.n_iter, result.at.value, gradient_norm);
-    if (!finite(result.at)) {
-      result.stop_reason = StopReason::stalled;
-      return result;
-    }
-    detail::refuse_complete_separation(result.at, result.point);
+    if (!detail::record_iterate(result, options)) return result;
+    const double gradient_norm = result.gradient_norms.back();
     if (gradient_norm <= tol) {
       if (!checked || confirm(objective, result, options.rows)) {
         result.stop_reason = StopReason::gradient;

@@ -47,7 +47,7 @@ class LogisticPassTask final : public TaskFunction {
         betas.shape()[0] * static_cast<int64_t>(kernels::logistic_sum_count(cols, wants_));
     Block sums = Block::allocate(DType::float64, {1, count});
     Block more = blocks > 1 ? Block::allocate(DType::float64, {1, count}) : sums;
-    std::byte* scratch = arguments.scratch->get(kernels::logistic_scratch_bytes(cols, wants_));
+    std::byte* scratch = arguments.scratch->get(kernels::logistic_scratch_bytes(cols));
     for (size_t b = 0; b < blocks; ++b) {
       const Block& into = b == 0 ? sums : more;
       add_block(arguments.inputs[b]->get<Block>(), arguments.inputs[blocks + b]->get<Block>(),

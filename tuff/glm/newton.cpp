@@ -8,8 +8,8 @@ namespace glm {
 
 namespace {
 
+using detail::dot;
 using detail::finite;
-using detail::largest;
 
 /// Share of the predicted decrease that a step has to bring (Armijo 1966), as is usual.
 constexpr double kArmijo = 1e-4;
@@ -19,12 +19,6 @@ constexpr size_t kTrials = 4;
 constexpr int kRejections = 5;
 /// Values are sums of n rounded terms; compared, they may be off by this share.
 constexpr double kValueRounding = 1e-14;
-
-double dot(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (size_t j = 0; j < a.size(); ++j) sum += a[j] * b[j];
-  return sum;
-}
 
 std::vector<double> moved(const std::vector<double>& point, double t,
                           const std::vector<double>& step) {
@@ -67,15 +61,8 @@ SolverResult newton(Objective& objective, std::vector<double> start, const Solve
   result.point = std::move(start);
   result.at = objective.evaluate(result.point, Wants::hessian)[0];
   while (true) {
-    const double gradient_norm = largest(result.at.gradient);
-    result.values.push_back(result.at.value);
-    result.gradient_norms.push_back(gradient_norm);
-    if (options.on_iteration) options.on_iteration(result.n_iter, result.at.value, gradient_norm);
-    if (!finite(result.at)) {
-      result.stop_reason = StopReason::stalled;
-      return result;
-    }
-    detail::refuse_complete_separation(result.at, result.point);
+    if (!detail::record_iterate(result, options)) return result;
+    const double gradient_norm = result.gradient_norms.back();
     const std::vector<double> step = detail::newton_step(result.at);
     const double slope = dot(result.at.gradient, step);
     const bool small_gradient = gradient_norm <= options.tol;

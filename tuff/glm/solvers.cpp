@@ -91,8 +91,25 @@ std::vector<double> newton_step(const Evaluation& e) {
   return step;
 }
 
-void refuse_complete_separation(const Evaluation& e, const std::vector<double>& point) {
-  if (e.undecided == 0) throw SeparableData(true, largest_at(point, point.size()));
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (size_t j = 0; j < a.size(); ++j) sum += a[j] * b[j];
+  return sum;
+}
+
+bool record_iterate(SolverResult& result, const SolverOptions& options) {
+  const double gradient_norm = largest(result.at.gradient);
+  result.values.push_back(result.at.value);
+  result.gradient_norms.push_back(gradient_norm);
+  if (options.on_iteration) options.on_iteration(result.n_iter, result.at.value, gradient_norm);
+  if (!finite(result.at)) {
+    result.stop_reason = StopReason::stalled;
+    return false;
+  }
+  if (result.at.undecided == 0) {
+    throw SeparableData(true, largest_at(result.point, result.point.size()));
+  }
+  return true;
 }
 
 bool is_optimum(const Evaluation& e, const std::vector<double>& step, int64_t rows) {

@@ -93,8 +93,10 @@ double largest(const std::vector<double>& values);
 bool finite(const Evaluation& e);
 /// -H^-1 g. Throws SingularHessian.
 std::vector<double> newton_step(const Evaluation& e);
-/// Throws SeparableData when no coefficients can be better decided than these.
-void refuse_complete_separation(const Evaluation& e, const std::vector<double>& point);
+double dot(const std::vector<double>& a, const std::vector<double>& b);
+/// Puts the present iterate into the histories and reports it. False when it is not finite: the solver
+/// has stalled. Throws SeparableData when it decides every row.
+bool record_iterate(SolverResult& result, const SolverOptions& options);
 /// At a point whose gradient is small: whether the next Newton step is small too, against the standard
 /// errors. Throws SeparableData when it never will be.
 bool is_optimum(const Evaluation& e, const std::vector<double>& step, int64_t rows);

@@ -250,7 +250,7 @@ HWY_AFTER_NAMESPACE();
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
-size_t logistic_scratch_bytes(size_t cols, LogisticWants) {
+size_t logistic_scratch_bytes(size_t cols) {
   const size_t tile = logistic_tile_rows(cols);
   return sizeof(double) * (3 * tile + tile * cols + cols * cols);
 }

@@ -33,7 +33,7 @@ constexpr size_t logistic_sum_count(size_t cols, LogisticWants wants) {
 }
 
 /// Bytes of scratch (64-byte aligned) that logistic_sums() needs.
-size_t logistic_scratch_bytes(size_t cols, LogisticWants wants);
+size_t logistic_scratch_bytes(size_t cols);
 
 /// Sums over rows at `beta` (cols coefficients, then the intercept), into
 /// `sums[logistic_sum_count()]`:
