@@ -35,9 +35,7 @@ std::vector<Value> run_ports(const std::vector<graph::Port>& ports, const RunOpt
   return Runner(std::move(lowered.arrays)).run({}, options);
 }
 
-Value run_single(const graph::Port& port, const RunOptions& options) {
-  return std::move(run_ports({port}, options)[0]);
-}
+void check_options(const TaskOptions& options) { tuff::check(options, "delayed"); }
 
 }  // namespace detail
 TUFF_NAMESPACE_END

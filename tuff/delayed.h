@@ -1,14 +1,23 @@
 // Any callable as a task: delayed(f)(args...) is a Delayed<T> that knows how to compute f(args...).
 //
-// Arguments may be values, other Delayed values, and Arrays (which arrive as one row-major Block). A
-// Delayed is a handle like an Array; computing several at once shares all common work.
+//     auto load = delayed(read_part, "load").with({.retries = 2});
+//     std::vector<Delayed<Table>> parts;
+//     for (auto& path : paths) parts.push_back(load(path));
+//     Delayed<double> total = delayed(sum_of)(parts, 0.5);        // containers of handles are fine
+//     double answer = total.compute();
+//
+// Arguments may be values, other Delayed values, Arrays (which arrive as one row-major Block), and
+// containers that hold such (vector, array, optional, tuple, pair, maps; nested). A Delayed is a handle
+// like an Array; computing several at once shares all common work.
 #pragma once
 
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "tuff/compute.h"
+#include "tuff/graph/arguments.h"
 #include "tuff/graph/callable.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -19,32 +28,49 @@ class Delayed;
 namespace detail {
 
 template <class T>
-struct is_delayed : std::false_type {};  // NOLINT(readability-identifier-naming): a type trait
+struct IsDelayed : std::false_type {};
 template <class T>
-struct is_delayed<Delayed<T>> : std::true_type {};  // NOLINT(readability-identifier-naming)
-
-/// What the callable is called with for an argument of type A.
-template <class A, class = void>
-struct delayed_argument {  // NOLINT(readability-identifier-naming): a type trait
-  using type = const A&;
-};
-template <class T>
-struct delayed_argument<Delayed<T>> {  // NOLINT(readability-identifier-naming)
-  using type = const T&;
-};
+struct IsDelayed<Delayed<T>> : std::true_type {};
 /// Arrays, seen from below: what converts to a port and is not a Delayed.
 template <class A>
-concept ArrayLike = std::is_convertible_v<const A&, const graph::Port&> && !is_delayed<A>::value;
+concept ArrayLike = std::is_convertible_v<const A&, const graph::Port&> && !IsDelayed<A>::value;
 
-template <class A>
-struct delayed_argument<A,
-                        std::enable_if_t<ArrayLike<A>>> {  // NOLINT(readability-identifier-naming)
-  using type = const Block&;
+template <class T>
+struct HandleTraits<Delayed<T>> {
+  static constexpr bool is_handle = true;
+  using value = T;
+  using argument = const T&;
+  static argument take(InputCursor& cursor) { return cursor.look<T>(); }
+  static value build(InputCursor& cursor) { return cursor.take<T>(); }
+};
+template <ArrayLike A>
+struct HandleTraits<A> {
+  static constexpr bool is_handle = true;
+  using value = Block;
+  using argument = Block;
+  /// A single block may be a view of any strides.
+  static argument take(InputCursor& cursor) { return cursor.look<Block>().contiguous(); }
+  static value build(InputCursor& cursor) { return take(cursor); }
 };
 
 /// An array as a single block.
 TUFF_API graph::Port single_block(const graph::Port& array);
-TUFF_API Value run_single(const graph::Port& port, const RunOptions& options);
+TUFF_API std::vector<Value> run_ports(const std::vector<graph::Port>& ports,
+                                      const RunOptions& options);
+
+/// Handles become the inputs of a layer; values stay with the callable.
+struct PortSink {
+  static constexpr bool kPlainValuesAreInputs = false;
+  std::vector<graph::Port> ports;
+  template <class T>
+  void handle(const Delayed<T>& delayed) {
+    ports.push_back(delayed.port());
+  }
+  template <ArrayLike A>
+  void handle(const A& array) {
+    ports.push_back(single_block(array));
+  }
+};
 
 }  // namespace detail
 
@@ -52,10 +78,11 @@ TUFF_API Value run_single(const graph::Port& port, const RunOptions& options);
 template <class T>
 class Delayed {
  public:
+  using Type = T;
   explicit Delayed(graph::Port port) : port_(std::move(port)) {}
   /// Runs what is needed and returns the value. Throws TaskError with what the callable threw.
   T compute(const RunOptions& options = {}) const {
-    return std::move(detail::run_single(port_, options).template get<T>());
+    return std::move(detail::run_ports({port_}, options)[0].template get<T>());
   }
   const graph::Port& port() const { return port_; }
 
@@ -65,98 +92,132 @@ class Delayed {
 
 namespace detail {
 
+template <class R>
+struct DelayedOf;  // std::tuple<A, B> to std::tuple<Delayed<A>, Delayed<B>>
+template <class... R>
+struct DelayedOf<std::tuple<R...>> {
+  using type = std::tuple<Delayed<R>...>;
+};
+template <class A, class B>
+struct DelayedOf<std::pair<A, B>> {
+  using type = std::tuple<Delayed<A>, Delayed<B>>;
+};
+
+TUFF_API void check_options(const TaskOptions& options);
+
+}  // namespace detail
+
+/// A callable that makes tasks; delayed() gives it. Copies are cheap to make and independent.
 template <class F>
 class DelayedFunction {
  public:
   DelayedFunction(F function, std::string name)
       : function_(std::move(function)), name_(std::move(name)) {}
 
+  /// The same callable under another name, which errors and traces show.
+  DelayedFunction named(std::string name) const {
+    DelayedFunction other = *this;
+    other.name_ = std::move(name);
+    return other;
+  }
+  /// The same callable for tasks of these options. Throws InvalidArgument for negative ones.
+  DelayedFunction with(TaskOptions options) const {
+    detail::check_options(options);
+    DelayedFunction other = *this;
+    other.options_ = std::move(options);
+    return other;
+  }
+
   template <class... Args>
   auto operator()(const Args&... args) const {
-    using Result = std::remove_cvref_t<
-        std::invoke_result_t<const F&, typename delayed_argument<Args>::type...>>;
-    static_assert(!std::is_void_v<Result>, "a delayed callable must return a value");
-    std::vector<graph::Port> inputs;
-    // Values ride in the closure; Delayed and Array arguments come from the run.
-    auto held = std::make_tuple(hold(args, inputs)...);
-    F function = function_;
-    graph::CallFunction call = [function = std::move(function), held = std::move(held)](
-                                   std::span<Value* const> values, std::span<const bool>) -> Value {
-      return std::apply(
-          [&](const auto&... each) {
-            return Value(Result(std::invoke(function, take(each, values)...)));
-          },
-          held);
+    using Yielded = detail::Yield<typename Call<Args...>::Returned>;
+    detail::PortSink sink;
+    Call<Args...> call(function_, sink, detail::Kept<Args>(args)...);
+    graph::CallFunction run = [call = std::move(call)](std::span<Value* const> inputs,
+                                                       std::span<const bool> last_use,
+                                                       std::span<Value> outputs) {
+      call.call(inputs, last_use, [&](auto&& result) {
+        outputs[0].template emplace<Yielded>(std::forward<decltype(result)>(result));
+      });
     };
-    return Delayed<Result>(
-        {std::make_shared<graph::CallLayer>(std::move(call), name_, std::move(inputs)), 0});
+    return Delayed<Yielded>({std::make_shared<graph::CallLayer>(std::move(run), name_,
+                                                               std::move(sink.ports), 1, options_),
+                            0});
+  }
+
+  /// One task with several outputs: the elements of the tuple or pair that the callable returns, each
+  /// with readers and a lifetime of its own. Returns a tuple of Delayed values.
+  template <class... Args>
+  auto outputs(const Args&... args) const {
+    using Yielded = typename Call<Args...>::Returned;
+    constexpr size_t kOutputs = std::tuple_size_v<Yielded>;
+    static_assert(kOutputs > 0, "outputs() needs a callable that returns a tuple or a pair");
+    detail::PortSink sink;
+    Call<Args...> call(function_, sink, detail::Kept<Args>(args)...);
+    graph::CallFunction run = [call = std::move(call)](std::span<Value* const> inputs,
+                                                       std::span<const bool> last_use,
+                                                       std::span<Value> outputs) {
+      call.call(inputs, last_use, [&](Yielded result) {
+        [&]<size_t... I>(std::index_sequence<I...>) {
+          (outputs[I].template emplace<std::tuple_element_t<I, Yielded>>(
+               std::get<I>(std::move(result))),
+           ...);
+        }
+        (std::make_index_sequence<kOutputs>());
+      });
+    };
+    const auto layer = std::make_shared<graph::CallLayer>(
+        std::move(run), name_, std::move(sink.ports), static_cast<uint32_t>(kOutputs), options_);
+    return [&]<size_t... I>(std::index_sequence<I...>) {
+      return typename detail::DelayedOf<Yielded>::type{
+          Delayed<std::tuple_element_t<I, Yielded>>({layer, static_cast<uint32_t>(I)})...};
+    }
+    (std::make_index_sequence<kOutputs>());
   }
 
  private:
-  /// The number of an input, and its type.
-  template <class T>
-  struct FromRun {
-    size_t input;
-  };
-  /// The number of an input that is an array.
-  struct FromArray {
-    size_t input;
-  };
-
-  template <class A>
-  static auto hold(const A& arg, std::vector<graph::Port>& inputs) {
-    if constexpr (is_delayed<A>::value) {
-      inputs.push_back(arg.port());
-      return FromRun<std::remove_cvref_t<typename delayed_argument<A>::type>>{inputs.size() - 1};
-    } else if constexpr (ArrayLike<A>) {
-      inputs.push_back(single_block(arg));
-      return FromArray{inputs.size() - 1};
-    } else {
-      return std::decay_t<const A&>(arg);
-    }
-  }
-  template <class T>
-  static const T& take(const FromRun<T>& from, std::span<Value* const> values) {
-    return values[from.input]->template get<T>();
-  }
-  /// A single block may be a view of any strides.
-  static Block take(const FromArray& from, std::span<Value* const> values) {
-    return values[from.input]->template get<Block>().contiguous();
-  }
-  template <class T>
-  static const T& take(const T& value, std::span<Value* const>) {
-    return value;
-  }
-
+  template <class... Args>
+  using Call = detail::BoundCall<F, detail::PortSink, detail::Kept<Args>...>;
   F function_;
   std::string name_;
+  TaskOptions options_;
 };
 
-}  // namespace detail
-
-/// Makes a callable lazy: `delayed(f)(args...)` is a Delayed of what f returns. `name` appears in errors
-/// and traces. The callable runs once per run and node, on any thread; it is copied.
+/// Makes a callable lazy: `delayed(f)(args...)` is a Delayed of what f returns (std::monostate for void).
+/// `name` appears in errors and traces. The callable runs once per run and node, on any thread; it is
+/// copied.
 template <class F>
 auto delayed(F function, std::string name = "delayed") {
-  return detail::DelayedFunction<F>(std::move(function), std::move(name));
+  return DelayedFunction<F>(std::move(function), std::move(name));
+}
+template <class F>
+auto delayed(Named<F> named) {
+  return DelayedFunction<F>(std::move(named.function), std::move(named.name));
 }
 
 /// Computes several delayed values in one run, sharing all common work.
 template <class... T>
-std::tuple<T...> compute(const Delayed<T>&... values);
-
-namespace detail {
-TUFF_API std::vector<Value> run_ports(const std::vector<graph::Port>& ports,
-                                      const RunOptions& options);
-}
-
-template <class... T>
-std::tuple<T...> compute(const Delayed<T>&... values) {
-  std::vector<Value> results = detail::run_ports({values.port()...}, {});
+std::tuple<T...> compute(const RunOptions& options, const Delayed<T>&... values) {
+  std::vector<Value> results = detail::run_ports({values.port()...}, options);
   return [&]<size_t... I>(std::index_sequence<I...>) {
     return std::tuple<T...>(std::move(results[I].template get<T>())...);
   }
   (std::index_sequence_for<T...>());
+}
+template <class... T>
+std::tuple<T...> compute(const Delayed<T>&... values) {
+  return compute(RunOptions(), values...);
+}
+/// Computes many delayed values of one type in one run.
+template <class T>
+std::vector<T> compute(const std::vector<Delayed<T>>& values, const RunOptions& options = {}) {
+  std::vector<graph::Port> ports;
+  for (const Delayed<T>& value : values) ports.push_back(value.port());
+  std::vector<T> results;
+  if (ports.empty()) return results;
+  for (Value& value : detail::run_ports(ports, options))
+    results.push_back(std::move(value.template get<T>()));
+  return results;
 }
 
 TUFF_NAMESPACE_END

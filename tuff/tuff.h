@@ -19,3 +19,4 @@
 #include "tuff/glm/fit.h"
 #include "tuff/graph/serialize.h"
 #include "tuff/kernels/target.h"
+#include "tuff/tasks.h"

@@ -214,11 +214,33 @@ Array from_registered(const std::string& name, const ShapeSpec& shape,
                 0});
 }
 
-Array from_delayed(const Delayed<Block>& block, DType dtype, const ShapeSpec& spec) {
-  const Dims& shape = spec.dims("from_delayed");
-  ChunkSpec(-1).resolve("from_delayed", shape,
-                        dtype);  // one block; only what it refuses matters here
-  return Array({std::make_shared<graph::FromValueLayer>(block.port(), dtype, shape), 0});
+Array from_delayed(const Delayed<Block>& block, DType dtype, const ShapeSpec& shape) {
+  return from_delayed(std::vector<Delayed<Block>>{block}, dtype, shape, -1);
+}
+
+Array from_delayed(const std::vector<Delayed<Block>>& blocks, DType dtype, const ShapeSpec& shape,
+                   const ChunkSpec& spec) {
+  const Chunks chunks = spec.resolve("from_delayed", shape.dims("from_delayed"), dtype);
+  if (blocks.size() != block_count(chunks)) {
+    throw InvalidArgument(
+        "from_delayed",
+        fmt::format("{} delayed blocks for shape {} in {} blocks; {} are needed", blocks.size(),
+                    tuff::to_string(shape.dims("from_delayed")), tuff::to_string(grid_of(chunks)),
+                    block_count(chunks)));
+  }
+  std::vector<graph::Port> ports;
+  ports.reserve(blocks.size());
+  for (const Delayed<Block>& block : blocks) ports.push_back(block.port());
+  return Array({std::make_shared<graph::FromValuesLayer>(std::move(ports), dtype, chunks), 0});
+}
+
+std::vector<Delayed<Block>> to_delayed(const Array& array) {
+  std::vector<Delayed<Block>> blocks;
+  const auto count = static_cast<uint32_t>(array.block_count());
+  blocks.reserve(count);
+  for (uint32_t b = 0; b < count; ++b)
+    blocks.emplace_back(graph::Port{std::make_shared<graph::PickLayer>(array.port(), b), 0});
+  return blocks;
 }
 
 TUFF_NAMESPACE_END

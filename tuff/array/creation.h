@@ -75,6 +75,12 @@ TUFF_API Array from_registered(const std::string& name, const ShapeSpec& shape,
 
 /// The array that a delayed Block holds, in one block. A block of another dtype or shape fails the run.
 TUFF_API Array from_delayed(const Delayed<Block>& block, DType dtype, const ShapeSpec& shape);
+/// The array that delayed Blocks make together: one per block of `chunks`, in row-major order. Throws
+/// InvalidArgument when they are not as many as the chunks say.
+TUFF_API Array from_delayed(const std::vector<Delayed<Block>>& blocks, DType dtype,
+                            const ShapeSpec& shape, const ChunkSpec& chunks);
+/// The blocks of an array, in row-major order, each as a delayed value. O(1) per block.
+TUFF_API std::vector<Delayed<Block>> to_delayed(const Array& array);
 
 namespace detail {
 TUFF_API Array from_memory(const void* data, DType dtype, const ShapeSpec& shape,

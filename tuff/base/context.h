@@ -6,10 +6,12 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <typeindex>
 #include <vector>
 
@@ -33,6 +35,9 @@ struct RunOptions {
   TraceSink* trace = nullptr;
   /// Sees start and finish of this run, beside the context's observers.
   RunObserver* observer = nullptr;
+  /// How much there is of each named resource that tasks demand; never more is in use at once. A task
+  /// whose demand exceeds this, or names a resource that is not here, is an error before anything runs.
+  std::map<std::string, double> resources = {};
   /// Where to run; null is Context::current().
   Context* context = nullptr;
 };

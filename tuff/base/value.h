@@ -59,6 +59,8 @@ class Value {
     }
   }
   bool has_value() const { return type_ != nullptr; }
+  /// The type that is held; typeid(void) when nothing is.
+  const std::type_info& type() const { return type_ != nullptr ? *type_->info : typeid(void); }
   template <class T>
   bool holds() const {
     return type_ == &type_of<T> || (type_ != nullptr && *type_->info == typeid(T));

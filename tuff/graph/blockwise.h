@@ -215,6 +215,7 @@ class TUFF_API MatmulLayer final : public BlockwiseLayer {
   int axis_i() const { return has_i_ ? 0 : -1; }
   int axis_k() const { return has_i_ ? 1 : 0; }
   int axis_j() const { return has_j_ ? axis_k() + 1 : -1; }
+  double typical_seconds() const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const override;

@@ -15,7 +15,7 @@ class CallTask final : public TaskFunction {
   std::string_view name() const override { return label_; }
   std::string block_name(uint32_t) const override { return "()"; }
   void run(TaskArguments& arguments) const override {
-    arguments.outputs[0] = function_(arguments.inputs, arguments.last_use);
+    function_(arguments.inputs, arguments.last_use, arguments.outputs);
   }
 
  private:
@@ -23,16 +23,20 @@ class CallTask final : public TaskFunction {
   std::string label_;
 };
 
-class FromValueTask final : public TaskFunction {
+class FromValuesTask final : public TaskFunction {
  public:
-  FromValueTask(DType dtype, const Dims& shape) : dtype_(dtype), shape_(shape) {}
+  FromValuesTask(DType dtype, Chunks chunks) : dtype_(dtype), chunks_(std::move(chunks)) {}
   std::string_view name() const override { return "from_delayed"; }
+  std::string block_name(uint32_t block) const override {
+    return tuff::to_string(grid_index(block, grid_of(chunks_)));
+  }
   void run(TaskArguments& arguments) const override {
     const Block& block = arguments.inputs[0]->get<Block>();
-    if (!block || block.dtype() != dtype_ || !(block.shape() == shape_)) {
+    const Dims shape = shape_of_block(arguments.block);
+    if (!block || block.dtype() != dtype_ || !(block.shape() == shape)) {
       throw InvalidArgument(
           "from_delayed", fmt::format("expected {} of shape {}; the callable returned {}",
-                                      name_of(dtype_), tuff::to_string(shape_),
+                                      name_of(dtype_), tuff::to_string(shape),
                                       block ? fmt::format("{} of shape {}", name_of(block.dtype()),
                                                           tuff::to_string(block.shape()))
                                             : "an empty block"));
@@ -41,22 +45,38 @@ class FromValueTask final : public TaskFunction {
   }
 
  private:
+  Dims shape_of_block(uint32_t block) const {
+    const Dims index = grid_index(block, grid_of(chunks_));
+    Dims shape;
+    for (size_t a = 0; a < index.size(); ++a)
+      shape.push_back(chunks_[a]->size(static_cast<size_t>(index[a])));
+    return shape;
+  }
   DType dtype_;
-  Dims shape_;
+  Chunks chunks_;
 };
 
-Chunks whole_chunks(const Dims& shape) {
-  Chunks chunks;
-  for (int64_t extent : shape) chunks.push_back(AxisChunks::whole(extent));
-  return chunks;
-}
+class PickTask final : public TaskFunction {
+ public:
+  explicit PickTask(uint32_t block) : block_(block) {}
+  std::string_view name() const override { return "to_delayed"; }
+  std::string block_name(uint32_t) const override { return std::to_string(block_); }
+  void run(TaskArguments& arguments) const override {
+    arguments.outputs[0].emplace<Block>(arguments.inputs[0]->get<Block>());
+  }
+
+ private:
+  uint32_t block_;
+};
 
 }  // namespace
 
-CallLayer::CallLayer(CallFunction function, std::string label, std::vector<Port> inputs)
-    : Layer(std::move(inputs), DType::float64, Chunks{}),
+CallLayer::CallLayer(CallFunction function, std::string label, std::vector<Port> inputs,
+                     uint32_t outputs, TaskOptions options)
+    : Layer(std::move(inputs), std::vector<LayerOutput>(outputs, {DType::float64, Chunks{}})),
       function_(std::move(function)),
-      label_(std::move(label)) {
+      label_(std::move(label)),
+      options_(std::move(options)) {
   for (const Port& input : this->inputs())
     TUFF_CHECK_EQ(block_count(output_of(input).chunks), size_t{1});
 }
@@ -70,7 +90,13 @@ std::shared_ptr<const TaskFunction> CallLayer::lower(const LowerHints&) const {
 }
 
 LayerPtr CallLayer::with_inputs(std::vector<Port> inputs) const {
-  return std::make_shared<CallLayer>(function_, label_, std::move(inputs));
+  return std::make_shared<CallLayer>(function_, label_, std::move(inputs),
+                                     static_cast<uint32_t>(outputs().size()), options_);
+}
+
+double CallLayer::typical_seconds() const {
+  return options_.cost_seconds > 0 ? options_.cost_seconds
+                                   : static_cast<double>(PlanArrays::kTypicalCallSeconds);
 }
 
 void CallLayer::write(LayerWriter& writer) const {
@@ -81,21 +107,39 @@ void CallLayer::write(LayerWriter& writer) const {
   writer.put(reinterpret_cast<uint64_t>(this));
 }
 
-FromValueLayer::FromValueLayer(Port input, DType dtype, const Dims& shape)
-    : Layer({input}, dtype, whole_chunks(shape)), shape_(shape) {}
-
-std::shared_ptr<const TaskFunction> FromValueLayer::lower(const LowerHints&) const {
-  return std::make_shared<FromValueTask>(outputs()[0].dtype, shape_);
+FromValuesLayer::FromValuesLayer(std::vector<Port> inputs, DType dtype, Chunks chunks)
+    : Layer(std::move(inputs), dtype, std::move(chunks)) {
+  TUFF_CHECK_EQ(this->inputs().size(), task_count());
 }
 
-LayerPtr FromValueLayer::with_inputs(std::vector<Port> inputs) const {
-  return std::make_shared<FromValueLayer>(inputs[0], outputs()[0].dtype, shape_);
+std::shared_ptr<const TaskFunction> FromValuesLayer::lower(const LowerHints&) const {
+  return std::make_shared<FromValuesTask>(outputs()[0].dtype, outputs()[0].chunks);
 }
 
-void FromValueLayer::write(LayerWriter& writer) const {
+LayerPtr FromValuesLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<FromValuesLayer>(std::move(inputs), outputs()[0].dtype,
+                                           outputs()[0].chunks);
+}
+
+void FromValuesLayer::write(LayerWriter& writer) const {
   writer.put(outputs()[0].dtype);
-  writer.put(shape_);
+  writer.put_chunks(outputs()[0].chunks);
 }
+
+PickLayer::PickLayer(Port input, uint32_t block)
+    : Layer({std::move(input)}, DType::float64, Chunks{}), block_(block) {}
+
+std::shared_ptr<const TaskFunction> PickLayer::lower(const LowerHints&) const {
+  return std::make_shared<PickTask>(block_);
+}
+
+LayerPtr PickLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<PickLayer>(std::move(inputs[0]), block_);
+}
+
+void PickLayer::write(LayerWriter& writer) const { writer.put(block_); }
+
+std::string PickLayer::note() const { return "block " + std::to_string(block_); }
 
 }  // namespace graph
 TUFF_NAMESPACE_END

@@ -9,14 +9,15 @@
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
-/// Computes one value from the values of all inputs. `last_use[i]`: input i may be moved from.
-using CallFunction =
-    std::function<Value(std::span<Value* const> inputs, std::span<const bool> last_use)>;
+/// Computes all outputs from the values of all inputs. `last_use[i]`: input i may be moved from.
+using CallFunction = std::function<void(std::span<Value* const> inputs,
+                                        std::span<const bool> last_use, std::span<Value> outputs)>;
 
-/// Inputs have one block each. The output counts as a rank-0 block; its value may be of any type.
+/// Inputs have one block each. Outputs count as rank-0 blocks; their values may be of any type.
 class TUFF_API CallLayer final : public Layer {
  public:
-  CallLayer(CallFunction function, std::string label, std::vector<Port> inputs);
+  CallLayer(CallFunction function, std::string label, std::vector<Port> inputs,
+            uint32_t outputs = 1, TaskOptions options = {});
   std::string_view name() const override { return "call"; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
@@ -25,27 +26,46 @@ class TUFF_API CallLayer final : public Layer {
   /// Throws InvalidArgument: callables do not travel.
   void write(LayerWriter& writer) const override;
   std::string note() const override { return label_; }
+  double typical_seconds() const override;
+  const TaskOptions* options() const override { return &options_; }
 
  private:
   CallFunction function_;
   std::string label_;
+  TaskOptions options_;
 };
 
-/// The Block that a callable yields, as an array of one block; checked when it arrives.
-class TUFF_API FromValueLayer final : public Layer {
+/// Blocks that callables yield, as an array: input b is block b. Each is checked when it arrives.
+class TUFF_API FromValuesLayer final : public Layer {
  public:
-  FromValueLayer(Port input, DType dtype, const Dims& shape);
+  FromValuesLayer(std::vector<Port> inputs, DType dtype, Chunks chunks);
   std::string_view name() const override { return "from_delayed"; }
   bool reads_everything() const override { return true; }
-  void inputs_of(uint32_t, std::vector<InputBlock>& reads) const override {
-    reads.push_back({0, 0});
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override {
+    reads.push_back({task, 0});
   }
+  bool is_view() const override { return true; }
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
+};
+
+/// One block of an array as a value: what to_delayed() gives.
+class TUFF_API PickLayer final : public Layer {
+ public:
+  PickLayer(Port input, uint32_t block);
+  std::string_view name() const override { return "to_delayed"; }
+  void inputs_of(uint32_t, std::vector<InputBlock>& reads) const override {
+    reads.push_back({0, block_});
+  }
+  bool is_view() const override { return true; }
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
+  LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  void write(LayerWriter& writer) const override;
+  std::string note() const override;
 
  private:
-  Dims shape_;
+  uint32_t block_;
 };
 
 }  // namespace graph

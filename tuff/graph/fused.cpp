@@ -157,6 +157,15 @@ struct FusedLayer::Core {
   }
 };
 
+double FusedLayer::typical_seconds() const {
+  // An instruction on an element that lies in the cache takes 0.05 (add) to 2 ns (exp, normal).
+  constexpr double kSecondsPerStep = 0.3e-9;
+  double steps = static_cast<double>(program().instructions.size());
+  for (const AxisChunksPtr& axis : core_->label_chunks)
+    steps *= static_cast<double>(axis->largest());
+  return Layer::typical_seconds() + steps * kSecondsPerStep;
+}
+
 class FusedLayer::Task final : public TaskFunction {
  public:
   Task(std::shared_ptr<const Core> core, std::string name, uint32_t streaming)

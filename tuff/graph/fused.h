@@ -36,6 +36,7 @@ class TUFF_API FusedLayer final : public Layer {
   uint32_t task_of(uint32_t output, uint32_t block) const override;
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
   bool reads_everything() const override { return true; }
+  double typical_seconds() const override;
   std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;

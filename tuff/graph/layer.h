@@ -99,6 +99,11 @@ class TUFF_API Layer {
   virtual bool reads_everything() const { return false; }
   /// Whether a task costs nothing but a new header on the input's memory.
   virtual bool is_view() const { return false; }
+  /// How long one task takes, roughly and typically: decides how many tasks become one, and whether
+  /// something is made again rather than kept. Default: the bytes of its largest blocks, in and out.
+  virtual double typical_seconds() const;
+  /// What is known of the layer's tasks beside that; null: nothing.
+  virtual const TaskOptions* options() const { return nullptr; }
   /// The code that the layer's tasks share. Sources without tasks return null.
   virtual std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const = 0;
   /// The same layer on other inputs (of the same dtypes and chunks).
@@ -121,6 +126,9 @@ class TUFF_API Layer {
 };
 
 inline const LayerOutput& output_of(const Port& port) { return port.layer->outputs()[port.output]; }
+
+/// Elements of the largest block.
+TUFF_API double largest_block(const LayerOutput& output);
 
 /// All layers that the ports need, each once, inputs before users. Iterative: any depth.
 TUFF_API std::vector<LayerPtr> layers_in_order(const std::vector<Port>& outputs);

@@ -44,8 +44,6 @@ class Lowering {
       for (uint32_t b = 0; b < blocks; ++b) plan.output_slots.push_back(slot_of(output, b));
     }
     settle_presets();
-    count_uses();
-    link();
     return std::move(result_);
   }
 
@@ -134,7 +132,7 @@ class Lowering {
       std::vector<Value*> inputs;
       for (const InputBlock& read : reads) {
         const uint32_t slot = slot_of(layer.inputs()[read.input], read.block);
-        inputs.push_back(&result_.arrays.constants[constant_at_[slot & ~kPreset]].second);
+        inputs.push_back(&result_.arrays.constants[constant_at_[slot & ~kPreset]].own);
       }
       const std::vector<char> last_use(inputs.size(), 0);
       Value output;
@@ -157,6 +155,8 @@ class Lowering {
     }
     const auto function = static_cast<uint32_t>(plan.functions.size());
     plan.functions.push_back(layer.lower(hints));
+    plan.function_seconds.push_back(static_cast<float>(layer.typical_seconds()));
+    const uint32_t option = option_number(layer.options());
     const auto tasks = static_cast<uint32_t>(layer.task_count());
     place.first_task = static_cast<uint32_t>(plan.task_count());
     if (place.needed != nullptr) place.rank.assign(tasks, kNone);
@@ -180,6 +180,22 @@ class Lowering {
       plan.block.push_back(t);
       plan.first_output.push_back(plan.first_output.back() + place.output_count);
     }
+    if (has_options_) plan.option_of.resize(plan.task_count(), option);
+  }
+
+  /// The number of these options in the plan.
+  uint32_t option_number(const TaskOptions* options) {
+    PlanArrays& plan = result_.arrays;
+    if (options == nullptr || *options == TaskOptions()) return 0;
+    if (!has_options_) {
+      has_options_ = true;
+      plan.options.push_back({});
+      plan.option_of.assign(plan.task_count(), 0);
+    }
+    const auto known = std::find(plan.options.begin(), plan.options.end(), *options);
+    const auto number = static_cast<uint32_t>(known - plan.options.begin());
+    if (known == plan.options.end()) plan.options.push_back(*options);
+    return number;
   }
 
   bool streams(const Layer& layer, uint32_t output) const {
@@ -218,60 +234,8 @@ class Lowering {
     for (uint32_t& slot : plan.inputs.items) settle(slot);
     for (uint32_t& slot : plan.output_slots) settle(slot);
     for (uint32_t& slot : plan.parameter_slots) settle(slot);
-    for (auto& constant : plan.constants) settle(constant.first);
-    plan.use_count.assign(first + presets_, 0);
-  }
-
-  void count_uses() {
-    PlanArrays& plan = result_.arrays;
-    for (uint32_t slot : plan.inputs.items) ++plan.use_count[slot];
-    std::vector<bool> outlives(plan.slot_count(), false);
-    for (uint32_t slot : plan.output_slots) outlives[slot] = true;
-    for (const auto& constant : plan.constants) outlives[constant.first] = true;
-    for (size_t slot = 0; slot < outlives.size(); ++slot)
-      plan.use_count[slot] += outlives[slot] ? 1 : 0;
-  }
-
-  void link() {
-    PlanArrays& plan = result_.arrays;
-    std::vector<uint32_t> maker(plan.slot_count(), kNone);
-    for (uint32_t t = 0; t < plan.task_count(); ++t) {
-      for (uint32_t s = plan.first_output[t]; s < plan.first_output[t + 1]; ++s) maker[s] = t;
-    }
-    link_tasks(plan, maker);
-  }
-
-  static void link_tasks(PlanArrays& plan, const std::vector<uint32_t>& maker) {
-    const auto tasks = static_cast<uint32_t>(plan.task_count());
-    plan.wait_count.assign(tasks, 0);
-    std::vector<uint32_t> seen(tasks, kNone);
-    std::vector<uint32_t> count(tasks + 1, 0);
-    const auto each_dependency = [&](uint32_t t, auto&& f) {
-      for (uint32_t slot : plan.inputs[t]) {
-        const uint32_t from = maker[slot];
-        if (from == kNone || seen[from] == t) continue;
-        seen[from] = t;
-        f(from);
-      }
-    };
-    for (uint32_t t = 0; t < tasks; ++t) {
-      each_dependency(t, [&](uint32_t from) {
-        ++count[from + 1];
-        ++plan.wait_count[t];
-      });
-    }
-    for (uint32_t t = 0; t < tasks; ++t) count[t + 1] += count[t];
-    plan.successors.first = count;
-    plan.successors.items.assign(count[tasks], 0);
-    std::fill(seen.begin(), seen.end(), kNone);
-    std::vector<uint32_t> at(count.begin(), count.end() - 1);
-    for (uint32_t t = 0; t < tasks; ++t) {
-      each_dependency(t, [&](uint32_t from) { plan.successors.items[at[from]++] = t; });
-    }
-    plan.roots.clear();
-    for (uint32_t t = 0; t < tasks; ++t) {
-      if (plan.wait_count[t] == 0) plan.roots.push_back(t);
-    }
+    for (PlanConstant& constant : plan.constants) settle(constant.slot);
+    plan.link(first + presets_);
   }
 
   struct PortHash {
@@ -288,6 +252,7 @@ class Lowering {
   std::unordered_map<const Layer*, bool> constant_layers_;
   std::vector<uint32_t> constant_at_;  // by preset slot: index in arrays.constants
   uint32_t presets_ = 0;
+  bool has_options_ = false;
   std::unordered_map<std::pair<const Layer*, uint32_t>, uint32_t, PortHash> readers_;
   std::vector<InputBlock> reads_;
   mutable const Layer* last_layer_ = nullptr;

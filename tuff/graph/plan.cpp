@@ -2,9 +2,13 @@
 #include "tuff/graph/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 
+#include <fmt/format.h>
+
 #include "tuff/base/check.h"
+#include "tuff/base/error.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -41,9 +45,9 @@ void verify_sources(const PlanArrays& plan, const std::vector<uint32_t>& writer)
     TUFF_CHECK_EQ(int{filled[slot]}, 0);
     filled[slot] = 1;
   };
-  for (const auto& [slot, value] : plan.constants) {
-    fill(slot);
-    TUFF_CHECK(value.has_value());
+  for (const PlanConstant& constant : plan.constants) {
+    fill(constant.slot);
+    TUFF_CHECK(constant.value().has_value());
   }
   for (uint32_t slot : plan.parameter_slots) fill(slot);
   for (uint32_t slot : plan.inputs.items) TUFF_CHECK_EQ(int{filled[slot]}, 1);
@@ -119,6 +123,69 @@ std::byte* Scratch::get(size_t bytes) {
   return data_;
 }
 
+bool may_fuse(const TaskOptions& a, const TaskOptions& b) {
+  return a.fusible && b.fusible && a.priority == b.priority && a.retries == b.retries &&
+         a.resources == b.resources;
+}
+
+void check(const TaskOptions& options, std::string_view operation) {
+  if (options.retries < 0) {
+    throw InvalidArgument(
+        operation, fmt::format("retries = {}; 0 or more are accepted", options.retries));
+  }
+  if (!(options.cost_seconds >= 0) || !std::isfinite(options.cost_seconds)) {
+    throw InvalidArgument(operation,
+                          fmt::format("cost_seconds = {}; 0 (not known) or more is accepted",
+                                      options.cost_seconds));
+  }
+  for (const auto& [name, amount] : options.resources) {
+    if (!(amount > 0) || !std::isfinite(amount)) {
+      throw InvalidArgument(operation, fmt::format("{} of resource '{}'; an amount above 0 is needed",
+                                                   amount, name));
+    }
+  }
+}
+
+void PlanArrays::link(size_t slots) {
+  const auto tasks = static_cast<uint32_t>(task_count());
+  use_count.assign(slots, 0);
+  for (uint32_t slot : inputs.items) ++use_count[slot];
+  std::vector<uint8_t> outlives(slots, 0);
+  for (uint32_t slot : output_slots) outlives[slot] = 1;
+  for (const PlanConstant& constant : constants) outlives[constant.slot] = 1;
+  for (size_t slot = 0; slot < slots; ++slot) use_count[slot] += outlives[slot];
+
+  const std::vector<uint32_t> writer = writers_of(*this);
+  wait_count.assign(tasks, 0);
+  std::vector<uint32_t> seen(tasks, kNoTask);
+  std::vector<uint32_t> count(tasks + 1, 0);
+  const auto each_dependency = [&](uint32_t t, auto&& f) {
+    for (uint32_t slot : inputs[t]) {
+      const uint32_t from = writer[slot];
+      if (from == kNoTask || seen[from] == t) continue;
+      seen[from] = t;
+      f(from);
+    }
+  };
+  for (uint32_t t = 0; t < tasks; ++t) {
+    each_dependency(t, [&](uint32_t from) {
+      ++count[from + 1];
+      ++wait_count[t];
+    });
+  }
+  for (uint32_t t = 0; t < tasks; ++t) count[t + 1] += count[t];
+  successors.first = count;
+  successors.items.assign(count[tasks], 0);
+  std::fill(seen.begin(), seen.end(), kNoTask);
+  for (uint32_t t = 0; t < tasks; ++t) {
+    each_dependency(t, [&](uint32_t from) { successors.items[count[from]++] = t; });
+  }
+  roots.clear();
+  for (uint32_t t = 0; t < tasks; ++t) {
+    if (wait_count[t] == 0) roots.push_back(t);
+  }
+}
+
 void PlanArrays::verify() const {
   const size_t tasks = task_count();
   TUFF_CHECK_LT(tasks, size_t{kNoTask});
@@ -128,6 +195,10 @@ void PlanArrays::verify() const {
     TUFF_CHECK_LT(index, functions.size());
     TUFF_CHECK(functions[index] != nullptr);
   }
+  TUFF_CHECK(names.empty() || names.size() == functions.size());
+  TUFF_CHECK(function_seconds.empty() || function_seconds.size() == functions.size());
+  TUFF_CHECK(option_of.empty() || option_of.size() == tasks);
+  for (uint32_t index : option_of) TUFF_CHECK_LT(index, options.size());
   verify_rows(inputs, tasks, slot_count());
   verify_rows(successors, tasks, tasks);
   for (size_t task = 0; task < tasks; ++task) {

@@ -8,11 +8,13 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tuff/base/value.h"
@@ -56,6 +58,41 @@ class TUFF_API TaskFunction {
   virtual std::string block_name(uint32_t block) const { return std::to_string(block); }
 };
 
+/// Thrown by a task that is several calls in one, so that the error can name the call that failed.
+struct PartFailed {
+  std::string operation;
+  uint32_t block = 0;
+  const TaskFunction* function = nullptr;  ///< knows the name of the block
+  std::exception_ptr cause;
+};
+
+/// What is known about a task beside what it calls. Tasks whose options differ are never fused.
+struct TaskOptions {
+  /// Higher ones run earlier, and so does what they need.
+  int priority = 0;
+  /// Named amounts that the task occupies while it runs; RunOptions::resources says how much there is.
+  std::vector<std::pair<std::string, double>> resources = {};
+  /// How often the task is called again when it throws.
+  int retries = 0;
+  /// Whether the task may be fused with others.
+  bool fusible = true;
+  /// How long one call takes, where it is known: decides how much is fused. 0: not known.
+  double cost_seconds = 0;
+  friend bool operator==(const TaskOptions&, const TaskOptions&) = default;
+};
+/// Whether the two may be parts of one task: all but the costs are the same, and both may be fused.
+TUFF_API bool may_fuse(const TaskOptions& a, const TaskOptions& b);
+/// Throws InvalidArgument, in the name of `operation`, for negative retries or costs and for amounts that
+/// are not above 0.
+TUFF_API void check(const TaskOptions& options, std::string_view operation);
+
+/// Names of tasks for errors, made when somebody asks.
+class TUFF_API TaskLabels {
+ public:
+  virtual ~TaskLabels() = default;
+  virtual std::string label(uint32_t block) const = 0;
+};
+
 /// Compressed rows: the items of row i are items[first[i]] .. items[first[i + 1] - 1].
 struct Rows {
   std::vector<uint32_t> first = {0};
@@ -65,6 +102,17 @@ struct Rows {
     return std::span(items).subspan(first[i], first[i + 1] - first[i]);
   }
   void end_row() { first.push_back(static_cast<uint32_t>(items.size())); }
+};
+
+/// A value that is there before the run: the plan's own, or one that others hold too.
+struct PlanConstant {
+  PlanConstant(uint32_t number, Value value) : slot(number), own(std::move(value)) {}
+  PlanConstant(uint32_t number, std::shared_ptr<const Value> value)
+      : slot(number), shared(std::move(value)) {}
+  const Value& value() const { return shared ? *shared : own; }
+  uint32_t slot;
+  Value own;
+  std::shared_ptr<const Value> shared;
 };
 
 /// A plan's arrays. `task_count = function.size()`, `slot_count = use_count.size()`.
@@ -83,12 +131,38 @@ struct PlanArrays {
   std::vector<uint32_t> use_count;  ///< reads by tasks (with multiplicity), + 1 for an output or a
                                     ///< value that outlives the run
   // Slots that hold a value before the run:
-  std::vector<std::pair<uint32_t, Value>> constants;
+  std::vector<PlanConstant> constants;
   std::vector<uint32_t> parameter_slots;  ///< filled from the caller's bindings, in this order
   // What the run returns, in this order (a slot may appear more than once):
   std::vector<uint32_t> output_slots;
 
   std::vector<uint32_t> roots;  ///< tasks with wait_count 0, ascending
+
+  // What only some plans have:
+  std::vector<std::string> names;  ///< by function, beyond its own name; empty: none
+  std::shared_ptr<const TaskLabels> labels;  ///< of blocks; null: the functions know
+  std::vector<TaskOptions> options;          ///< those that differ; [0] is the default
+  std::vector<uint32_t> option_of;           ///< by task, into options; empty: all have the default
+
+  std::vector<float> function_seconds;  ///< typical cost of a call; empty: kTypicalCallSeconds each
+
+  /// What a call of a user's function costs nobody knows; a microsecond is where scheduling (tens of
+  /// nanoseconds) begins to tell.
+  static constexpr float kTypicalCallSeconds = 1e-6F;
+  float seconds_of(uint32_t function_number) const {
+    return function_seconds.empty() ? kTypicalCallSeconds : function_seconds[function_number];
+  }
+  std::string name_of(uint32_t function_number) const {
+    return names.empty() ? std::string(functions[function_number]->name())
+                         : names[function_number];
+  }
+  const TaskOptions& options_of(uint32_t task) const {
+    static const TaskOptions none;
+    return option_of.empty() ? none : options[option_of[task]];
+  }
+  /// Fills successors, wait counts, use counts and roots from inputs, outputs, constants and
+  /// parameters. `slots`: how many there are.
+  void link(size_t slots);
   size_t task_count() const { return function.size(); }
   size_t slot_count() const { return use_count.size(); }
   /// Throws InternalError when the arrays contradict each other (debug builds call it on every plan).

@@ -186,6 +186,14 @@ std::shared_ptr<const TaskFunction> FunctionLayer::lower(const LowerHints&) cons
   return std::make_shared<FunctionTask>(function_, outputs()[0].dtype, outputs()[0].chunks);
 }
 
+double FunctionLayer::typical_seconds() const {
+  // Callables that fill blocks take some 1 ns per byte: a random number, a conversion, a file.
+  constexpr double kSecondsPerByte = 1e-9;
+  return static_cast<double>(PlanArrays::kTypicalCallSeconds) +
+         largest_block(outputs()[0]) * static_cast<double>(size_of(outputs()[0].dtype)) *
+             kSecondsPerByte;
+}
+
 LayerPtr FunctionLayer::with_inputs(std::vector<Port>) const {
   return std::make_shared<FunctionLayer>(function_, registered_, outputs()[0].dtype,
                                          outputs()[0].chunks);

@@ -73,6 +73,7 @@ class TUFF_API FunctionLayer final : public Layer {
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
+  double typical_seconds() const override;
   std::string note() const override { return registered_; }
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
 

@@ -78,6 +78,14 @@ void order(PlanArrays& plan) {
 
   PlanArrays old = std::move(plan);
   plan.functions = std::move(old.functions);
+  plan.names = std::move(old.names);
+  plan.labels = std::move(old.labels);
+  plan.function_seconds = std::move(old.function_seconds);
+  plan.options = std::move(old.options);
+  plan.option_of.clear();
+  if (!old.option_of.empty()) {
+    for (uint32_t t : sequence) plan.option_of.push_back(old.option_of[t]);
+  }
   plan.first_output = std::move(first_output);
   plan.function.reserve(tasks);
   plan.block.reserve(tasks);
@@ -107,7 +115,7 @@ void order(PlanArrays& plan) {
   plan.use_count.assign(old.use_count.size(), 0);
   for (size_t s = 0; s < old.use_count.size(); ++s) plan.use_count[new_slot[s]] = old.use_count[s];
   plan.constants = std::move(old.constants);
-  for (auto& constant : plan.constants) constant.first = new_slot[constant.first];
+  for (PlanConstant& constant : plan.constants) constant.slot = new_slot[constant.slot];
   plan.parameter_slots = std::move(old.parameter_slots);
   for (uint32_t& slot : plan.parameter_slots) slot = new_slot[slot];
   plan.output_slots = std::move(old.output_slots);

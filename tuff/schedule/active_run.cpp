@@ -65,8 +65,10 @@ ActiveRun::ActiveRun(const Program& program, RunStore& store)
 
 ActiveRun* ActiveRun::current() { return current_run; }
 
-void ActiveRun::prepare(Settings settings) {
+void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& resources) {
   holders_.store(1, std::memory_order_relaxed);
+  resources_.prepare(program_.plan, resources);
+  has_options_ = !program_.plan.option_of.empty();
   const size_t tasks = program_.plan.task_count();
   settings_ = std::move(settings);
   instrumented_ = settings_.traced || settings_.progress != nullptr;
@@ -82,7 +84,7 @@ void ActiveRun::prepare(Settings settings) {
   const size_t roots = program_.plan.roots.size();
   for (size_t w = 0; w < threads; ++w) {
     Worker& worker = *workers_[w];
-    worker.deque.reset(tasks - roots);  // roots are never queued
+    worker.deque.reset(resources_.any() ? tasks : tasks - roots);  // roots are queued only to wait
     worker.root = 0;
     worker.root_end = 0;
     worker.done = 0;
@@ -166,6 +168,8 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   arguments.inputs = {worker.inputs.get(), record_of_task.input_count};
   arguments.last_use = {worker.last_use.get(), record_of_task.input_count};
   arguments.outputs = state_.outputs(record_of_task);
+  if (has_options_ && resources_.any() && !resources_.acquire(task)) [[unlikely]]
+    return kNone;
   state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
   int64_t start_ns = 0;
   if (instrumented_) [[unlikely]] {
@@ -173,13 +177,7 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     if (settings_.traced) worker.bytes_in = bytes_of(arguments.inputs);
     start_ns = now_ns();
   }
-  try {
-    record_of_task.function->run(arguments);
-    if (settings_.traced) record(worker, task, start_ns, false);
-  } catch (...) {
-    fail(worker, task, start_ns);
-    return kNone;
-  }
+  if (!call(worker, record_of_task, task, start_ns)) return kNone;
   uint32_t next = kNone;
   bool pushed = false;
   // Ready tasks come highest number first, so the last one is the lowest, and the lowest of the others
@@ -198,6 +196,44 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   if (instrumented_) [[unlikely]]
     note_end_of_task(worker);
   return next;
+}
+
+bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t task,
+                     int64_t start_ns) {
+  TaskArguments& arguments = worker.arguments;
+  // What may be called again must find its inputs as they were.
+  if (has_options_ && may_retry(task, 0)) [[unlikely]]
+    std::fill_n(worker.last_use.get(), record_of_task.input_count, false);
+  for (uint32_t attempts = 1;; ++attempts) {
+    try {
+      record_of_task.function->run(arguments);
+      if (settings_.traced) record(worker, task, start_ns, false);
+      if (has_options_ && resources_.any()) [[unlikely]]
+        release_resources(worker, task);
+      return true;
+    } catch (...) {
+      if (has_options_ && may_retry(task, attempts - 1)) {
+        for (Value& output : arguments.outputs) output.reset();
+        continue;
+      }
+      fail(worker, task, start_ns);
+      return false;
+    }
+  }
+}
+
+bool ActiveRun::may_retry(uint32_t task, uint32_t attempts) const {
+  return end_.load(std::memory_order_relaxed) == End::none &&
+         attempts < static_cast<uint32_t>(program_.plan.options_of(task).retries);
+}
+
+void ActiveRun::release_resources(Worker& worker, uint32_t task) {
+  bool any = false;
+  resources_.release(task, [&](uint32_t ready) {
+    worker.deque.push(ready);
+    any = true;
+  });
+  if (any && settings_.threads > 1) surplus(worker);
 }
 
 // --- Finding tasks ---------------------------------------------------------------------------------
@@ -353,12 +389,20 @@ void ActiveRun::fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept {
       // No memory for the event: the failure itself is what matters.
     }
   }
+  Failure failure{task, std::current_exception(), {}};
+  try {
+    throw;
+  } catch (PartFailed& part) {
+    failure.cause = part.cause;
+    failure.part = part;
+  } catch (...) {
+  }
   const End before = end_.load(std::memory_order_acquire);
   if (before != End::none) {
     // The run had been ended. A task that gives up for that reason has not failed.
     if (before != End::failed) return;
     try {
-      throw;
+      std::rethrow_exception(failure.cause);
     } catch (const Cancelled&) {
       return;
     } catch (...) {
@@ -366,7 +410,7 @@ void ActiveRun::fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept {
   }
   {
     const std::lock_guard lock(mutex_);
-    failures_.push_back({task, std::current_exception()});
+    failures_.push_back(std::move(failure));
   }
   end(End::failed);
 }
@@ -453,7 +497,8 @@ std::shared_ptr<const std::vector<std::string>> RunStore::operation_names() {
   if (operation_names_ == nullptr) {
     auto names = std::make_shared<std::vector<std::string>>();
     names->reserve(program.plan.functions.size());
-    for (const auto& function : program.plan.functions) names->emplace_back(function->name());
+    for (uint32_t f = 0; f < program.plan.functions.size(); ++f)
+      names->push_back(program.plan.name_of(f));
     operation_names_ = std::move(names);
   }
   return operation_names_;

@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -22,6 +23,7 @@
 #include "tuff/graph/plan.h"
 #include "tuff/schedule/deque.h"
 #include "tuff/schedule/pool.h"
+#include "tuff/schedule/resources.h"
 #include "tuff/schedule/state.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -61,12 +63,15 @@ class ActiveRun final : public Joinable {
   struct Failure {
     uint32_t task;
     std::exception_ptr cause;
+    /// Which call of a fused task it was; its function is null when the task is one call.
+    PartFailed part;
   };
 
   ActiveRun(const Program& program, RunStore& store);
 
-  /// Before a run, by its caller: counts and queues start anew.
-  void prepare(Settings settings);
+  /// Before a run, by its caller: counts and queues start anew. Throws InvalidArgument when a task
+  /// demands more than `resources` has.
+  void prepare(Settings settings, const std::map<std::string, double>& resources);
   /// Works as worker 0 until all tasks are done or the run was ended and nobody is inside any more.
   void work_as_caller();
   /// Ends the run early; the first reason stays. Any thread.
@@ -112,6 +117,10 @@ class ActiveRun final : public Joinable {
            end_.load(std::memory_order_relaxed) != End::none;
   }
 
+  /// Calls the task, again if it throws and may be called again. False when it failed.
+  bool call(Worker& worker, const TaskRecord& record_of_task, uint32_t task, int64_t start_ns);
+  bool may_retry(uint32_t task, uint32_t attempts) const;
+  void release_resources(Worker& worker, uint32_t task);
   void fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept;
   void publish(Worker& worker);
   void report(Worker& worker);
@@ -126,6 +135,8 @@ class ActiveRun final : public Joinable {
   std::vector<std::unique_ptr<Worker>> workers_;  // grows in prepare only
   Settings settings_;
   bool instrumented_ = false;  // traced or observed
+  bool has_options_ = false;   // some task has retries or demands
+  Resources resources_;
   bool offered_ = false;       // to the pool; written before any helper is inside
   std::stop_source stop_;
 

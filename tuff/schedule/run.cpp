@@ -140,9 +140,13 @@ void deliver_trace(ActiveRun& run, RunStore& store, int64_t start_ns, int thread
             [](const auto& a, const auto& b) { return a.task < b.task; });
   std::vector<TaskFailure> described;
   for (ActiveRun::Failure& failure : failures) {
-    const TaskFunction& function = *plan.functions[plan.function[failure.task]];
-    described.push_back({std::string(function.name()), failure.task,
-                         function.block_name(plan.block[failure.task]), std::move(failure.cause)});
+    const uint32_t number = plan.function[failure.task];
+    const bool is_part = failure.part.function != nullptr;
+    const TaskFunction& function = is_part ? *failure.part.function : *plan.functions[number];
+    const uint32_t block = is_part ? failure.part.block : plan.block[failure.task];
+    described.push_back({is_part ? failure.part.operation : plan.name_of(number), failure.task,
+                         plan.labels ? plan.labels->label(block) : function.block_name(block),
+                         std::move(failure.cause)});
   }
   try {
     std::rethrow_exception(described.front().cause);
@@ -203,7 +207,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
   const int threads = settings.threads;
   const bool traced = settings.traced;
   Lease run(*store_);
-  run->prepare(std::move(settings));
+  run->prepare(std::move(settings), options.resources);
   run->state().set_parameters(std::move(parameters));
   {
     const std::stop_callback<Ender> asked_to_stop(options.stop, Ender{&*run});

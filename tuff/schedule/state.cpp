@@ -29,8 +29,8 @@ Program::Program(PlanArrays arrays) : plan(std::move(arrays)) {
   TUFF_CHECK_EQ(plan.first_output.size(), plan.task_count() + 1);
   std::vector<uint32_t> constant_of_slot(plan.slot_count(), kNone);
   for (uint32_t c = 0; c < plan.constants.size(); ++c) {
-    constant_of_slot[plan.constants[c].first] = c;
-    constants.push_back(&plan.constants[c].second);
+    constant_of_slot[plan.constants[c].slot] = c;
+    constants.push_back(const_cast<Value*>(&plan.constants[c].value()));  // only ever read
   }
   encode_reads(constant_of_slot);
   make_records();

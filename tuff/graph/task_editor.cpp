@@ -1,0 +1,109 @@
+// See task_editor.h.
+#include "tuff/graph/task_editor.h"
+
+TUFF_NAMESPACE_BEGIN
+
+TaskGraphEditor::TaskGraphEditor(const TaskGraph& from) : from_(from) {
+  // Everything but parts and arguments, which are written anew.
+  result_.ancestors_ = from.ancestors_;
+  result_.ancestors_.emplace_back(from.stamp_, from.node_count());
+  result_.nodes_ = from.nodes_;
+  result_.parts_.reserve(from.parts_.size());
+  result_.arguments_.reserve(from.arguments_.size());
+  result_.others_ = from.others_;
+  result_.functions_ = from.functions_;
+  result_.literals_ = from.literals_;
+  result_.keys_ = from.keys_;
+  result_.table_ = from.table_;
+  result_.entered_ = from.entered_;
+  result_.option_of_ = from.option_of_;
+  result_.option_sets_ = from.option_sets_;
+  result_.function_numbers_ = from.function_numbers_;
+  result_.number_literals_ = from.number_literals_;
+}
+
+void TaskGraphEditor::keep(uint32_t node) {
+  ++result_.live_;
+  if (from_.kind(node) != TaskGraph::Kind::task) return;
+  const std::span<const TaskGraph::Part> parts = from_.parts(node);
+  result_.nodes_[node].first = static_cast<uint32_t>(result_.parts_.size());
+  for (TaskGraph::Part part : parts) {
+    const auto first = from_.arguments_.begin() + part.first_argument;
+    part.first_argument = static_cast<uint32_t>(result_.arguments_.size());
+    result_.arguments_.insert(result_.arguments_.end(), first, first + part.argument_count);
+    result_.parts_.push_back(part);
+  }
+}
+
+void TaskGraphEditor::set_fused(uint32_t node, uint32_t into) {
+  result_.nodes_[node].kind = TaskGraph::Kind::fused;
+  result_.nodes_[node].first = into;
+}
+
+void TaskGraphEditor::set_alias(uint32_t node, const TaskGraph::Argument& of) {
+  result_.nodes_[node].kind = TaskGraph::Kind::alias;
+  result_.nodes_[node].first = result_.encode(of);
+  ++result_.live_;
+}
+
+void TaskGraphEditor::set_literal(uint32_t node, uint32_t literal) {
+  result_.nodes_[node].kind = TaskGraph::Kind::literal;
+  result_.nodes_[node].first = literal;
+  ++result_.live_;
+}
+
+void TaskGraphEditor::begin_task(uint32_t node) {
+  task_ = node;
+  result_.nodes_[node].kind = TaskGraph::Kind::task;
+  result_.nodes_[node].first = static_cast<uint32_t>(result_.parts_.size());
+}
+
+uint32_t TaskGraphEditor::add_part(uint32_t function, uint32_t output_count,
+                                   std::span<const TaskGraph::Argument> arguments) {
+  TaskGraph::Part part;
+  part.function = function;
+  part.first_argument = static_cast<uint32_t>(result_.arguments_.size());
+  part.argument_count = static_cast<uint32_t>(arguments.size());
+  part.output_count = output_count;
+  for (const TaskGraph::Argument& argument : arguments)
+    result_.arguments_.push_back(result_.encode(argument));
+  result_.parts_.push_back(part);
+  return static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first - 1;
+}
+
+void TaskGraphEditor::end_task() {
+  const auto count =
+      static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first;
+  result_.nodes_[task_].count = count;
+  ++result_.live_;
+}
+
+void TaskGraphEditor::take_options(uint32_t node, uint32_t like) {
+  const auto options = result_.option_of_.find(like);
+  if (options == result_.option_of_.end()) return;
+  const uint32_t set = options->second;
+  result_.option_of_[node] = set;
+}
+
+uint32_t TaskGraphEditor::append(std::string_view name, uint32_t like) {
+  const bool fresh = result_.keys_.index[like] == TaskGraph::kFresh;
+  const std::span<const int64_t> index = result_.keys_.index_of(like);
+  if (!fresh && result_.lookup(name, index) != kNone) return kNone;
+  const uint32_t node = result_.append_node(TaskGraph::Kind::undefined);
+  result_.keys_.name.push_back(result_.keys_.names.add(name));
+  result_.keys_.index.push_back(result_.keys_.index[like]);  // the same place in the pool
+  if (!fresh) result_.enter(node);
+  take_options(node, like);
+  return node;
+}
+
+uint32_t TaskGraphEditor::append(const TaskKey& key, uint32_t like) {
+  if (result_.lookup(key.name, {key.index.data(), key.index.size()}) != kNone) return kNone;
+  const uint32_t node = result_.new_node(&key, {});
+  take_options(node, like);
+  return node;
+}
+
+TaskGraph TaskGraphEditor::finish() { return std::move(result_); }
+
+TUFF_NAMESPACE_END

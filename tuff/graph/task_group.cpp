@@ -1,0 +1,202 @@
+// See task_group.h.
+#include "tuff/graph/task_group.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "tuff/base/check.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+/// Registers and arguments of most groups: 16 values are 384 bytes of stack.
+constexpr size_t kOnStack = 16;
+/// Operations that a group's name shows.
+constexpr size_t kNamesShown = 6;
+
+}  // namespace
+
+void GroupProgram::add_part(const TaskFunction* function, uint32_t operation, uint32_t block,
+                            std::span<const Argument> arguments, uint32_t outputs) {
+  if (parts_.size() == first_part_) first_value_.assign(1, 0);
+  Part part{};
+  part.function = function;
+  part.operation = operation;
+  part.block = block;
+  part.first_argument = static_cast<uint32_t>(arguments_.size());
+  part.argument_count = static_cast<uint32_t>(arguments.size());
+  part.output_count = outputs;
+  for (const Argument& argument : arguments) {
+    TUFF_CHECK(argument.is_input || argument.number < parts_.size() - first_part_);
+    arguments_.push_back(argument.is_input ? kInput | argument.number
+                                           : first_value_[argument.number] + argument.output);
+  }
+  first_value_.push_back(first_value_.back() + outputs);
+  parts_.push_back(part);
+}
+
+/// From the end: the first time that something is met is its last use. Within one call only one
+/// argument may be consumed, so a value that is passed twice is marked nowhere.
+void GroupProgram::mark_last_uses() {
+  uint32_t inputs = 0;
+  for (size_t a = parts_[first_part_].first_argument; a < arguments_.size(); ++a) {
+    if ((arguments_[a] & kInput) != 0) inputs = std::max(inputs, (arguments_[a] & kNumber) + 1);
+  }
+  // Values first, inputs after them.
+  const uint32_t values = first_value_.back();
+  const auto place = [&](uint32_t argument) {
+    return (argument & kInput) != 0 ? values + (argument & kNumber) : argument & kNumber;
+  };
+  std::vector<uint8_t> seen(values + inputs, 0);
+  std::vector<uint32_t> times(values + inputs, 0);  // in the part at hand
+  for (size_t p = parts_.size(); p-- > first_part_;) {
+    const auto row =
+        std::span(arguments_).subspan(parts_[p].first_argument, parts_[p].argument_count);
+    for (uint32_t argument : row) ++times[place(argument)];
+    for (uint32_t& argument : row) {
+      const uint32_t at = place(argument);
+      if (seen[at] == 0 && times[at] == 1) argument |= kLastUse;
+    }
+    for (uint32_t argument : row) {
+      times[place(argument)] = 0;
+      seen[place(argument)] = 1;
+    }
+  }
+}
+
+/// Replaces values by registers; returns how many are needed. A part's outputs stand together, so several
+/// outputs get new registers; single ones take what is free.
+uint32_t GroupProgram::assign_registers() {
+  const size_t values = first_value_.back();
+  std::vector<uint32_t> last_part(values, 0);  // that reads the value
+  for (size_t p = first_part_; p < parts_.size(); ++p) {
+    for (uint32_t a = 0; a < parts_[p].argument_count; ++a) {
+      const uint32_t argument = arguments_[parts_[p].first_argument + a];
+      if ((argument & kInput) == 0)
+        last_part[argument & kNumber] = static_cast<uint32_t>(p - first_part_);
+    }
+  }
+  std::vector<uint32_t> register_of(values, 0);
+  std::vector<std::vector<uint32_t>> ends(parts_.size() - first_part_);
+  std::vector<uint32_t> free;
+  uint32_t count = 0;
+  for (size_t p = first_part_; p < parts_.size(); ++p) {
+    Part& part = parts_[p];
+    for (uint32_t a = 0; a < part.argument_count; ++a) {
+      uint32_t& argument = arguments_[part.first_argument + a];
+      if ((argument & kInput) == 0)
+        argument = (argument & kLastUse) | register_of[argument & kNumber];
+    }
+    if (p + 1 == parts_.size()) break;  // writes the group's own outputs
+    const size_t number = p - first_part_;
+    const bool reuses = part.output_count == 1 && !free.empty();
+    part.output = reuses ? free.back() : count;
+    if (reuses) free.pop_back();
+    if (!reuses) count += part.output_count;
+    for (uint32_t o = 0; o < part.output_count; ++o) {
+      const uint32_t value = first_value_[number] + o;
+      register_of[value] = part.output + o;
+      // Never read: free after this part.
+      ends[std::max<size_t>(last_part[value], number)].push_back(part.output + o);
+    }
+    for (uint32_t released : ends[number]) free.push_back(released);
+  }
+  return count;
+}
+
+uint32_t GroupProgram::end() {
+  TUFF_CHECK(parts_.size() > first_part_);
+  mark_last_uses();
+  Group group{};
+  group.first_part = static_cast<uint32_t>(first_part_);
+  group.part_count = static_cast<uint32_t>(parts_.size() - first_part_);
+  group.registers = assign_registers();
+  for (size_t p = first_part_; p < parts_.size(); ++p)
+    group.most_arguments = std::max(group.most_arguments, parts_[p].argument_count);
+  groups_.push_back(group);
+  return static_cast<uint32_t>(groups_.size() - 1);
+}
+
+void GroupProgram::run(TaskArguments& arguments) const {
+  const Group& group = groups_[arguments.block];
+  if (group.registers <= kOnStack && group.most_arguments <= kOnStack) {
+    std::array<Value, kOnStack> registers;
+    std::array<Value*, kOnStack> inputs;
+    std::array<bool, kOnStack> last_use;
+    run_parts(arguments, group, registers.data(), inputs.data(), last_use.data());
+    return;
+  }
+  const auto registers = std::make_unique<Value[]>(group.registers);
+  const auto inputs = std::make_unique<Value*[]>(group.most_arguments);
+  const auto last_use = std::make_unique<bool[]>(group.most_arguments);
+  run_parts(arguments, group, registers.get(), inputs.get(), last_use.get());
+}
+
+void GroupProgram::run_parts(TaskArguments& arguments, const Group& group, Value* registers,
+                             Value** inputs, bool* last_use) const {
+  TaskArguments call;
+  call.task = arguments.task;
+  call.scratch = arguments.scratch;
+  call.stop = arguments.stop;
+  const Part* const end = parts_.data() + group.first_part + group.part_count;
+  for (const Part* part = end - group.part_count; part != end; ++part) {
+    const uint32_t* const row = arguments_.data() + part->first_argument;
+    for (uint32_t a = 0; a < part->argument_count; ++a) {
+      const uint32_t number = row[a] & kNumber;
+      const bool last = (row[a] & kLastUse) != 0;
+      if ((row[a] & kInput) != 0) {
+        inputs[a] = arguments.inputs[number];
+        last_use[a] = last && arguments.last_use[number];
+      } else {
+        inputs[a] = registers + number;
+        last_use[a] = last;
+      }
+    }
+    call.block = part->block;
+    call.inputs = {inputs, part->argument_count};
+    call.last_use = {last_use, part->argument_count};
+    call.outputs = part + 1 == end ? arguments.outputs
+                                   : std::span<Value>(registers + part->output, part->output_count);
+    try {
+      part->function->run(call);
+    } catch (const PartFailed&) {
+      throw;  // the part was a group itself
+    } catch (...) {
+      throw PartFailed{operations_[part->operation], part->block, part->function,
+                       std::current_exception()};
+    }
+    for (uint32_t a = 0; a < part->argument_count; ++a) {
+      if ((row[a] & (kInput | kLastUse)) == kLastUse) registers[row[a] & kNumber].reset();
+    }
+  }
+}
+
+std::string group_name(std::span<const std::string_view> operations) {
+  std::vector<std::pair<std::string_view, size_t>> counts;
+  for (std::string_view operation : operations) {
+    const auto known = std::find_if(counts.begin(), counts.end(),
+                                    [&](const auto& count) { return count.first == operation; });
+    if (known != counts.end()) {
+      ++known->second;
+    } else if (counts.size() < kNamesShown) {
+      counts.emplace_back(operation, 1);
+    } else {
+      counts.emplace_back("...", 1);
+      break;
+    }
+  }
+  std::string text;
+  for (const auto& [operation, count] : counts) {
+    if (!text.empty()) text += ", ";
+    text += operation;
+    if (count > 1) text += fmt::format(" x{}", count);
+  }
+  return text;
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END
