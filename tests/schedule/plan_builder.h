@@ -97,7 +97,7 @@ class PlanBuilder {
       plan_.successors.end_row();
     }
     Slots kept = plan_.output_slots;
-    for (const PlanConstant& constant : plan_.constants) kept.push_back(constant.slot);
+    for (const auto& constant : plan_.constants) kept.push_back(constant.slot);
     std::sort(kept.begin(), kept.end());
     kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
     for (uint32_t slot : kept) ++plan_.use_count[slot];
@@ -134,7 +134,7 @@ class PlanBuilder {
     for (uint32_t& slot : plan_.inputs.items) slot = new_number[slot];
     for (uint32_t& slot : plan_.parameter_slots) slot = new_number[slot];
     for (uint32_t& slot : plan_.output_slots) slot = new_number[slot];
-    for (PlanConstant& constant : plan_.constants) constant.slot = new_number[constant.slot];
+    for (auto& constant : plan_.constants) constant.slot = new_number[constant.slot];
   }
 
   PlanArrays plan_;
