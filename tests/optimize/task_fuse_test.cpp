@@ -581,7 +581,7 @@ TEST(FuseErrors, NameTheKeys) {
           "[fuse_linear] 'a' reads 'nowhere', but no task, literal or alias has that key; add it");
   const TaskGraph cycle = make("a: c; b: a; c: b; d: c");
   refused([&] { fuse(cycle, width(1)); },
-          "[fuse] tasks need each other in a circle: a -> c -> b -> a");
+          "[fuse] tasks need each other in a circle: c -> b -> a -> c");
   const TaskGraph graph = make("a: ; b: a");
   refused([&] { fuse(graph, width(1, {"x"})); }, "[fuse] no task has the key 'x'");
   refused([&] { fuse(graph, width(-1)); }, "[fuse] ave_width = -1; 0 or more is accepted");

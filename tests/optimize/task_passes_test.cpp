@@ -162,20 +162,20 @@ TEST(ToposortTasks, PutsInputsFirstAndNamesCircles) {
       EXPECT_LT(place.at(graph.find(input)->task), place.at(graph.find(key)->task));
   }
   EXPECT_EQ(refusal([] { toposort(make("a: c; b: a; c: b")); }),
-            "[toposort] tasks need each other in a circle: a -> c -> b -> a");
+            "[toposort] tasks need each other in a circle: c -> b -> a -> c");
   EXPECT_EQ(refusal([] { toposort(make("a: a")); }),
             "[toposort] tasks need each other in a circle: a -> a");
   std::string ring = "t0: t99";
   for (int i = 1; i < 100; ++i)
     ring += "; t" + std::to_string(i) + ": t" + std::to_string(i - 1);
   EXPECT_EQ(refusal([&] { toposort(make(ring)); }),
-            "[toposort] tasks need each other in a circle: t0 -> t99 -> t98 -> t97 -> t96 -> t95 -> t94 "
-            "-> ... (92 more) -> t1 -> t0");
+            "[toposort] tasks need each other in a circle: t99 -> t98 -> t97 -> t96 -> t95 -> t94 -> "
+            "t93 -> ... (92 more) -> t0 -> t99");
   TaskGraph aliases;
   aliases.alias("a", aliases.ref<int>("b"));
   aliases.alias("b", aliases.ref<int>("a"));
   EXPECT_EQ(refusal([&] { compute(aliases, aliases.ref<int>("a")); }),
-            "[compile] tasks need each other in a circle: a -> b -> a");
+            "[compile] tasks need each other in a circle: b -> a -> b");
 }
 
 }  // namespace
