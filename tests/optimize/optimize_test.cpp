@@ -35,7 +35,7 @@ TEST(PassList, NamesAreUniqueAndEveryPassSaysWhatItIsFor) {
 }
 
 TEST(PassList, StandsInTheOrderInWhichPassesRun) {
-  EXPECT_THAT(names_of_passes(), ElementsAre("cse", "fuse", "cull", "order"));
+  EXPECT_THAT(names_of_passes(), ElementsAre("cse", "fold_sources", "fuse", "cull", "order"));
 }
 
 TEST(PassList, EverySwitchIsOfOnePass) {
@@ -168,6 +168,10 @@ TEST(PassList, EveryCombinationGivesTheSameResults) {
         sum(x[m], 0)}},
       {"sources",
        {random::normal({12, 10}, {.chunks = {4, 5}, .seed = 3}) + x, arange(12) * 2, ones({3})}},
+      {"moved sources",
+       {random::normal({12, 10}, {.chunks = {4, 5}, .seed = 3}).rechunk({6, 10}) +
+            x.rechunk({6, 10}),
+        arange(12).rechunk(5) * 2, (ones({3}) * 2.5 - 1.0).astype(DType::float32)}},
       {"panels", {matmul(x.transpose(), sigmoid(matmul(x, p) * 0.01)), matmul(p, p)}},
       {"the same twice", {x, x, exp(x * 0.01), exp(x * 0.01), p}},
   };

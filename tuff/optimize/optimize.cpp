@@ -10,6 +10,7 @@
 
 #include "tuff/optimize/cse.h"
 #include "tuff/optimize/cull.h"
+#include "tuff/optimize/fold_sources.h"
 #include "tuff/optimize/fuse.h"
 #include "tuff/optimize/order.h"
 #include "tuff/optimize/verify.h"
@@ -22,6 +23,9 @@ namespace optimize {
 const std::vector<LayerPass>& layer_passes() {
   static const std::vector<LayerPass> list = {
       {{"cse", "equal layers on equal inputs become one", &Passes::cse}, cse},
+      {{"fold_sources", "what moves or repeats numbers made from nothing is made from nothing",
+        &Passes::fold_sources},
+       fold_sources},
       {{"fuse", "layers that line up block by block become one program", &Passes::fuse}, fuse},
   };
   return list;
