@@ -13,6 +13,7 @@
 #include "tuff/optimize/fold_sources.h"
 #include "tuff/optimize/fuse.h"
 #include "tuff/optimize/order.h"
+#include "tuff/optimize/rematerialize.h"
 #include "tuff/optimize/verify.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -26,6 +27,9 @@ const std::vector<LayerPass>& layer_passes() {
       {{"fold_sources", "what moves or repeats numbers made from nothing is made from nothing",
         &Passes::fold_sources},
        fold_sources},
+      {{"rematerialize", "cheap arrays are made twice rather than kept across a reduction",
+        &Passes::rematerialize},
+       rematerialize},
       {{"fuse", "layers that line up block by block become one program", &Passes::fuse}, fuse},
   };
   return list;
