@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "search": ["array"],
     "table": ["array", "glm"],
     "handoff": ["array", "glm"],
-    "diagnostics": ["base", "graph"],
+    "diagnostics": ["optimize"],
     "cluster": ["compute", "storage", "glm"],
 }
 

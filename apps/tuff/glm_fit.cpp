@@ -31,6 +31,7 @@ struct FitCommand {
   glm::FitOptions fit;
   std::string json;
   std::string report;
+  std::string explain;
 };
 
 /// A data set in memory, and what it cost to get there.
@@ -176,15 +177,25 @@ std::vector<std::pair<std::string, std::string>> facts_of(const FitCommand& comm
   };
 }
 
+std::string title_of(const FitCommand& command) {
+  return fmt::format("{} on {}", command.target, fmt::join(command.files.paths, ", "));
+}
+
+/// What the solver runs again and again, on classes that it computed once.
+std::vector<graph::Port> pass_of(const FitCommand& command, const Loaded& data) {
+  const glm::Wants wants =
+      command.fit.solver == glm::Solver::newton ? glm::Wants::hessian : glm::Wants::gradient;
+  return glm::pass_layers(command.fit.family, {data.X, (data.y != 0).persist(command.fit.run)},
+                          wants, true);
+}
+
 void write_fit_report(const FitCommand& command, const glm::FitResult& model,
                       const std::vector<std::pair<std::string, std::string>>& facts,
                       const Loaded& data, Recorder& recorder) {
-  const glm::Wants wants =
-      command.fit.solver == glm::Solver::newton ? glm::Wants::hessian : glm::Wants::gradient;
-  const std::vector<graph::Port> pass =
-      glm::pass_layers(command.fit.family, {data.X, data.y != 0}, wants, true);
   Report report;
-  report.title = fmt::format("{} on {}", command.target, fmt::join(command.files.paths, ", "));
+  report.title = title_of(command);
+  report.recording = recorder.recording();
+  report.phase = "fit";
   // The page itself shows the seconds and the white space of the phase.
   for (const auto& fact : facts) {
     if (fact.first != "fitting" && fact.first != "white space") report.facts.push_back(fact);
@@ -194,9 +205,8 @@ void write_fit_report(const FitCommand& command, const glm::FitResult& model,
                            model.gradient_norm_history});
   report.series.push_back(
       {"Objective", "iteration", "mean loss per row", false, model.objective_history});
-  report.graphs.push_back(report_graph("One pass of the fit", pass));
-  report.recording = recorder.recording();
-  report.phase = "fit";
+  report.graphs.push_back(
+      report_graph("One pass of the fit", compile(pass_of(command, data)).outputs()));
   write_report(command.report, report);
 }
 
@@ -229,6 +239,11 @@ int fit_files(FitCommand& command, const std::stop_token& stop) {
   const auto facts = facts_of(command, model, figures);
   if (!command.json.empty()) write_model(command.json, model, figures);
   if (!command.report.empty()) write_fit_report(command, model, facts, data, recorder);
+  if (!command.explain.empty()) {
+    explain(pass_of(command, data),
+            {.title = "One pass of the fit of " + title_of(command), .threads = figures.threads})
+        .save(command.explain);
+  }
   if (!command.common.quiet) {
     std::vector<std::vector<std::string>> rows = coefficient_rows(model);
     rows.insert(rows.begin(), {"", "coefficient"});
@@ -236,6 +251,7 @@ int fit_files(FitCommand& command, const std::stop_token& stop) {
     for (const auto& [name, value] : facts) fmt::print("  {:<14}{}\n", name, value);
     if (!command.json.empty()) fmt::print("  {:<14}{}\n", "saved as", command.json);
     if (!command.report.empty()) fmt::print("  {:<14}{}\n", "report", command.report);
+    if (!command.explain.empty()) fmt::print("  {:<14}{}\n", "explanation", command.explain);
     fmt::print("\n");
   }
   if (!model.converged) {
@@ -279,6 +295,9 @@ void add_glm_fit(CLI::App& app, const std::stop_token& stop, Run& run) {
       ->capture_default_str();
   fit->add_option("--json", command->json, "Write the model and all figures to this file");
   fit->add_option("--report", command->report, "Write a web page on the run to this file");
+  fit->add_option("--explain", command->explain,
+                  "Write what one pass over the data does, layers, tasks and bytes, to this file "
+                  "(.html or .txt)");
   add_common_options(*fit, command->common);
   fit->callback([command, stop, &run] {
     parse_target(command->target);  // so that a wrong one is a usage error

@@ -145,6 +145,17 @@ class Fit(Cli):
             self.assertIn(text, out.stdout)
         self.assertIn("<html", Path(self.path("r.html")).read_text())
 
+    def test_explains_one_pass_as_page_or_text(self):
+        file = self.write(flights())
+        for name in ("e.html", "e.txt"):
+            out = self.tuff("glm", "fit", file, "--target", "delay > 15", "--explain", self.path(name))
+            self.assertIn(name, out.stdout)
+        self.assertIn("<html", Path(self.path("e.html")).read_text())
+        text = Path(self.path("e.txt")).read_text()
+        self.assertTrue(text.startswith("One pass of the fit of delay > 15 on "), text)
+        self.assertIn("logistic_pass", text)
+        self.assertIn("Bytes by layer", text)
+
     def test_quiet_prints_nothing(self):
         done = self.tuff("glm", "fit", self.write(flights()), "--target", "delay > 15", "--quiet")
         self.assertEqual(done.stdout + done.stderr, "")
@@ -263,6 +274,7 @@ class BadInput(Cli):
         for arguments in (
             ["glm", "fit", file, "--target", "delay > 15", "--json", self.path("new.json")],
             ["glm", "fit", file, "--target", "delay > 15", "--report", self.path("new.html")],
+            ["glm", "fit", file, "--target", "delay > 15", "--explain", self.path("new.txt")],
             ["glm", "fit", file, "--target", "delay > 15", "--json", self.path("fit.json")],
             ["glm", "predict", self.path("fit.json"), file, "--out", self.path("new.npy")],
             ["glm", "predict", self.path("fit.json"), file, "--out", self.path("new.csv")],

@@ -289,7 +289,7 @@ TEST(Fuse, ItsTextNamesSourcesOperationsAndWhatTheyEndIn) {
   EXPECT_THAT(plan_of({i * u + z * u}),
               ElementsAre("fused(index, uniform, normal -> multiply x2, add)"));
   EXPECT_THAT(plan_of({z}), ElementsAre("fused(normal)"));
-  EXPECT_THAT(plan_of({zeros({100}, {.chunks = 25}) + 1.0}), ElementsAre("fused(add)"));
+  EXPECT_THAT(plan_of({zeros({100}, {.chunks = 25}) + 1.0}), ElementsAre("fused(full)"));
 }
 
 TEST(Fuse, ItsTextStaysShortHoweverMuchIsInside) {

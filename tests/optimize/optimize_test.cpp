@@ -1,6 +1,7 @@
 // The list of passes, their switches, and graphs that are very long.
 #include "tuff/optimize/optimize.h"
 
+#include <cstdlib>
 #include <set>
 
 #include "tests/optimize/plans.h"
@@ -9,17 +10,41 @@ namespace tuff::optimize_test {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::Not;
+
+std::vector<std::string_view> names_of_passes() {
+  std::vector<std::string_view> names;
+  for (const optimize::Pass& pass : optimize::passes()) names.push_back(pass.name);
+  return names;
+}
+
+/// Sets TUFF_OPTIMIZE_DISABLE until the end of the scope.
+class Disabled {
+ public:
+  explicit Disabled(const char* names) { ::setenv("TUFF_OPTIMIZE_DISABLE", names, 1); }
+  ~Disabled() { ::unsetenv("TUFF_OPTIMIZE_DISABLE"); }
+  Disabled(const Disabled&) = delete;
+  Disabled& operator=(const Disabled&) = delete;
+};
 
 TEST(PassList, NamesAreUniqueAndEveryPassSaysWhatItIsFor) {
-  std::set<std::string_view> names;
-  for (const optimize::LayerPass& pass : optimize::layer_passes()) {
-    EXPECT_TRUE(names.insert(pass.name).second) << pass.name;
-    EXPECT_FALSE(pass.purpose.empty());
-    EXPECT_NE(pass.run, nullptr);
+  const std::vector<std::string_view> names = names_of_passes();
+  EXPECT_EQ(std::set<std::string_view>(names.begin(), names.end()).size(), names.size());
+  for (const optimize::Pass& pass : optimize::passes()) EXPECT_FALSE(pass.purpose.empty());
+  for (const optimize::LayerPass& pass : optimize::layer_passes()) EXPECT_NE(pass.run, nullptr);
+  for (const optimize::TaskPass& pass : optimize::task_passes()) EXPECT_NE(pass.run, nullptr);
+}
+
+TEST(PassList, StandsInTheOrderInWhichPassesRun) {
+  EXPECT_THAT(names_of_passes(),
+              ElementsAre("cse", "fold_sources", "rematerialize", "fuse", "cull", "order"));
+}
+
+TEST(PassList, EverySwitchIsOfOnePass) {
+  for (const optimize::Pass& pass : optimize::passes()) {
+    const Passes one = only({pass.name});
+    for (const optimize::Pass& other : optimize::passes())
+      EXPECT_EQ(one.*other.enabled, other.name == pass.name) << other.name;
   }
-  EXPECT_THAT(names, ElementsAre("cse", "fuse"));
-  EXPECT_EQ(optimize::layer_passes()[0].name, "cse");  // equal layers merge before they are welded
 }
 
 TEST(PassList, EverySwitchSwitchesItsPass) {
@@ -29,17 +54,95 @@ TEST(PassList, EverySwitchSwitchesItsPass) {
     return titles(optimize::optimize_layers(outputs, passes)).size();
   };
   EXPECT_EQ(layers(none()), 6u);
-  EXPECT_EQ(layers({.cse = true, .fuse = false, .cull = false, .order = false}), 4u);
-  EXPECT_EQ(layers({.cse = false, .fuse = true, .cull = false, .order = false}), 2u);
+  EXPECT_EQ(layers(only({"cse"})), 4u);
+  EXPECT_EQ(layers(only({"fuse"})), 2u);
   const auto tasks = [&](const Passes& passes) { return compiled(outputs, passes).task_count(); };
-  EXPECT_EQ(tasks({.cse = true, .fuse = true, .cull = false, .order = true}), 5u);
-  EXPECT_EQ(tasks({.cse = true, .fuse = true, .cull = true, .order = true}), 2u);
+  EXPECT_EQ(tasks(only({"cse", "fuse", "order"})), 5u);
+  EXPECT_EQ(tasks(only({"cse", "fuse", "order", "cull"})), 2u);
   // Without order tasks come layer by layer.
   const Ports line = {sum(exp(x).rechunk(5))};
-  const Plan plan = compiled(line, {.cse = true, .fuse = true, .cull = true, .order = false});
+  const Plan plan = compiled(line, without({"order"}));
   EXPECT_TRUE(std::is_sorted(plan.arrays().function.begin(), plan.arrays().function.end()));
   const Plan ordered = compiled(line);
   EXPECT_FALSE(std::is_sorted(ordered.arrays().function.begin(), ordered.arrays().function.end()));
+}
+
+TEST(PassList, TheEnvironmentSwitchesPassesOff) {
+  const Array x = in_memory({40}, 10);
+  const Ports outputs = {exp(x) + exp(x)};
+  const auto layers = [&] { return titles(optimize::optimize_layers(outputs)).size(); };
+  EXPECT_EQ(layers(), 1u);
+  {
+    const Disabled disabled("fuse");
+    EXPECT_EQ(layers(), 2u);
+  }
+  {
+    const Disabled disabled("fuse,cse");
+    EXPECT_EQ(layers(), 3u);
+    // What it names is off whatever the caller says.
+    EXPECT_EQ(titles(optimize::optimize_layers(outputs, only({"cse"}))).size(), 3u);
+  }
+  {
+    const Disabled disabled("");
+    EXPECT_EQ(layers(), 1u);
+  }
+  {
+    const Disabled disabled("order,");
+    const Plan plan = compiled({sum(exp(x).rechunk(5))});
+    EXPECT_TRUE(std::is_sorted(plan.arrays().function.begin(), plan.arrays().function.end()));
+  }
+}
+
+TEST(PassList, AnUnknownNameInTheEnvironmentIsRefused) {
+  const Disabled disabled("fuse,fuze");
+  std::string names;
+  for (const std::string_view name : names_of_passes())
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  try {
+    (void)compile({in_memory({4}, 2)});
+    FAIL() << "nothing was thrown";
+  } catch (const InvalidArgument& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "[optimize] TUFF_OPTIMIZE_DISABLE='fuse,fuze' names 'fuze'; the passes are " + names);
+  }
+}
+
+TEST(Trace, HasAStepForEachPassThatIsOnWithLayersBeforeAndAfter) {
+  const Array x = in_memory({40}, 10);
+  const Ports outputs = {(exp(x) + exp(x))[{Slice{0, 10}}]};
+  optimize::Trace trace;
+  const Ports optimised = optimize::optimize_layers(outputs, {}, &trace);
+  (void)optimize::lower(optimised, {}, &trace);
+  std::vector<std::string_view> names;
+  for (const optimize::Step& step : trace) {
+    names.push_back(step.name);
+    EXPECT_GE(step.seconds, 0.0);
+  }
+  std::vector<std::string_view> want = names_of_passes();
+  want.insert(std::find(want.begin(), want.end(), "cull") + 1, "lower");
+  EXPECT_EQ(names, want);
+  EXPECT_EQ(trace.front().before, graph::layers_in_order(outputs).size());
+  for (size_t s = 0; s < optimize::layer_passes().size(); ++s) {
+    EXPECT_EQ(trace[s].after, graph::layers_in_order(trace[s].outputs).size());
+    if (s > 0) {
+      EXPECT_EQ(trace[s].before, trace[s - 1].after);
+    }
+  }
+  EXPECT_EQ(trace[optimize::layer_passes().size() - 1].outputs, optimised);
+  const auto lowered = std::find_if(trace.begin(), trace.end(),
+                                    [](const auto& step) { return step.name == "lower"; });
+  EXPECT_EQ(lowered->after, compiled(outputs).task_count());
+}
+
+TEST(Trace, SaysHowManyTasksWereCulled) {
+  const Array x = in_memory({40}, 10);
+  optimize::Trace trace;
+  (void)optimize::lower({exp(x)[{Slice{0, 10}}]}, only({"cull"}), &trace);
+  ASSERT_EQ(trace.size(), 2u);
+  EXPECT_EQ(trace[0].name, "cull");
+  EXPECT_EQ(trace[0].before, 5u);
+  EXPECT_EQ(trace[0].after, 2u);
+  EXPECT_EQ(trace[1].after, 2u);
 }
 
 TEST(PassList, NoPassChangesALayer) {
@@ -54,6 +157,7 @@ TEST(PassList, EveryCombinationGivesTheSameResults) {
   const Array x = in_memory({12, 10}, {4, 5});
   const Array m = in_memory({12}, 4) > 3.0;
   const Parameter p("p", {10}, DType::float64, 5);
+  const Array z = exp(random::normal({1'200'000}, {.chunks = 200'000, .seed = 5}) * 0.1);
   const std::vector<std::pair<std::string, Ports>> graphs = {
       {"line", {exp(x * 0.01) - 1.0 / (x + 1.0), 1.0 - x}},
       {"numbers on the left", {2.0 / (1.0 - (3.0 - x * 0.001)), where(x > 5.0, 1.0, x)}},
@@ -66,7 +170,12 @@ TEST(PassList, EveryCombinationGivesTheSameResults) {
         sum(x[m], 0)}},
       {"sources",
        {random::normal({12, 10}, {.chunks = {4, 5}, .seed = 3}) + x, arange(12) * 2, ones({3})}},
+      {"moved sources",
+       {random::normal({12, 10}, {.chunks = {4, 5}, .seed = 3}).rechunk({6, 10}) +
+            x.rechunk({6, 10}),
+        arange(12).rechunk(5) * 2, (ones({3}) * 2.5 - 1.0).astype(DType::float32)}},
       {"panels", {matmul(x.transpose(), sigmoid(matmul(x, p) * 0.01)), matmul(p, p)}},
+      {"held across a reduction", {max(z - mean(z)), sum(z * 2.0 / tuff::std(z))}},
       {"the same twice", {x, x, exp(x * 0.01), exp(x * 0.01), p}},
   };
   const std::vector<Binding> values = {{p, std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}};
@@ -75,8 +184,13 @@ TEST(PassList, EveryCombinationGivesTheSameResults) {
     const std::vector<Binding> bindings =
         text.find("parameter(p)") != std::string::npos ? values : std::vector<Binding>{};
     const auto want = run(compiled(outputs, none()), bindings);
-    for (unsigned bits = 1; bits < 16; ++bits) {
-      const Passes passes{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+    const std::vector<std::string_view> all = names_of_passes();
+    for (unsigned bits = 1; bits < 1U << all.size(); ++bits) {
+      std::vector<std::string_view> names;
+      for (size_t k = 0; k < all.size(); ++k) {
+        if (((bits >> k) & 1) != 0) names.push_back(all[k]);
+      }
+      const Passes passes = only(names);
       SCOPED_TRACE(name + ", passes " + std::to_string(bits));
       const auto got = run(compiled(outputs, passes), bindings);
       ASSERT_EQ(got.size(), want.size());

@@ -1,7 +1,9 @@
 // What the tests of passes share: small arrays, plans as lists of layers, and runs to compare.
 #pragma once
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -74,7 +76,20 @@ inline size_t reads_of(const graph::Layer& layer, const Array& array) {
   return reads;
 }
 
-inline Passes none() { return {.cse = false, .fuse = false, .cull = false, .order = false}; }
+/// Only the passes of these names, and all but them.
+inline Passes only(const std::vector<std::string_view>& names) {
+  Passes passes;
+  for (const optimize::Pass& pass : optimize::passes())
+    passes.*pass.enabled = std::find(names.begin(), names.end(), pass.name) != names.end();
+  return passes;
+}
+inline Passes without(const std::vector<std::string_view>& names) {
+  Passes passes;
+  for (const optimize::Pass& pass : optimize::passes())
+    passes.*pass.enabled = std::find(names.begin(), names.end(), pass.name) == names.end();
+  return passes;
+}
+inline Passes none() { return only({}); }
 
 inline std::vector<std::vector<double>> run(const Plan& plan,
                                             const std::vector<Binding>& bindings = {}) {

@@ -1,8 +1,10 @@
-// The report's page without its data, as CMake puts it together from page/ (cmake/embed_page.cmake).
+// The pages without their data, as CMake puts them together from page/ (cmake/embed_page.cmake), and how
+// data gets in.
 //
-// Holds two marks, each once: {{title}} and then {{data}}.
+// Each holds two marks, each once: {{title}} and then {{data}}.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "tuff/base/api.h"
@@ -10,5 +12,9 @@
 TUFF_NAMESPACE_BEGIN
 
 extern const std::string_view kReportPage;
+extern const std::string_view kExplainPage;
+
+/// `json`: may stand inside an HTML script element, as JsonWriter makes it.
+std::string filled(std::string_view page, std::string_view title, std::string_view json);
 
 TUFF_NAMESPACE_END

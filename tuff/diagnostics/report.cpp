@@ -12,6 +12,7 @@
 #include "tuff/base/error.h"
 #include "tuff/diagnostics/encode.h"
 #include "tuff/diagnostics/page.h"
+#include "tuff/graph/print.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -41,34 +42,6 @@ void check(const Report& report) {
   if (!report.phase.empty()) static_cast<void>(totals_of_phase(report.recording, report.phase));
 }
 
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      default: result += c;
-    }
-  }
-  return result;
-}
-
-std::string page_of(const Report& report) {
-  static constexpr std::string_view kTitle = "{{title}}";
-  static constexpr std::string_view kData = "{{data}}";
-  const size_t title = kReportPage.find(kTitle);
-  const size_t data = kReportPage.find(kData);
-  const size_t after_title = title + kTitle.size();
-  std::string page(kReportPage.substr(0, title));
-  page += escaped(report.title);
-  page += kReportPage.substr(after_title, data - after_title);
-  page += encode(report);
-  page += kReportPage.substr(data + kData.size());
-  return page;
-}
-
 }  // namespace
 
 ReportGraph report_graph(std::string title, const std::vector<graph::Port>& outputs) {
@@ -79,17 +52,13 @@ ReportGraph report_graph(std::string title, const std::vector<graph::Port>& outp
     const auto number = static_cast<uint32_t>(result.layers.size());
     numbers[layer.get()] = number;
     ReportGraph::Layer& described = result.layers.emplace_back();
-    const std::string note = layer->note();
-    described.title =
-        note.empty() ? std::string(layer->name()) : fmt::format("{}({})", layer->name(), note);
+    described.title = graph::title_of(*layer);
     if (const auto function = layer->lower({})) {
       described.operation = function->name();
       described.tasks = layer->task_count();
     }
     for (const graph::LayerOutput& output : layer->outputs()) {
-      described.outputs.push_back(fmt::format("{} {} in {} blocks", name_of(output.dtype),
-                                              to_string(shape_of(output.chunks)),
-                                              to_string(grid_of(output.chunks))));
+      described.outputs.push_back(graph::text_of(output));
     }
     for (const graph::Port& input : layer->inputs()) {
       const std::pair<uint32_t, uint32_t> edge = {numbers.at(input.layer.get()), number};
@@ -103,7 +72,7 @@ ReportGraph report_graph(std::string title, const std::vector<graph::Port>& outp
 
 void write_report(const std::string& path, const Report& report) {
   check(report);
-  const std::string page = page_of(report);
+  const std::string page = filled(kReportPage, report.title, encode(report));
   AtomicFile file(kOperation, path);
   file.write(page);
   file.commit();

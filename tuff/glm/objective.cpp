@@ -19,9 +19,10 @@ Objective::~Objective() = default;
 
 namespace {
 
-/// One compiled pass: its parameter, and the plan that fills Evaluations.
+/// One pass: its parameters, the graph that fills Evaluations, and that graph compiled.
 struct Pass {
   std::vector<Parameter> betas;  // one (k, q), or k times (p,) and (1,)
+  std::vector<graph::Port> outputs;
   std::optional<Plan> plan;
 };
 
@@ -37,16 +38,17 @@ class PlannedObjective : public Objective {
   std::vector<Evaluation> evaluate(std::span<const double> points, Wants wants) override {
     const size_t count = points.size() / dimension();
     Pass& pass = plans_[{count, wants}];
-    if (!pass.plan) pass = compile_pass(count, wants);
+    if (!pass.plan) {
+      pass = make_pass(count, wants);
+      pass.plan = compile(pass.outputs);
+    }
     ++passes_;
     return run_pass(pass, points, count, wants);
   }
-  std::vector<graph::Port> layers(Wants wants) const {
-    return compile_pass(1, wants).plan->outputs();
-  }
+  std::vector<graph::Port> layers(Wants wants) const { return make_pass(1, wants).outputs; }
 
  protected:
-  virtual Pass compile_pass(size_t count, Wants wants) const = 0;
+  virtual Pass make_pass(size_t count, Wants wants) const = 0;
   virtual std::vector<Evaluation> run_pass(const Pass& pass, std::span<const double> points,
                                            size_t count, Wants wants) const = 0;
   Rows rows_;
@@ -68,7 +70,7 @@ class LogisticObjective final : public PlannedObjective {
     return static_cast<kernels::LogisticWants>(wants);
   }
 
-  Pass compile_pass(size_t count, Wants wants) const override {
+  Pass make_pass(size_t count, Wants wants) const override {
     Pass pass;
     pass.betas.emplace_back("beta",
                             Dims{static_cast<int64_t>(count), static_cast<int64_t>(dimension())},
@@ -76,7 +78,7 @@ class LogisticObjective final : public PlannedObjective {
     const graph::Port sums{
         std::make_shared<LogisticPassLayer>(rows_.X, rows_.y, pass.betas[0], kernel_wants(wants)),
         0};
-    pass.plan = compile({graph::combine_tree(ops::Reduction::sum, sums, Axes{0})});
+    pass.outputs = {graph::combine_tree(ops::Reduction::sum, sums, Axes{0})};
     return pass;
   }
 
@@ -108,9 +110,9 @@ class FamilyObjective final : public PlannedObjective {
       : PlannedObjective(std::move(rows), run), family_(family) {}
 
  private:
-  Pass compile_pass(size_t count, Wants wants) const override {
+  Pass make_pass(size_t count, Wants wants) const override {
     Pass pass;
-    std::vector<graph::Port> outputs;
+    std::vector<graph::Port>& outputs = pass.outputs;
     for (size_t k = 0; k < count; ++k) {
       const Parameter beta("beta", {static_cast<int64_t>(features_)}, DType::float64);
       const Parameter intercept("intercept", {1}, DType::float64);
@@ -130,7 +132,6 @@ class FamilyObjective final : public PlannedObjective {
       outputs.push_back(matmul(Xt, weight));
       outputs.push_back(sum(weight));
     }
-    pass.plan = compile(outputs);
     return pass;
   }
 

@@ -48,7 +48,7 @@ struct Rows {
 TUFF_API std::unique_ptr<Objective> make_objective(const Family& family, Rows rows,
                                                    const RunOptions& run, bool twin = true);
 
-/// The optimised graph of one pass of that objective, for pictures and explanations.
+/// The graph of one pass of that objective as it is built, for compile() and explain().
 TUFF_API std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants,
                                               bool twin = true);
 

@@ -307,9 +307,11 @@ uint32_t FullLayer::emit(Emitter& emitter, std::span<const uint32_t>, const Labe
   return emitter.constant(outputs()[0].dtype, value_);
 }
 
-LayerPtr FullLayer::with_inputs(std::vector<Port>) const {
-  return std::make_shared<FullLayer>(outputs()[0].dtype, alignment().space, value_);
+LayerPtr FullLayer::recut(const Chunks& chunks) const {
+  return std::make_shared<FullLayer>(outputs()[0].dtype, chunks, value_);
 }
+
+LayerPtr FullLayer::with_inputs(std::vector<Port>) const { return recut(alignment().space); }
 
 void FullLayer::write(LayerWriter& writer) const {
   writer.put(outputs()[0].dtype);
@@ -340,9 +342,11 @@ uint32_t IndexLayer::emit(Emitter& emitter, std::span<const uint32_t>,
   return emitter.index(static_cast<uint32_t>(labels[0]));
 }
 
-LayerPtr IndexLayer::with_inputs(std::vector<Port>) const {
-  return std::make_shared<IndexLayer>(alignment().space[0]);
+LayerPtr IndexLayer::recut(const Chunks& chunks) const {
+  return std::make_shared<IndexLayer>(chunks[0]);
 }
+
+LayerPtr IndexLayer::with_inputs(std::vector<Port>) const { return recut(alignment().space); }
 
 void IndexLayer::write(LayerWriter& writer) const { writer.put_axis(alignment().space[0]); }
 
@@ -367,9 +371,11 @@ uint32_t RandomLayer::emit(Emitter& emitter, std::span<const uint32_t>,
   return emitter.random(std::move(source), normal_, outputs()[0].dtype);
 }
 
-LayerPtr RandomLayer::with_inputs(std::vector<Port>) const {
-  return std::make_shared<RandomLayer>(normal_, key_, outputs()[0].dtype, alignment().space);
+LayerPtr RandomLayer::recut(const Chunks& chunks) const {
+  return std::make_shared<RandomLayer>(normal_, key_, outputs()[0].dtype, chunks);
 }
+
+LayerPtr RandomLayer::with_inputs(std::vector<Port>) const { return recut(alignment().space); }
 
 void RandomLayer::write(LayerWriter& writer) const {
   writer.put(key_.seed);

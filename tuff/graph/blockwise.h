@@ -57,6 +57,8 @@ class TUFF_API BlockwiseLayer : public Layer {
                         const LabelMap& labels) const = 0;
   /// Whether making a block twice costs less than keeping it: sources computed from nothing.
   virtual bool is_cheap_source() const { return false; }
+  /// Cheap sources: the same elements in other blocks. `chunks`: known, of the same extents.
+  virtual LayerPtr recut(const Chunks&) const { return nullptr; }
   /// Whether the result exists only after all rows of the block were seen (given the row label).
   /// Moments of rank 0 reduce no axis, and yet count the steps of the walk.
   bool is_reduction() const { return alignment_.reduced != 0 || yields_moments(); }
@@ -111,7 +113,10 @@ class TUFF_API FullLayer final : public BlockwiseLayer {
  public:
   FullLayer(DType dtype, Chunks chunks, const std::array<std::byte, 8>& value);
   std::string_view name() const override { return "full"; }
+  /// The element, in the first bytes.
+  const std::array<std::byte, 8>& value() const { return value_; }
   bool is_cheap_source() const override { return true; }
+  LayerPtr recut(const Chunks& chunks) const override;
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
@@ -128,6 +133,7 @@ class TUFF_API IndexLayer final : public BlockwiseLayer {
   explicit IndexLayer(AxisChunksPtr axis);
   std::string_view name() const override { return "index"; }
   bool is_cheap_source() const override { return true; }
+  LayerPtr recut(const Chunks& chunks) const override;
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
@@ -141,6 +147,7 @@ class TUFF_API RandomLayer final : public BlockwiseLayer {
   RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks);
   std::string_view name() const override { return normal_ ? "normal" : "uniform"; }
   bool is_cheap_source() const override { return true; }
+  LayerPtr recut(const Chunks& chunks) const override;
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;

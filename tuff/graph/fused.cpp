@@ -268,6 +268,7 @@ FusedLayer::FusedLayer(std::shared_ptr<const Core> core, std::vector<Port> input
       description_(std::move(description)) {}
 
 const kernels::Program& FusedLayer::program() const { return core_->runner.program(); }
+const std::vector<AxisChunksPtr>& FusedLayer::label_chunks() const { return core_->label_chunks; }
 
 std::shared_ptr<const FusedLayer> FusedLayer::weld(const std::vector<FusedMember>& members,
                                                    std::vector<AxisChunksPtr> label_chunks,

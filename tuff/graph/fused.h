@@ -30,6 +30,8 @@ class TUFF_API FusedLayer final : public Layer {
 
   std::string_view name() const override { return "fused"; }
   const kernels::Program& program() const;
+  /// Chunks of each label of the program.
+  const std::vector<AxisChunksPtr>& label_chunks() const;
   /// "normal -> exp, multiply x2 -> sum": sources made inside, operations, and reductions at the end.
   std::string note() const override { return description_; }
   size_t task_count() const override;

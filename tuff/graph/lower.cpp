@@ -36,7 +36,7 @@ class Lowering {
     for (const LayerPtr& layer : layers_) {
       const auto found = needed_.tasks.find(layer.get());
       if (found == needed_.tasks.end()) continue;
-      place(*layer, found->second.empty() ? nullptr : &found->second);
+      place(layer, found->second.empty() ? nullptr : &found->second);
     }
     for (const Port& output : outputs_) {
       result_.first_output_slot.push_back(plan.output_slots.size());
@@ -55,7 +55,8 @@ class Lowering {
     }
   }
 
-  void place(const Layer& layer, const std::vector<bool>* needed) {
+  void place(const LayerPtr& pointer, const std::vector<bool>* needed) {
+    const Layer& layer = *pointer;
     Place& place = places_[&layer];
     place.layer = &layer;
     place.needed = needed;
@@ -69,6 +70,7 @@ class Lowering {
       fold_view(layer, place);
     } else {
       place_tasks(layer, place);
+      result_.layer_of_function.push_back(pointer);
     }
   }
 

@@ -20,6 +20,8 @@ struct Needed {
 
 struct Lowered {
   PlanArrays arrays;
+  /// The layer of each of arrays.functions. Passes on tasks that make functions of their own outdate it.
+  std::vector<LayerPtr> layer_of_function;
   /// Slot of block b of parameter p: arrays.parameter_slots[first_parameter_slot[p] + b].
   std::vector<std::shared_ptr<const ParameterLayer>> parameters;
   std::vector<size_t> first_parameter_slot;

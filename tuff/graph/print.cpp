@@ -18,18 +18,6 @@ constexpr size_t kNoteShown = 300;
 constexpr size_t kInputsShown = 8;
 constexpr size_t kOutputsShown = 3;
 
-std::string title(const Layer& layer) {
-  std::string note = layer.note();
-  if (note.size() > kNoteShown) note = note.substr(0, kNoteShown) + "...";
-  return note.empty() ? std::string(layer.name()) : fmt::format("{}({})", layer.name(), note);
-}
-
-std::string result(const LayerOutput& output) {
-  return fmt::format("{} {} in {} blocks", name_of(output.dtype),
-                     tuff::to_string(shape_of(output.chunks)),
-                     tuff::to_string(grid_of(output.chunks)));
-}
-
 std::string escaped(const std::string& text) {
   std::string out;
   for (char c : text) {
@@ -39,7 +27,26 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
-/// Texts in order, each once with how often it occurs: "L0, L1 x2"; the rest is counted.
+std::unordered_map<const Layer*, size_t> numbered(const std::vector<LayerPtr>& layers) {
+  std::unordered_map<const Layer*, size_t> numbers;
+  for (size_t l = 0; l < layers.size(); ++l) numbers[layers[l].get()] = l;
+  return numbers;
+}
+
+}  // namespace
+
+std::string title_of(const Layer& layer) {
+  std::string note = layer.note();
+  if (note.size() > kNoteShown) note = note.substr(0, kNoteShown) + "...";
+  return note.empty() ? std::string(layer.name()) : fmt::format("{}({})", layer.name(), note);
+}
+
+std::string text_of(const LayerOutput& output) {
+  return fmt::format("{} {} in {} blocks", name_of(output.dtype),
+                     tuff::to_string(shape_of(output.chunks)),
+                     tuff::to_string(grid_of(output.chunks)));
+}
+
 std::string counted(const std::vector<std::string>& texts, size_t shown,
                     std::string_view separator) {
   std::vector<std::pair<std::string_view, size_t>> counts;
@@ -58,14 +65,6 @@ std::string counted(const std::vector<std::string>& texts, size_t shown,
   return out;
 }
 
-std::unordered_map<const Layer*, size_t> numbered(const std::vector<LayerPtr>& layers) {
-  std::unordered_map<const Layer*, size_t> numbers;
-  for (size_t l = 0; l < layers.size(); ++l) numbers[layers[l].get()] = l;
-  return numbers;
-}
-
-}  // namespace
-
 std::string to_text(const std::vector<Port>& outputs) {
   const std::vector<LayerPtr> layers = layers_in_order(outputs);
   const auto numbers = numbered(layers);
@@ -73,7 +72,7 @@ std::string to_text(const std::vector<Port>& outputs) {
   for (size_t l = 0; l < layers.size(); ++l) {
     const Layer& layer = *layers[l];
     const size_t tasks = layer.lower({}) ? layer.task_count() : 0;
-    text += fmt::format("L{}  {}  {} task{}", l, title(layer), tasks, tasks == 1 ? "" : "s");
+    text += fmt::format("L{}  {}  {} task{}", l, title_of(layer), tasks, tasks == 1 ? "" : "s");
     std::vector<std::string> inputs;
     for (const Port& input : layer.inputs()) {
       inputs.push_back(fmt::format("L{}", numbers.at(input.layer.get())));
@@ -81,7 +80,7 @@ std::string to_text(const std::vector<Port>& outputs) {
     }
     if (!inputs.empty()) text += "  <-  " + counted(inputs, kInputsShown, ", ");
     std::vector<std::string> results;
-    for (const LayerOutput& output : layer.outputs()) results.push_back(result(output));
+    for (const LayerOutput& output : layer.outputs()) results.push_back(text_of(output));
     text += "  ->  " + counted(results, kOutputsShown, " and ") + '\n';
   }
   return text;
@@ -94,8 +93,8 @@ std::string to_dot(const std::vector<Port>& outputs) {
       "digraph tuff {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (size_t l = 0; l < layers.size(); ++l) {
     const Layer& layer = *layers[l];
-    std::string label = escaped(title(layer));
-    for (const LayerOutput& o : layer.outputs()) label += "\\n" + escaped(result(o));
+    std::string label = escaped(title_of(layer));
+    for (const LayerOutput& o : layer.outputs()) label += "\\n" + escaped(text_of(o));
     text += fmt::format("  L{} [label=\"{}\"];\n", l, label);
     for (const Port& input : layer.inputs()) {
       text += fmt::format("  L{} -> L{};\n", numbers.at(input.layer.get()), l);

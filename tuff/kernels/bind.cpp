@@ -120,7 +120,7 @@ class Binder {
         }
       }
     }
-    bound_.tile_rows = std::clamp<int64_t>(kPanelBytes / (8 * widest), 8, kTileElements);
+    bound_.tile_rows = panel_rows(widest);
     bound_.inner = bound_.piece = 0;  // columns differ by value
   }
 

@@ -9,6 +9,7 @@
 // once and every output written once, whatever the number of instructions.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -135,6 +136,10 @@ class TUFF_API ProgramRunner {
 inline constexpr int64_t kTileElements = 512;
 /// Bytes of the widest panel: a panel is read twice (X b, then X' r), the second time from L1.
 inline constexpr int64_t kPanelBytes = 32 * 1024;
+/// Rows of a tile of panels whose widest has so many columns.
+constexpr int64_t panel_rows(int64_t columns) {
+  return std::clamp<int64_t>(kPanelBytes / (8 * std::max<int64_t>(columns, 1)), 8, kTileElements);
+}
 
 }  // namespace kernels
 TUFF_NAMESPACE_END

@@ -1,34 +1,186 @@
 // The passes, in order. A new pass is one file pair and one line here.
 #include "tuff/optimize/optimize.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include <fmt/format.h>
+
 #include "tuff/optimize/cse.h"
 #include "tuff/optimize/cull.h"
+#include "tuff/optimize/fold_sources.h"
 #include "tuff/optimize/fuse.h"
 #include "tuff/optimize/order.h"
+#include "tuff/optimize/rematerialize.h"
+#include "tuff/optimize/verify.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
 
+// ---- table of contents ---------------------------------------------------------------------------
+
 const std::vector<LayerPass>& layer_passes() {
-  static const std::vector<LayerPass> passes = {
-      {"cse", "equal layers on equal inputs become one", &Passes::cse, cse},
-      {"fuse", "layers that line up block by block become one program", &Passes::fuse, fuse},
+  static const std::vector<LayerPass> list = {
+      {{"cse", "equal layers on equal inputs become one", &Passes::cse}, cse},
+      {{"fold_sources", "what moves or repeats numbers made from nothing is made from nothing",
+        &Passes::fold_sources},
+       fold_sources},
+      {{"rematerialize", "cheap arrays are made twice rather than kept across a reduction",
+        &Passes::rematerialize},
+       rematerialize},
+      {{"fuse", "layers that line up block by block become one program", &Passes::fuse}, fuse},
   };
+  return list;
+}
+
+namespace {
+
+constexpr Pass kCull = {"cull", "only tasks whose blocks somebody needs are made", &Passes::cull};
+
+}  // namespace
+
+const std::vector<TaskPass>& task_passes() {
+  static const std::vector<TaskPass> list = {
+      {{"order", "what reads a block runs soon after what made it", &Passes::order}, order},
+  };
+  return list;
+}
+
+const std::vector<Pass>& passes() {
+  static const std::vector<Pass> list = [] {
+    std::vector<Pass> all(layer_passes().begin(), layer_passes().end());
+    all.push_back(kCull);
+    all.insert(all.end(), task_passes().begin(), task_passes().end());
+    return all;
+  }();
+  return list;
+}
+
+// ---- switches ------------------------------------------------------------------------------------
+
+Passes enabled(Passes passes) {
+  const char* variable = std::getenv("TUFF_OPTIMIZE_DISABLE");
+  if (variable == nullptr) return passes;
+  const std::vector<Pass>& list = optimize::passes();
+  std::string_view left = variable;
+  while (!left.empty()) {
+    const std::string_view name = left.substr(0, left.find(','));
+    left.remove_prefix(std::min(left.size(), name.size() + 1));
+    const auto pass =
+        std::find_if(list.begin(), list.end(), [&](const Pass& p) { return p.name == name; });
+    if (pass != list.end()) {
+      passes.*pass->enabled = false;
+    } else if (!name.empty()) {
+      std::string names;
+      for (const Pass& p : list) names += fmt::format("{}{}", names.empty() ? "" : ", ", p.name);
+      throw InvalidArgument("optimize",
+                            fmt::format("TUFF_OPTIMIZE_DISABLE='{}' names '{}'; the passes are {}",
+                                        variable, name, names));
+    }
+  }
   return passes;
 }
 
-std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs, const Passes& passes) {
+// ---- running them --------------------------------------------------------------------------------
+
+namespace {
+
+/// Appends a step to a trace when there is one, and measures it from its making to done().
+class Stopwatch {
+ public:
+  Stopwatch(Trace* trace, std::string_view name) : trace_(trace), name_(name) {
+    if (trace_ != nullptr) start_ = std::chrono::steady_clock::now();
+  }
+  /// `fill(step)` says what there is to count; it takes no part in the time.
+  template <class Fill>
+  void done(Fill&& fill) {
+    if (trace_ == nullptr) return;
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start_;
+    Step step{name_, time.count(), 0, 0, {}};
+    fill(step);
+    trace_->push_back(std::move(step));
+  }
+
+ private:
+  Trace* trace_;
+  std::string_view name_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+size_t count_layers(const std::vector<graph::Port>& outputs) {
+  return graph::layers_in_order(outputs).size();
+}
+
+size_t count_tasks(const std::vector<graph::LayerPtr>& layers, const graph::Needed& needed) {
+  size_t tasks = 0;
+  for (const graph::LayerPtr& layer : layers) {
+    const auto found = needed.tasks.find(layer.get());
+    if (found == needed.tasks.end() || layer->lower({}) == nullptr) continue;
+    const std::vector<bool>& flags = found->second;
+    tasks += flags.empty() ? layer->task_count()
+                           : static_cast<size_t>(std::count(flags.begin(), flags.end(), true));
+  }
+  return tasks;
+}
+
+}  // namespace
+
+std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs, const Passes& passes,
+                                         Trace* trace) {
+  const Passes on = enabled(passes);
+#if defined(TUFF_DEBUG_CHECKS)
+  verify("build", {}, outputs);
+#endif
   for (const LayerPass& pass : layer_passes()) {
-    if (passes.*pass.enabled) outputs = pass.run(outputs);
+    if (!(on.*pass.enabled)) continue;
+    Stopwatch stopwatch(trace, pass.name);
+    std::vector<graph::Port> result = pass.run(outputs);
+    stopwatch.done([&](Step& step) {
+      step.before = count_layers(outputs);
+      step.after = count_layers(result);
+      step.outputs = result;
+    });
+#if defined(TUFF_DEBUG_CHECKS)
+    verify_same(pass.name, outputs, result);
+    verify(pass.name, outputs, result);
+#endif
+    outputs = std::move(result);
   }
   return outputs;
 }
 
-graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes) {
+graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes, Trace* trace) {
+  const Passes on = enabled(passes);
   const std::vector<graph::LayerPtr> layers = graph::layers_in_order(outputs);
-  const graph::Needed needed = passes.cull ? cull(layers, outputs) : everything(layers);
+  Stopwatch cutting(trace, kCull.name);
+  const graph::Needed needed = on.cull ? cull(layers, outputs) : everything(layers);
+  if (on.cull) {
+    cutting.done([&](Step& step) {
+      step.before = count_tasks(layers, everything(layers));
+      step.after = count_tasks(layers, needed);
+    });
+  }
+  Stopwatch lowering(trace, "lower");
   graph::Lowered lowered = graph::lower(layers, outputs, needed);
-  if (passes.order) order(lowered.arrays);
+  lowering.done([&](Step& step) {
+    step.before = layers.size();
+    step.after = lowered.arrays.task_count();
+  });
+  for (const TaskPass& pass : task_passes()) {
+    if (!(on.*pass.enabled)) continue;
+    const size_t before = lowered.arrays.task_count();
+    Stopwatch stopwatch(trace, pass.name);
+    pass.run(lowered.arrays);
+    stopwatch.done([&](Step& step) {
+      step.before = before;
+      step.after = lowered.arrays.task_count();
+    });
+#if defined(TUFF_DEBUG_CHECKS)
+    lowered.arrays.verify();
+#endif
+  }
 #if defined(TUFF_DEBUG_CHECKS)
   lowered.arrays.verify();
 #endif

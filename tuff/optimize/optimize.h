@@ -1,7 +1,7 @@
 // What happens to a graph between building and running: the list of passes, in order.
 //
-// Passes on layers take and return the requested ports and never change a layer; passes on tasks
-// renumber a plan. compute.cpp calls them; optimize.cpp is the table of contents.
+// Passes on layers take and return the requested ports and never change a layer; cull says which tasks
+// are made; passes on tasks rewrite a plan. compute.cpp calls them; optimize.cpp is the table of contents.
 #pragma once
 
 #include <string_view>
@@ -13,30 +13,64 @@
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
 
-/// Which passes run. All by default; switching one off is for tests and for finding faults.
+/// Which passes run. All by default; switching one off is for tests and for finding faults. What the
+/// environment names in TUFF_OPTIMIZE_DISABLE ("fuse,cse") is off whatever stands here.
 struct Passes {
   bool cse = true;
+  bool push_slices = true;
+  bool fold_sources = true;
+  bool rechunk = true;
+  bool rematerialize = true;
   bool fuse = true;
   bool cull = true;
+  bool fuse_tasks = true;
   bool order = true;
 };
 
-/// A pass on layers, and what it is for.
-struct LayerPass {
+/// A pass, its switch, and what it is for.
+struct Pass {
   std::string_view name;
   std::string_view purpose;
   bool Passes::*enabled;
+};
+
+struct LayerPass : Pass {
   std::vector<graph::Port> (*run)(const std::vector<graph::Port>& outputs);
+};
+
+struct TaskPass : Pass {
+  void (*run)(PlanArrays& plan);
 };
 
 /// In the order in which they run.
 TUFF_API const std::vector<LayerPass>& layer_passes();
+TUFF_API const std::vector<TaskPass>& task_passes();
+/// All of them: those on layers, cull, those on tasks.
+TUFF_API const std::vector<Pass>& passes();
 
-/// Runs the passes on layers.
+/// `passes` less what TUFF_OPTIMIZE_DISABLE names. Throws InvalidArgument for a name that no pass has.
+TUFF_API Passes enabled(Passes passes);
+
+/// One step of an optimisation: a pass that was enabled, or "lower".
+struct Step {
+  std::string_view name;
+  double seconds = 0;
+  /// Layers; from cull on tasks. What cull sees first is the number of tasks there would be without it.
+  size_t before = 0;
+  size_t after = 0;
+  std::vector<graph::Port> outputs;  ///< the graph as the step left it; empty once there are tasks
+};
+
+/// What the steps did, for those who ask: without a trace nothing is counted, timed or kept.
+using Trace = std::vector<Step>;
+
+/// Runs the passes on layers. Appends to `trace` unless it is null. Throws InvalidArgument as enabled().
 TUFF_API std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs,
-                                                  const Passes& passes = {});
-/// Lowers and runs the passes that concern tasks.
-TUFF_API graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes = {});
+                                                  const Passes& passes = {},
+                                                  Trace* trace = nullptr);
+/// Lowers and runs the passes that concern tasks. Appends and throws likewise.
+TUFF_API graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes = {},
+                              Trace* trace = nullptr);
 
 }  // namespace optimize
 TUFF_NAMESPACE_END
