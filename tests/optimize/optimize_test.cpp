@@ -18,7 +18,7 @@ TEST(PassList, NamesAreUniqueAndEveryPassSaysWhatItIsFor) {
     EXPECT_FALSE(pass.purpose.empty());
     EXPECT_NE(pass.run, nullptr);
   }
-  EXPECT_THAT(names, ElementsAre("cse", "fuse"));
+  EXPECT_THAT(names, ElementsAre("cse", "fuse", "push_slices", "rechunk"));
   EXPECT_EQ(optimize::layer_passes()[0].name, "cse");  // equal layers merge before they are welded
 }
 
@@ -29,11 +29,21 @@ TEST(PassList, EverySwitchSwitchesItsPass) {
     return titles(optimize::optimize_layers(outputs, passes)).size();
   };
   EXPECT_EQ(layers(none()), 6u);
-  EXPECT_EQ(layers({.cse = true, .fuse = false, .cull = false, .order = false}), 4u);
-  EXPECT_EQ(layers({.cse = false, .fuse = true, .cull = false, .order = false}), 2u);
+  const auto only = [](bool Passes::*pass) {
+    Passes passes = none();
+    passes.*pass = true;
+    return passes;
+  };
+  EXPECT_EQ(layers(only(&Passes::cse)), 4u);
+  EXPECT_EQ(layers(only(&Passes::fuse)), 2u);
+  EXPECT_EQ(titles(optimize::optimize_layers(outputs, only(&Passes::push_slices)))[0],
+            "slice(0:1x10)");
+  const Ports twice = {x.rechunk(20).rechunk(5)};
+  EXPECT_EQ(titles(optimize::optimize_layers(twice, none())).size(), 2u);
+  EXPECT_EQ(titles(optimize::optimize_layers(twice, only(&Passes::rechunk))).size(), 1u);
   const auto tasks = [&](const Passes& passes) { return compiled(outputs, passes).task_count(); };
-  EXPECT_EQ(tasks({.cse = true, .fuse = true, .cull = false, .order = true}), 5u);
-  EXPECT_EQ(tasks({.cse = true, .fuse = true, .cull = true, .order = true}), 2u);
+  EXPECT_EQ(tasks({.push_slices = false, .cull = false}), 5u);
+  EXPECT_EQ(tasks({.push_slices = false}), 2u);
   // Without order tasks come layer by layer.
   const Ports line = {sum(exp(x).rechunk(5))};
   const Plan plan = compiled(line, {.cse = true, .fuse = true, .cull = true, .order = false});
@@ -75,8 +85,9 @@ TEST(PassList, EveryCombinationGivesTheSameResults) {
     const std::vector<Binding> bindings =
         text.find("parameter(p)") != std::string::npos ? values : std::vector<Binding>{};
     const auto want = run(compiled(outputs, none()), bindings);
-    for (unsigned bits = 1; bits < 16; ++bits) {
-      const Passes passes{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+    for (unsigned bits = 1; bits < 64; ++bits) {
+      const Passes passes{(bits & 1) != 0, (bits & 2) != 0,  (bits & 4) != 0,
+                          (bits & 8) != 0, (bits & 16) != 0, (bits & 32) != 0};
       SCOPED_TRACE(name + ", passes " + std::to_string(bits));
       const auto got = run(compiled(outputs, passes), bindings);
       ASSERT_EQ(got.size(), want.size());

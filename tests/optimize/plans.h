@@ -74,7 +74,14 @@ inline size_t reads_of(const graph::Layer& layer, const Array& array) {
   return reads;
 }
 
-inline Passes none() { return {.cse = false, .fuse = false, .cull = false, .order = false}; }
+inline Passes none() {
+  return {.cse = false,
+          .push_slices = false,
+          .rechunk = false,
+          .fuse = false,
+          .cull = false,
+          .order = false};
+}
 
 inline std::vector<std::vector<double>> run(const Plan& plan,
                                             const std::vector<Binding>& bindings = {}) {

@@ -32,6 +32,15 @@ struct Port {
   friend bool operator==(const Port&, const Port&) = default;
 };
 
+/// Every `step`-th element from `start` on, `count` of them (step may be negative).
+struct AxisSlice {
+  int64_t start = 0;
+  int64_t step = 1;
+  int64_t count = 0;
+  bool whole = false;  ///< the axis as it is; the only slice of an axis of unknown extent
+};
+using Slices = PerAxis<AxisSlice>;
+
 struct LayerOutput {
   DType dtype = DType::float64;
   Chunks chunks;
@@ -103,6 +112,11 @@ class TUFF_API Layer {
   virtual std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const = 0;
   /// The same layer on other inputs (of the same dtypes and chunks).
   virtual LayerPtr with_inputs(std::vector<Port> inputs) const = 0;
+  /// The slices of an output, made from slices of the inputs: the same elements to the last bit, in the blocks
+  /// that a SliceLayer on the output would leave. No layer when this one must be made before it is sliced.
+  virtual Port sliced(uint32_t output, const Slices& slices) const;
+  /// An output in other blocks, made from inputs in other blocks; no layer when that cannot be.
+  virtual Port rechunked(uint32_t output, const Chunks& chunks) const;
   /// Parameters, without inputs and without what follows from the inputs.
   virtual void write(LayerWriter& writer) const = 0;
   /// Parameters for people, e.g. "axis 0" or "seed 1"; may be empty.

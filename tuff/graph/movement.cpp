@@ -18,28 +18,6 @@ uint32_t block_number(const Chunks& chunks, IndexOf&& index_of) {
   return static_cast<uint32_t>(number);
 }
 
-class GridTask : public TaskFunction {
- public:
-  explicit GridTask(const Chunks& chunks) : grid_(grid_of(chunks)) {}
-  std::string block_name(uint32_t block) const override {
-    return tuff::to_string(grid_index(block, grid_));
-  }
-
- protected:
-  Dims grid_;
-};
-
-}  // namespace
-
-// ---- SliceLayer ----------------------------------------------------------------------------------
-
-struct SliceLayer::Cut {
-  Chunks chunks;
-  std::vector<std::vector<Piece>> pieces;
-};
-
-namespace {
-
 std::vector<SliceLayer::Piece> pieces_of(const AxisChunks& axis, const AxisSlice& slice) {
   std::vector<SliceLayer::Piece> pieces;
   if (slice.whole) {
@@ -63,26 +41,132 @@ std::vector<SliceLayer::Piece> pieces_of(const AxisChunks& axis, const AxisSlice
   return pieces;
 }
 
+/// Blocks of `from` that overlap block `index` of `to` along one axis: first and one past the last.
+std::pair<size_t, size_t> overlap(const AxisChunks& from, const AxisChunks& to, size_t index) {
+  if (&from == &to || !from.is_known()) return {index, index + 1};
+  if (to.size(index) == 0) return {0, 1};
+  return {from.block_of(to.offset(index)), from.block_of(to.offset(index + 1) - 1) + 1};
+}
+
+class GridTask : public TaskFunction {
+ public:
+  explicit GridTask(const Chunks& chunks) : grid_(grid_of(chunks)) {}
+  std::string block_name(uint32_t block) const override {
+    return tuff::to_string(grid_index(block, grid_));
+  }
+
+ protected:
+  Dims grid_;
+};
+
 }  // namespace
 
-SliceLayer::SliceLayer(Port input, PerAxis<AxisSlice> slices)
+// ---- what moves are made of ----------------------------------------------------------------------
+
+AxisChunksPtr sliced_axis(const AxisChunksPtr& axis, const AxisSlice& slice) {
+  if (slice.whole) return axis;
+  std::vector<int64_t> sizes;
+  for (const SliceLayer::Piece& piece : pieces_of(*axis, slice)) sizes.push_back(piece.count);
+  return AxisChunks::of(sizes);
+}
+
+Chunks sliced_chunks(const Chunks& chunks, const Slices& slices) {
+  Chunks result;
+  for (size_t a = 0; a < chunks.size(); ++a) result.push_back(sliced_axis(chunks[a], slices[a]));
+  return result;
+}
+
+Slices whole_slices(size_t rank) { return Slices(rank, AxisSlice{0, 1, 0, true}); }
+
+Slices compose(const Slices& first, const Slices& then) {
+  Slices result;
+  for (size_t a = 0; a < first.size(); ++a) {
+    if (then[a].whole || first[a].whole) {
+      result.push_back(then[a].whole ? first[a] : then[a]);
+      continue;
+    }
+    AxisSlice slice;
+    slice.count = then[a].count;
+    if (slice.count > 0) slice.start = first[a].start + first[a].step * then[a].start;
+    if (slice.count > 1) slice.step = first[a].step * then[a].step;
+    result.push_back(slice);
+  }
+  return result;
+}
+
+Port slice_of(const Port& port, const Slices& slices) {
+  const Chunks& chunks = output_of(port).chunks;
+  Slices cuts = slices;
+  bool any = false;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    AxisSlice& s = cuts[a];
+    // All of one block is the axis as it is; of several, empty ones would go.
+    s.whole = s.whole || (chunks[a]->count() == 1 && chunks[a]->is_known() && s.start == 0 &&
+                          s.step == 1 && s.count == chunks[a]->extent().value());
+    if (s.whole) s = AxisSlice{0, 1, 0, true};
+    any = any || !s.whole;
+  }
+  return any ? Port{std::make_shared<SliceLayer>(port, cuts), 0} : port;
+}
+
+bool cut_alike(const Chunks& a, const Chunks& b) {
+  for (size_t axis = 0; axis < a.size(); ++axis) {
+    if (!same_chunks(a[axis], b[axis])) return false;
+  }
+  return true;
+}
+
+Port rechunk_of(const Port& port, const Chunks& chunks) {
+  if (cut_alike(output_of(port).chunks, chunks)) return port;
+  return {std::make_shared<RechunkLayer>(port, chunks), 0};
+}
+
+RechunkWork rechunk_work(const Chunks& from, const Chunks& to) {
+  RechunkWork work{1, 1, 0};
+  double all = 1;
+  double viewed = 1;
+  size_t last = 0;  // the last axis that is cut: what lies behind it is one run of memory
+  for (size_t a = 0; a < to.size(); ++a) {
+    if (from[a]->count() > 1 || to[a]->count() > 1) last = a;
+  }
+  for (size_t a = 0; a < to.size(); ++a) {
+    const auto extent = static_cast<double>(to[a]->extent().upper_bound());
+    double pairs = 0;
+    double inside = 0;
+    for (size_t i = 0; i < to[a]->count(); ++i) {
+      const auto [first, end] = overlap(*from[a], *to[a], i);
+      pairs += static_cast<double>(end - first);
+      if (end - first == 1) inside += static_cast<double>(to[a]->size(i));
+    }
+    work.edges *= pairs;
+    all *= extent;
+    viewed *= inside;
+    if (a <= last) work.rows *= a < last ? extent : pairs;
+  }
+  work.elements = all - viewed;
+  work.rows *= all > 0 ? work.elements / all : 0;
+  return work;
+}
+
+// ---- SliceLayer ----------------------------------------------------------------------------------
+
+struct SliceLayer::Cut {
+  Chunks chunks;
+  std::vector<std::vector<Piece>> pieces;
+};
+
+SliceLayer::SliceLayer(Port input, Slices slices)
     : SliceLayer(input, slices, [&] {
         Cut cut;
         const Chunks& chunks = output_of(input).chunks;
         for (size_t a = 0; a < chunks.size(); ++a) {
           cut.pieces.push_back(pieces_of(*chunks[a], slices[a]));
-          if (slices[a].whole) {
-            cut.chunks.push_back(chunks[a]);
-            continue;
-          }
-          std::vector<int64_t> sizes;
-          for (const Piece& piece : cut.pieces.back()) sizes.push_back(piece.count);
-          cut.chunks.push_back(AxisChunks::of(sizes));
+          cut.chunks.push_back(sliced_axis(chunks[a], slices[a]));
         }
         return cut;
       }()) {}
 
-SliceLayer::SliceLayer(Port input, PerAxis<AxisSlice> slices, Cut cut)
+SliceLayer::SliceLayer(Port input, Slices slices, Cut cut)
     : Layer({input}, output_of(input).dtype, std::move(cut.chunks)),
       slices_(slices),
       pieces_(std::make_shared<std::vector<std::vector<Piece>>>(std::move(cut.pieces))) {}
@@ -131,6 +215,10 @@ LayerPtr SliceLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<SliceLayer>(inputs[0], slices_);
 }
 
+Port SliceLayer::sliced(uint32_t, const Slices& slices) const {
+  return slice_of(inputs()[0], compose(slices_, slices));
+}
+
 void SliceLayer::write(LayerWriter& writer) const {
   writer.put(static_cast<uint8_t>(slices_.size()));
   for (const AxisSlice& s : slices_) {
@@ -154,7 +242,7 @@ LayerPtr SliceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const Chunks& chunks = output_of(inputs[0]).chunks;
   if (reader.get<uint8_t>() != chunks.size()) reader.fail("slices of another rank");
-  PerAxis<AxisSlice> slices;
+  Slices slices;
   for (size_t a = 0; a < chunks.size(); ++a) {
     AxisSlice s;
     s.start = reader.get<int64_t>();
@@ -181,13 +269,6 @@ LayerPtr SliceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
 // ---- RechunkLayer --------------------------------------------------------------------------------
 
 namespace {
-
-/// Blocks of `from` that overlap block `index` of `to` along one axis: first and one past the last.
-std::pair<size_t, size_t> overlap(const AxisChunks& from, const AxisChunks& to, size_t index) {
-  if (&from == &to || !from.is_known()) return {index, index + 1};
-  if (to.size(index) == 0) return {0, 1};
-  return {from.block_of(to.offset(index)), from.block_of(to.offset(index + 1) - 1) + 1};
-}
 
 /// Calls f(block number, first index per axis) for the input blocks of one output block.
 template <class F>
@@ -284,6 +365,14 @@ std::shared_ptr<const TaskFunction> RechunkLayer::lower(const LowerHints&) const
 
 LayerPtr RechunkLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<RechunkLayer>(inputs[0], outputs()[0].chunks);
+}
+
+Port RechunkLayer::sliced(uint32_t, const Slices& slices) const {
+  return rechunk_of(slice_of(inputs()[0], slices), sliced_chunks(outputs()[0].chunks, slices));
+}
+
+Port RechunkLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return rechunk_of(inputs()[0], chunks);
 }
 
 void RechunkLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }
@@ -384,6 +473,14 @@ LayerPtr MaskLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<MaskLayer>(inputs[0], inputs[1], outputs()[0].chunks[0]);
 }
 
+/// Rows are chosen by a mask of one axis, whichever of the other elements of a row are there.
+Port MaskLayer::sliced(uint32_t, const Slices& slices) const {
+  if (output_of(inputs()[1]).chunks.size() > 1 || !slices[0].whole) return {};
+  return {std::make_shared<MaskLayer>(slice_of(inputs()[0], slices), inputs()[1],
+                                      outputs()[0].chunks[0]),
+          0};
+}
+
 void MaskLayer::write(LayerWriter& writer) const { writer.put_axis(outputs()[0].chunks[0]); }
 
 LayerPtr MaskLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
@@ -444,6 +541,16 @@ LayerPtr AssumeChunksLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<AssumeChunksLayer>(inputs[0], outputs()[0].chunks);
 }
 
+Port AssumeChunksLayer::sliced(uint32_t, const Slices& slices) const {
+  const Chunks& chunks = outputs()[0].chunks;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (!slices[a].whole && !same_chunks(output_of(inputs()[0]).chunks[a], chunks[a])) return {};
+  }
+  return {std::make_shared<AssumeChunksLayer>(slice_of(inputs()[0], slices),
+                                              sliced_chunks(chunks, slices)),
+          0};
+}
+
 void AssumeChunksLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }
 
 LayerPtr AssumeChunksLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
@@ -452,6 +559,118 @@ LayerPtr AssumeChunksLayer::read(LayerReader& reader, std::vector<Port> inputs, 
   Chunks chunks = reader.get_chunks();
   if (!(grid_of(chunks) == grid_of(given))) reader.fail("chunks of another grid");
   return std::make_shared<AssumeChunksLayer>(inputs[0], std::move(chunks));
+}
+
+// ---- ConcatenateLayer ----------------------------------------------------------------------------
+
+namespace {
+
+Chunks joined_chunks(const std::vector<Port>& inputs, size_t axis) {
+  Chunks chunks = output_of(inputs[0]).chunks;
+  std::vector<int64_t> sizes;
+  for (const Port& input : inputs) {
+    const std::vector<int64_t> own = output_of(input).chunks[axis]->sizes();
+    sizes.insert(sizes.end(), own.begin(), own.end());
+  }
+  chunks[axis] = AxisChunks::of(sizes);
+  return chunks;
+}
+
+class ConcatenateTask final : public GridTask {
+ public:
+  using GridTask::GridTask;
+  std::string_view name() const override { return "concatenate"; }
+  void run(TaskArguments& arguments) const override {
+    arguments.outputs[0].emplace<Block>(arguments.inputs[0]->get<Block>());
+  }
+};
+
+}  // namespace
+
+ConcatenateLayer::ConcatenateLayer(std::vector<Port> inputs, size_t axis)
+    : Layer(inputs, output_of(inputs[0]).dtype, joined_chunks(inputs, axis)), axis_(axis) {
+  uint32_t first = 0;
+  for (const Port& input : inputs) {
+    first_block_.push_back(first);
+    first += static_cast<uint32_t>(output_of(input).chunks[axis]->count());
+  }
+  first_block_.push_back(first);
+}
+
+void ConcatenateLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
+  const Dims index = grid_index(task, grid_of(outputs()[0].chunks));
+  const auto after =
+      std::upper_bound(first_block_.begin(), first_block_.end(), static_cast<uint32_t>(index[axis_]));
+  const auto input = static_cast<uint32_t>(after - first_block_.begin()) - 1;
+  reads.push_back({input, block_number(output_of(inputs()[input]).chunks, [&](size_t a) {
+                     const auto i = static_cast<size_t>(index[a]);
+                     return a == axis_ ? i - first_block_[input] : i;
+                   })});
+}
+
+std::shared_ptr<const TaskFunction> ConcatenateLayer::lower(const LowerHints&) const {
+  return std::make_shared<ConcatenateTask>(outputs()[0].chunks);
+}
+
+LayerPtr ConcatenateLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<ConcatenateLayer>(std::move(inputs), axis_);
+}
+
+Port ConcatenateLayer::sliced(uint32_t, const Slices& slices) const {
+  const AxisSlice& along = slices[axis_];
+  std::vector<Port> parts;
+  const auto add = [&](const Port& input, const AxisSlice& part) {
+    Slices cut = slices;
+    cut[axis_] = part;
+    parts.push_back(slice_of(input, cut));
+  };
+  int64_t first = 0;  // of the input, along the axis
+  for (const Port& input : inputs()) {
+    const int64_t extent = output_of(input).chunks[axis_]->extent().value();
+    if (along.whole) {
+      add(input, along);
+    } else if (along.count > 0 && extent > 0) {
+      // Elements k of the slice that lie in the input: a range, for they go in one direction.
+      const int64_t step = along.step > 0 ? along.step : -along.step;
+      const int64_t before =
+          along.step > 0 ? first - along.start : along.start - (first + extent - 1);
+      const int64_t until = before + extent;
+      const int64_t from = before <= 0 ? 0 : (before - 1) / step + 1;
+      const int64_t to = until <= 0 ? 0 : std::min(along.count, (until - 1) / step + 1);
+      if (from < to)
+        add(input, {along.start + from * along.step - first, to - from > 1 ? along.step : 1,
+                    to - from, false});
+    }
+    first += extent;
+  }
+  if (parts.empty()) add(inputs()[0], along);  // no elements, of any input
+  if (along.step < 0) std::reverse(parts.begin(), parts.end());
+  if (parts.size() == 1) return parts[0];
+  return {std::make_shared<ConcatenateLayer>(std::move(parts), axis_), 0};
+}
+
+void ConcatenateLayer::write(LayerWriter& writer) const {
+  writer.put(static_cast<uint8_t>(axis_));
+}
+
+std::string ConcatenateLayer::note() const { return fmt::format("axis {}", axis_); }
+
+LayerPtr ConcatenateLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.empty()) reader.fail("a wrong number of inputs");
+  const auto axis = reader.get<uint8_t>();
+  const LayerOutput& first = output_of(inputs[0]);
+  if (axis >= first.chunks.size()) reader.fail("an axis out of range");
+  int64_t extent = 0;
+  for (const Port& input : inputs) {
+    const LayerOutput& part = output_of(input);
+    bool fits = part.dtype == first.dtype && part.chunks.size() == first.chunks.size() &&
+                part.chunks[axis]->is_known() &&
+                !__builtin_add_overflow(extent, part.chunks[axis]->extent().value(), &extent);
+    for (size_t a = 0; fits && a < first.chunks.size(); ++a)
+      fits = a == axis || same_chunks(part.chunks[a], first.chunks[a]);
+    if (!fits) reader.fail("arrays that do not fit together");
+  }
+  return std::make_shared<ConcatenateLayer>(std::move(inputs), axis);
 }
 
 }  // namespace graph

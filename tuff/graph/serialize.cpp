@@ -45,6 +45,7 @@ const std::unordered_map<std::string_view, Read>& readers() {
         {"from_function", FunctionLayer::read},
         {"slice", SliceLayer::read},
         {"rechunk", RechunkLayer::read},
+        {"concatenate", ConcatenateLayer::read},
         {"mask", MaskLayer::read},
         {"assume_chunks", AssumeChunksLayer::read},
     };

@@ -16,6 +16,8 @@ namespace optimize {
 /// Which passes run. All by default; switching one off is for tests and for finding faults.
 struct Passes {
   bool cse = true;
+  bool push_slices = true;
+  bool rechunk = true;
   bool fuse = true;
   bool cull = true;
   bool order = true;
