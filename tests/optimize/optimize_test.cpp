@@ -149,6 +149,7 @@ TEST(LongGraphsSlow, LayersThatDoNotFuseNeedNoStackEither) {
   Array y = in_memory({8}, 4);
   for (int i = 0; i < 50'000; ++i) y = y[{Slice{{}, {}, -1}}];
   EXPECT_EQ(run(compiled({y}))[0][0], 0.25);
+  EXPECT_EQ(run(compiled({y}, without_moves()))[0][0], 0.25);
   const auto add_one = delayed([](double v) { return v + 1; });
   auto value = add_one(0.0);
   for (int i = 1; i < 100'000; ++i) value = add_one(value);

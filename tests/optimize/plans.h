@@ -48,9 +48,9 @@ inline Plan compiled(const Ports& outputs, const Passes& passes = {}) {
   return plan;
 }
 
-/// What is worked on after all passes.
-inline std::vector<std::string> plan_of(const Ports& outputs) {
-  return titles(compiled(outputs).outputs());
+/// What is worked on after the passes.
+inline std::vector<std::string> plan_of(const Ports& outputs, const Passes& passes = {}) {
+  return titles(compiled(outputs, passes).outputs());
 }
 
 /// The fused layer with the longest program.
@@ -82,6 +82,9 @@ inline Passes none() {
           .cull = false,
           .order = false};
 }
+
+/// All passes but those that would move what a test of another pass looks at.
+inline Passes without_moves() { return {.push_slices = false, .rechunk = false}; }
 
 inline std::vector<std::vector<double>> run(const Plan& plan,
                                             const std::vector<Binding>& bindings = {}) {

@@ -26,11 +26,11 @@ Aligned align(std::string_view operation, std::vector<Array> arrays);
 /// An axis cut at the boundaries of both.
 AxisChunksPtr common_cut(const AxisChunksPtr& a, const AxisChunksPtr& b);
 
-/// Of the bytes of all operands, those that may be copied so that the result is cut as one of them. Below it
-/// whatever else reads that operand goes on lining up with the result (X.T @ (X @ b - y) reads X once),
-/// which saves more than an eighth of a pass; above it boundaries of all cost nothing, for blocks inside one
-/// old block are views.
-inline constexpr double kMostRecut = 0.125;
+/// Of the bytes of all operands, those that may be copied so that the result is cut as one of them. What else
+/// reads that operand then goes on lining up with the result (X.T @ (f(X @ b) - y) reads X once): copying a
+/// quarter, read and written, is half a pass, and reading the rest again three quarters of one. Beyond it
+/// the boundaries of all are taken, which copies nothing: blocks inside one old block are views.
+inline constexpr double kMostRecut = 0.25;
 
 /// The array with axis `axis` cut like `wanted` (the same extent).
 Array recut(const Array& x, size_t axis, const AxisChunksPtr& wanted);

@@ -108,7 +108,7 @@ class TUFF_API Layer {
   virtual bool reads_everything() const { return false; }
   /// Whether a task costs nothing but a new header on the input's memory.
   virtual bool is_view() const { return false; }
-  /// The code that the layer's tasks share. Sources without tasks return null.
+  /// The code that the layer's tasks share. Null where blocks are there without a task.
   virtual std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const = 0;
   /// The same layer on other inputs (of the same dtypes and chunks).
   virtual LayerPtr with_inputs(std::vector<Port> inputs) const = 0;

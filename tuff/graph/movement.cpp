@@ -576,15 +576,6 @@ Chunks joined_chunks(const std::vector<Port>& inputs, size_t axis) {
   return chunks;
 }
 
-class ConcatenateTask final : public GridTask {
- public:
-  using GridTask::GridTask;
-  std::string_view name() const override { return "concatenate"; }
-  void run(TaskArguments& arguments) const override {
-    arguments.outputs[0].emplace<Block>(arguments.inputs[0]->get<Block>());
-  }
-};
-
 }  // namespace
 
 ConcatenateLayer::ConcatenateLayer(std::vector<Port> inputs, size_t axis)
@@ -606,10 +597,6 @@ void ConcatenateLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) 
                      const auto i = static_cast<size_t>(index[a]);
                      return a == axis_ ? i - first_block_[input] : i;
                    })});
-}
-
-std::shared_ptr<const TaskFunction> ConcatenateLayer::lower(const LowerHints&) const {
-  return std::make_shared<ConcatenateTask>(outputs()[0].chunks);
 }
 
 LayerPtr ConcatenateLayer::with_inputs(std::vector<Port> inputs) const {

@@ -110,7 +110,7 @@ class TUFF_API AssumeChunksLayer final : public Layer {
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
 };
 
-/// Arrays one after the other along an axis. Each output block is a block of one input, so nothing is copied.
+/// Arrays one after the other along an axis. Each output block is a block of one input: no copy and no task.
 class TUFF_API ConcatenateLayer final : public Layer {
  public:
   /// At least one input, all of one dtype and rank, with equal chunks along every axis but `axis`, and known
@@ -120,7 +120,7 @@ class TUFF_API ConcatenateLayer final : public Layer {
   bool is_view() const override { return true; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
-  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override { return nullptr; }
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;

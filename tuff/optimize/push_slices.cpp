@@ -61,6 +61,7 @@ double elements_in(const Chunks& chunks, const std::vector<std::vector<size_t>>&
 
 struct SlicePolicy {
   using Wish = Slices;
+  SlicePolicy(const std::vector<graph::LayerPtr>&, const std::vector<graph::Port>&) {}
 
   static bool is_movement(const graph::Layer& layer) {
     return dynamic_cast<const graph::SliceLayer*>(&layer) != nullptr;
@@ -84,13 +85,13 @@ struct SlicePolicy {
     return graph::slice_of(port, slices);
   }
 
-  bool grants(const graph::LayerPtr& layer, const Demand<Slices>& needed, const Part<Slices>&) {
-    if (layer->is_view()) return true;
-    const auto* blockwise = dynamic_cast<const graph::BlockwiseLayer*>(layer.get());
+  bool grants(const graph::Layer& layer, const Demand<Slices>& needed, const Part<Slices>&) {
+    if (layer.is_view()) return true;
+    const auto* blockwise = dynamic_cast<const graph::BlockwiseLayer*>(&layer);
     if (blockwise != nullptr && blockwise->is_cheap_source()) return true;
-    if (layer.get() != last_) {
-      last_ = layer.get();
-      saves_ = !needed.whole && saves_work(*layer, needed.parts);
+    if (&layer != last_) {
+      last_ = &layer;
+      saves_ = !needed.whole && saves_work(layer, needed.parts);
     }
     return saves_;
   }
@@ -144,8 +145,7 @@ struct SlicePolicy {
 }  // namespace
 
 std::vector<graph::Port> push_slices(const std::vector<graph::Port>& outputs) {
-  SlicePolicy policy;
-  return WishPass<SlicePolicy>(outputs, policy).run();
+  return grant_wishes<SlicePolicy>(outputs);
 }
 
 }  // namespace optimize

@@ -65,8 +65,10 @@ namespace {
 struct RechunkPolicy {
   using Wish = Chunks;
 
-  explicit RechunkPolicy(const std::vector<graph::Port>& outputs) {
-    for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
+  RechunkPolicy(const std::vector<graph::LayerPtr>& layers,
+                const std::vector<graph::Port>& outputs) {
+    for (const graph::LayerPtr& layer : layers) {
+      readers_.try_emplace(layer.get(), 0);
       std::set<const graph::Layer*> inputs;
       for (const graph::Port& input : layer->inputs()) inputs.insert(input.layer.get());
       for (const graph::Layer* input : inputs) ++readers_[input];
@@ -93,19 +95,19 @@ struct RechunkPolicy {
         graph::rechunk_of(port, rechunk_by_way_of(from.chunks, chunks, from.dtype)), chunks);
   }
 
-  bool grants(const graph::LayerPtr& layer, const Demand<Chunks>& needed,
+  bool grants(const graph::Layer& layer, const Demand<Chunks>& needed,
               const Part<Chunks>& part) {
     const bool only = !needed.whole && needed.parts.size() == 1;
-    if (is_movement(*layer) &&
-        (only || graph::cut_alike(part.wish, layer->outputs()[0].chunks))) {
+    if (is_movement(layer) &&
+        (only || graph::cut_alike(part.wish, layer.outputs()[0].chunks))) {
       return true;
     }
-    if (!only && !costs_nothing(*layer) && !is_movement(*layer)) return false;
-    const graph::Port plan = layer->rechunked(part.output, part.wish);
+    if (!only && !costs_nothing(layer) && !is_movement(layer)) return false;
+    const graph::Port plan = layer.rechunked(part.output, part.wish);
     if (!plan.layer) return false;
     const double moved = cost_of_inputs(plan, kMostLookedThrough);
-    const double stays = here(*layer, part.output, part.wish);
-    return costs_nothing(*layer) ? moved <= stays : moved < stays;
+    const double stays = here(layer, part.output, part.wish);
+    return costs_nothing(layer) ? moved <= stays : moved < stays;
   }
 
  private:
@@ -136,7 +138,7 @@ struct RechunkPolicy {
     return cost;
   }
 
-  /// The least that `chunks` of a port cost, here or further down.
+  /// The least that `chunks` of a port cost, here or further down, less what is spared on the way.
   double best(const graph::Port& port, const Chunks& chunks, int depth) {
     Place place{port.layer.get(), port.output, {}};
     for (const AxisChunksPtr& axis : chunks) std::get<2>(place).push_back(axis.get());
@@ -150,7 +152,10 @@ struct RechunkPolicy {
       const graph::Port plan = layer.rechunked(port.output, chunks);
       if (plan.layer) {
         const double moved = cost_of_inputs(plan, depth - 1);
-        cost = movement && only ? moved : std::min(cost, moved);
+        // A rechunk that nobody else needs is spared.
+        cost = movement && only ? moved - here(*layer.inputs()[0].layer, layer.inputs()[0].output,
+                                               layer.outputs()[0].chunks)
+                                : std::min(cost, moved);
       }
     }
     costs_.emplace(std::move(place), cost);
@@ -166,8 +171,7 @@ struct RechunkPolicy {
 }  // namespace
 
 std::vector<graph::Port> plan_rechunks(const std::vector<graph::Port>& outputs) {
-  RechunkPolicy policy(outputs);
-  return WishPass<RechunkPolicy>(outputs, policy).run();
+  return grant_wishes<RechunkPolicy>(outputs);
 }
 
 }  // namespace optimize

@@ -6,10 +6,11 @@
 //   static bool is_movement(const Layer&)                 the layer is nothing but a wish on its input
 //   static const Wish& wish_of(const Layer&)              ... which one
 //   static Wish as_it_is(const Layer&)                    the wish that changes nothing of a movement layer
-//   static std::vector<int64_t>/... key_of(const Wish&)   an ordered key; equal keys are equal wishes
+//   static ... key_of(const Wish&)                        anything ordered; equal keys are equal wishes
 //   static Port through(const Layer&, uint32_t, const Wish&)    made from wishes on its inputs, or no layer
-//   Port above(const Port&, const Wish&)                  the movement layer on what was made as it is
-//   bool grants(const LayerPtr&, const Demand&, const Part&)    whether to go through the layer
+//   static Port above(const Port&, const Wish&)           the movement layer on what was made as it is
+//   P(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs)
+//   bool grants(const Layer&, const Demand<Wish>&, const Part<Wish>&)   whether to go through the layer
 // Layers that nobody needs as they are any more are gone. Linear in layers and wishes; any depth.
 #pragma once
 
@@ -44,17 +45,15 @@ class WishPass {
  public:
   using Wish = typename P::Wish;
 
-  WishPass(const std::vector<graph::Port>& outputs, P& policy)
-      : outputs_(outputs), policy_(policy), layers_(graph::layers_in_order(outputs)) {
+  /// `layers`: as layers_in_order(outputs) gives them.
+  WishPass(const std::vector<graph::Port>& outputs, const std::vector<graph::LayerPtr>& layers)
+      : outputs_(outputs), layers_(layers), policy_(layers, outputs) {
     for (size_t l = 0; l < layers_.size(); ++l) number_[layers_[l].get()] = l;
     demands_.resize(layers_.size());
     found_.resize(layers_.size());
   }
 
   std::vector<graph::Port> run() {
-    bool any = false;
-    for (const graph::LayerPtr& layer : layers_) any = any || P::is_movement(*layer);
-    if (!any) return outputs_;
     for (const graph::Port& output : outputs_) demand(output);
     for (size_t l = layers_.size(); l-- > 0;) settle(l);
     for (size_t l = 0; l < layers_.size(); ++l) make(l);
@@ -99,7 +98,7 @@ class WishPass {
     const bool movement = P::is_movement(*layer);
     for (size_t p = 0; p < needed.parts.size(); ++p) {
       // A layer without work of its own comes first where it is wanted as it is.
-      if (!policy_.grants(layer, needed, needed.parts[p])) continue;
+      if (!policy_.grants(*layer, needed, needed.parts[p])) continue;
       needed.parts[p].plan = P::through(*layer, needed.parts[p].output, needed.parts[p].wish);
     }
     for (size_t p = 0; p < needed.parts.size(); ++p) {
@@ -127,7 +126,7 @@ class WishPass {
       if (p.plan.layer) p.made = resolve(p.plan);
     }
     for (Part<Wish>& p : needed.parts) {
-      if (!p.plan.layer) p.made = policy_.above(resolve({layer, p.output}), p.wish);
+      if (!p.plan.layer) p.made = P::above(resolve({layer, p.output}), p.wish);
       TUFF_CHECK(p.made.layer != nullptr);
     }
   }
@@ -165,13 +164,22 @@ class WishPass {
 
   using Key = std::pair<uint32_t, decltype(P::key_of(std::declval<const Wish&>()))>;
   const std::vector<graph::Port>& outputs_;
-  P& policy_;
-  const std::vector<graph::LayerPtr> layers_;
+  const std::vector<graph::LayerPtr>& layers_;
+  P policy_;
   std::unordered_map<const graph::Layer*, size_t> number_;
   std::vector<Demand<Wish>> demands_;
   std::vector<std::map<Key, size_t>> found_;  // by layer: the place in demands_ of each wish
   std::unordered_map<const graph::Layer*, graph::LayerPtr> made_;
 };
+
+template <class P>
+std::vector<graph::Port> grant_wishes(const std::vector<graph::Port>& outputs) {
+  const std::vector<graph::LayerPtr> layers = graph::layers_in_order(outputs);
+  for (const graph::LayerPtr& layer : layers) {
+    if (P::is_movement(*layer)) return WishPass<P>(outputs, layers).run();
+  }
+  return outputs;
+}
 
 }  // namespace optimize
 TUFF_NAMESPACE_END
