@@ -51,8 +51,7 @@ TEST(Cull, SwitchedOffEverythingIsComputed) {
   const Watched x({40}, 10);
   const Ports point = {exp(x.array)[{int64_t{0}}]};
   EXPECT_EQ(tasks_of(point, {.push_slices = false}), 4u);
-  EXPECT_EQ(tasks_of(point, {.push_slices = false, .cull = false}),
-            4u + 4 + 1 + 1);
+  EXPECT_EQ(tasks_of(point, {.push_slices = false, .cull = false}), 4u + 4 + 1 + 1);
 }
 
 TEST(Cull, NothingIsCutWhereEverythingIsNeeded) {

@@ -5,8 +5,9 @@
 #include <random>
 #include <set>
 
-#include "tests/optimize/plans.h"
 #include "tuff/graph/serialize.h"
+
+#include "tests/optimize/plans.h"
 
 namespace tuff::optimize_test {
 namespace {
@@ -56,9 +57,9 @@ struct Watched {
 TEST(PushSlices, ReadsOneBlockForOnePoint) {
   const Watched x({100, 60}, 10);
   const Array y = concatenate({arange(0, 50, 1, {.dtype = DType::float64}), ones({50})});
-  const Array everything = (exp(x.array).astype(DType::float32).transpose().rechunk({7, 13}) +
-                            where(y > 1.0, y, 0.0)) *
-                           broadcast_to(ones({}), {60, 100}, 9);
+  const Array everything =
+      (exp(x.array).astype(DType::float32).transpose().rechunk({7, 13}) + where(y > 1.0, y, 0.0)) *
+      broadcast_to(ones({}), {60, 100}, 9);
   const Array point = concatenate({everything, everything * 2.0}, 1)[{int64_t{25}, int64_t{147}}];
   EXPECT_NEAR(point.compute<double>(), 2.0 * (std::exp(2.0) + 47.0), 1e-5);
   EXPECT_THAT(*x.asked, ElementsAre("(4, 2)"));
@@ -143,7 +144,8 @@ TEST(PushSlices, NumbersMadeFromNothingAreThoseOfTheirPositions) {
   expect_same_bits(outputs);
   // In programs, beside values that are stretched, and with a row that meets many.
   expect_same_bits({normal[{Slice{7, 8}}] + in_memory({5, 30}, 5),
-                    count[{Slice{3, 4}}] + in_memory({20}, 8), exp(normal)[part] - 1.0 / uniform[part]});
+                    count[{Slice{3, 4}}] + in_memory({20}, 8),
+                    exp(normal)[part] - 1.0 / uniform[part]});
   // And in another process.
   const Ports optimised = optimize::push_slices(outputs);
   const graph::Message sent = graph::deserialize(graph::serialize({optimised, {}}));
@@ -181,8 +183,9 @@ TEST(PushSlices, GoesThroughRechunksAndMasksAlongOtherAxes) {
   EXPECT_THAT(pushed({chosen[{whole, Slice{2, 4}}]}),
               ElementsAre("slice(:, 2:1x2)", "greater", "mask"));
   const Array counted = chosen.compute_chunk_sizes();
-  EXPECT_THAT(pushed({counted[{whole, int64_t{3}}]}),
-              ElementsAre("slice(:, 3:1x1)", "greater", "mask", "assume_chunks", "relabel(axes (0))"));
+  EXPECT_THAT(
+      pushed({counted[{whole, int64_t{3}}]}),
+      ElementsAre("slice(:, 3:1x1)", "greater", "mask", "assume_chunks", "relabel(axes (0))"));
   EXPECT_EQ(pushed({counted[{Slice{2, 5}}]}).back(), "slice(2:1x3, :)");
   expect_same_bits({x.rechunk({7, 8})[{Slice{20, 22}}], x.rechunk(3)[{Slice{29, 2, -5}}],
                     counted[{whole, int64_t{3}}], counted[{Slice{2, 5}, Slice{1, 2}}]});

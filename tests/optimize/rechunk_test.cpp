@@ -166,7 +166,8 @@ TEST(Rechunk, LargePiecesGoDirectly) {
 }
 
 TEST(Rechunk, WorkCountsOverlapsRunsAndCopiedElements) {
-  const auto work = [](std::vector<std::vector<int64_t>> from, std::vector<std::vector<int64_t>> to) {
+  const auto work = [](std::vector<std::vector<int64_t>> from,
+                       std::vector<std::vector<int64_t>> to) {
     Chunks a;
     Chunks b;
     for (const auto& axis : from) a.push_back(AxisChunks::of(axis));

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "tuff/graph/plan.h"
+
 #include "tests/table/testing.h"
 
 namespace tuff::table_test {
@@ -25,9 +26,9 @@ int64_t bytes_read() {
 size_t tasks_named(const Array& array, std::string_view name) {
   const Plan plan = compile({array});
   const PlanArrays& arrays = plan.arrays();
-  return static_cast<size_t>(std::count_if(
-      arrays.function.begin(), arrays.function.end(),
-      [&](uint32_t function) { return arrays.functions[function]->name() == name; }));
+  return static_cast<size_t>(
+      std::count_if(arrays.function.begin(), arrays.function.end(),
+                    [&](uint32_t function) { return arrays.functions[function]->name() == name; }));
 }
 
 /// A file of (4000, 1000) float64, 32 MB, whose element (i, j) is 1000 i + j.

@@ -6,7 +6,7 @@
 #include "tuff/array/axes.h"
 #include "tuff/graph/blockwise.h"
 #include "tuff/graph/combine.h"
-#include "tuff/graph/movement.h"
+#include "tuff/graph/concatenate.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -114,9 +114,8 @@ void check_joinable(std::string_view operation, const std::vector<Array>& arrays
   for (size_t k = 1; k < arrays.size(); ++k) {
     const Shape shape = arrays[k].shape();
     const auto refuse = [&](const std::string& why) {
-      throw InvalidArgument(operation,
-                            fmt::format("shapes {} (array 0) and {} (array {}): {}",
-                                        to_string(first), to_string(shape), k, why));
+      throw InvalidArgument(operation, fmt::format("shapes {} (array 0) and {} (array {}): {}",
+                                                   to_string(first), to_string(shape), k, why));
     };
     if (shape.size() != first.size())
       refuse(fmt::format("ranks {} and {} differ", first.size(), shape.size()));
@@ -135,8 +134,7 @@ void check_joinable(std::string_view operation, const std::vector<Array>& arrays
 }  // namespace
 
 Array concatenate(const std::vector<Array>& arrays, int64_t axis) {
-  if (arrays.empty())
-    throw InvalidArgument("concatenate", "no arrays; at least one is accepted");
+  if (arrays.empty()) throw InvalidArgument("concatenate", "no arrays; at least one is accepted");
   const size_t rank = arrays[0].ndim();
   if (rank == 0)
     throw InvalidArgument("concatenate", "arrays of rank 0 have no axis to join; use stack()");
@@ -155,9 +153,9 @@ Array concatenate(const std::vector<Array>& arrays, int64_t axis) {
                                         to_string(arrays[k].shape()), k, joined));
     }
     if (__builtin_add_overflow(extent, own.value(), &extent)) {
-      throw InvalidArgument("concatenate",
-                            fmt::format("axis {} of {} arrays adds up to 2^63 or more", joined,
-                                        arrays.size()));
+      throw InvalidArgument(
+          "concatenate",
+          fmt::format("axis {} of {} arrays adds up to 2^63 or more", joined, arrays.size()));
     }
   }
   Dims shape;

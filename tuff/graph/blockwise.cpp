@@ -437,9 +437,9 @@ LayerPtr IndexLayer::with_inputs(std::vector<Port>) const {
 Port IndexLayer::sliced(uint32_t, const Slices& slices) const {
   const AxisChunksPtr axis = sliced_axis(alignment().space[0], slices[0]);
   if (slices[0].whole) return {std::make_shared<IndexLayer>(axis, first_, step_), 0};
-  return {std::make_shared<IndexLayer>(axis, first_ + slices[0].start * step_,
-                                       slices[0].step * step_),
-          0};
+  return {
+      std::make_shared<IndexLayer>(axis, first_ + slices[0].start * step_, slices[0].step * step_),
+      0};
 }
 
 Port IndexLayer::rechunked(uint32_t, const Chunks& chunks) const {

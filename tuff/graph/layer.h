@@ -4,7 +4,7 @@
 // A layer knows its outputs (dtype and chunks), points at its inputs, and answers inputs_of(task), so
 // that culling and lowering need no tasks. Nothing is copied when an operation is added: the new
 // layer holds pointers to the very layers before it. Kinds: sources.h, blockwise.h (all that lines
-// up block by block), movement.h, combine.h, fused.h, callable.h.
+// up block by block), movement.h, concatenate.h, combine.h, fused.h, callable.h.
 #pragma once
 
 #include <map>

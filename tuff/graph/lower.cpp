@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "tuff/graph/movement.h"
+#include "tuff/graph/concatenate.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace graph {
@@ -72,9 +72,8 @@ class Lowering {
       place_parameter(layer, place);
       return;
     }
-    const bool of_constants =
-        std::all_of(layer.inputs().begin(), layer.inputs().end(),
-                    [&](const Port& port) { return is_constant(port); });
+    const bool of_constants = std::all_of(layer.inputs().begin(), layer.inputs().end(),
+                                          [&](const Port& port) { return is_constant(port); });
     if (dynamic_cast<const ConcatenateLayer*>(&layer) != nullptr) {
       place_concatenation(layer, place);
       if (of_constants) constant_layers_[&layer] = true;

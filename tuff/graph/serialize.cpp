@@ -6,6 +6,7 @@
 
 #include "tuff/graph/blockwise.h"
 #include "tuff/graph/combine.h"
+#include "tuff/graph/concatenate.h"
 #include "tuff/graph/fused.h"
 #include "tuff/graph/movement.h"
 #include "tuff/graph/sources.h"

@@ -14,8 +14,8 @@ namespace optimize {
 const std::vector<LayerPass>& layer_passes() {
   static const std::vector<LayerPass> passes = {
       {"cse", "equal layers on equal inputs become one", &Passes::cse, cse},
-      {"push_slices", "slices move to the sources: what is cut off is not made", &Passes::push_slices,
-       push_slices},
+      {"push_slices", "slices move to the sources: what is cut off is not made",
+       &Passes::push_slices, push_slices},
       {"rechunk", "arrays are cut anew once, where that copies least", &Passes::rechunk,
        plan_rechunks},
       {"fuse", "layers that line up block by block become one program", &Passes::fuse, fuse},

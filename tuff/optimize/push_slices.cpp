@@ -40,8 +40,8 @@ std::vector<std::vector<size_t>> touched(const Chunks& chunks, const Slices& sli
       blocks[a].push_back(block);
       const int64_t first = chunks[a]->offset(block);
       const int64_t last = first + chunks[a]->size(block) - 1;
-      const int64_t count =
-          std::min(left, (slice.step > 0 ? (last - at) / slice.step : (at - first) / -slice.step) + 1);
+      const int64_t count = std::min(
+          left, (slice.step > 0 ? (last - at) / slice.step : (at - first) / -slice.step) + 1);
       at += count * slice.step;
       left -= count;
     }
@@ -138,7 +138,8 @@ struct SlicePolicy {
            std::max(together, widest);
   }
 
-  const graph::Layer* last_ = nullptr;  // of the last answer: it is the same for all slices of a layer
+  const graph::Layer* last_ =
+      nullptr;  // of the last answer: it is the same for all slices of a layer
   bool saves_ = false;
 };
 

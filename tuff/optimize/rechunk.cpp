@@ -95,11 +95,9 @@ struct RechunkPolicy {
         graph::rechunk_of(port, rechunk_by_way_of(from.chunks, chunks, from.dtype)), chunks);
   }
 
-  bool grants(const graph::Layer& layer, const Demand<Chunks>& needed,
-              const Part<Chunks>& part) {
+  bool grants(const graph::Layer& layer, const Demand<Chunks>& needed, const Part<Chunks>& part) {
     const bool only = !needed.whole && needed.parts.size() == 1;
-    if (is_movement(layer) &&
-        (only || graph::cut_alike(part.wish, layer.outputs()[0].chunks))) {
+    if (is_movement(layer) && (only || graph::cut_alike(part.wish, layer.outputs()[0].chunks))) {
       return true;
     }
     if (!only && !costs_nothing(layer) && !is_movement(layer)) return false;
@@ -133,8 +131,12 @@ struct RechunkPolicy {
     };
     if (is_movement(*plan.layer)) return below(*plan.layer);
     double cost = 0;
-    for (const graph::Port& input : plan.layer->inputs())
-      cost += is_of_before(input) ? 0 : below(*input.layer);
+    std::set<std::pair<const graph::Layer*, uint32_t>> counted;  // x * x needs x once
+    for (const graph::Port& input : plan.layer->inputs()) {
+      if (is_of_before(input)) continue;
+      const graph::Port& from = input.layer->inputs()[0];
+      if (counted.emplace(from.layer.get(), from.output).second) cost += below(*input.layer);
+    }
     return cost;
   }
 

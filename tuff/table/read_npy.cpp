@@ -231,8 +231,7 @@ graph::Port npy_layer(const NpyPart& part) {
   }
   how.put(part.chunks);
   const auto bytes = how.bytes();
-  task.key = key_of({part.identity},
-                    {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  task.key = key_of({part.identity}, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   task.run = [part](TaskArguments& arguments) {
     arguments.outputs[0].emplace<Block>(read_block(part, arguments.block));
   };
