@@ -45,19 +45,20 @@ int main(int argc, char** argv) {
   const int64_t rows = n / chunks;
   const auto groups = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(chunks))));
   const int64_t square = (chunks + groups - 1) / groups * rows;
-  const double* elements =
-      bench_input(static_cast<size_t>(n) * static_cast<size_t>(n), 0);
+  const double* elements = bench_input(static_cast<size_t>(n) * static_cast<size_t>(n), 0);
   // Blocks of their own, as a graph makes them, and not views of one buffer.
   const Array x = (tuff::from_memory(elements, {n, n}, {.chunks = {rows, n}}) * 1.0).persist();
   Array y = x;
   tuff::CompileOptions compile;
   compile.passes.rechunk = chosen.way == "planned";
-  if (chosen.way == "stepped") {
+  if (chosen.way == "merged") {
+    y = y.rechunk({2 * rows, n});
+  } else if (chosen.way == "stepped") {
     y = y.rechunk({square, square});
   } else if (chosen.way != "direct" && chosen.way != "planned") {
     bench_fail("unknown case", options.case_name);
   }
-  y = y.rechunk({n, rows});
+  if (chosen.way != "merged") y = y.rechunk({n, rows});
 
   std::optional<tuff::Plan> plan;
   std::optional<tuff::Result> result;

@@ -399,6 +399,28 @@ LayerPtr FullLayer::read(LayerReader& reader, std::vector<Port> inputs, std::str
   return std::make_shared<FullLayer>(dtype, std::move(chunks), value);
 }
 
+namespace {
+
+/// Numbers read from outside: positions of all elements, first + the sum of strides[a] i[a], must be ones.
+bool are_positions(int64_t first, const Dims& strides, const Chunks& chunks) {
+  int64_t low = first;
+  int64_t high = first;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (chunks[a]->extent().upper_bound() == 0) return true;
+  }
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    int64_t reach = 0;
+    int64_t& end = strides[a] < 0 ? low : high;
+    if (__builtin_mul_overflow(strides[a], chunks[a]->extent().upper_bound() - 1, &reach) ||
+        __builtin_add_overflow(end, reach, &end)) {
+      return false;
+    }
+  }
+  return low >= 0;
+}
+
+}  // namespace
+
 // ---- IndexLayer ----------------------------------------------------------------------------------
 
 IndexLayer::IndexLayer(AxisChunksPtr axis, int64_t first, int64_t step)
@@ -456,7 +478,9 @@ LayerPtr IndexLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
   AxisChunksPtr axis = reader.get_axis();
   const auto first = reader.get<int64_t>();
-  return std::make_shared<IndexLayer>(std::move(axis), first, reader.get<int64_t>());
+  const auto step = reader.get<int64_t>();
+  if (!are_positions(first, Dims{step}, Chunks{axis})) reader.fail("positions out of range");
+  return std::make_shared<IndexLayer>(std::move(axis), first, step);
 }
 
 // ---- RandomLayer ---------------------------------------------------------------------------------
@@ -540,6 +564,7 @@ LayerPtr RandomLayer::read(LayerReader& reader, std::vector<Port> inputs, std::s
   const auto first = reader.get<int64_t>();
   const Dims strides = reader.dims();
   if (strides.size() != chunks.size()) reader.fail("strides of another rank");
+  if (!are_positions(first, strides, chunks)) reader.fail("positions out of range");
   return std::make_shared<RandomLayer>(name == "normal", key, dtype, std::move(chunks), first,
                                        strides);
 }

@@ -93,10 +93,13 @@ LayerPtr ConcatenateLayer::read(LayerReader& reader, std::vector<Port> inputs, s
   const LayerOutput& first = output_of(inputs[0]);
   if (axis >= first.chunks.size()) reader.fail("an axis out of range");
   int64_t extent = 0;
+  size_t blocks = 0;
   for (const Port& input : inputs) {
     const LayerOutput& part = output_of(input);
-    bool fits = part.dtype == first.dtype && part.chunks.size() == first.chunks.size() &&
-                part.chunks[axis]->is_known() &&
+    blocks += part.chunks.size() > axis ? part.chunks[axis]->count() : 0;
+    // 2^28 blocks, as arrays have at most: a few bytes that name one input often must not take all memory.
+    bool fits = blocks <= (size_t{1} << 28) && part.dtype == first.dtype &&
+                part.chunks.size() == first.chunks.size() && part.chunks[axis]->is_known() &&
                 !__builtin_add_overflow(extent, part.chunks[axis]->extent().value(), &extent);
     for (size_t a = 0; fits && a < first.chunks.size(); ++a)
       fits = a == axis || same_chunks(part.chunks[a], first.chunks[a]);
