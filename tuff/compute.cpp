@@ -30,7 +30,7 @@ struct Plan::State {
 Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options) {
   if (outputs.empty()) throw InvalidArgument("compile", "no outputs; at least one array is needed");
   std::vector<graph::Port> optimised = optimize::optimize_layers(outputs, options.passes);
-  graph::Lowered lowered = optimize::lower(optimised, options.passes);
+  graph::Lowered lowered = optimize::lower(optimised, options.passes, nullptr, options.tasks);
   return Plan(std::make_shared<const Plan::State>(std::move(optimised), std::move(lowered)));
 }
 

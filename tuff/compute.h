@@ -72,7 +72,9 @@ struct Binding {
 };
 
 struct CompileOptions {
-  optimize::Passes passes;
+  optimize::Passes passes = {};
+  /// How far tasks that are no block programs are fused, and for how many threads. Unset: automatic.
+  optimize::TaskPassOptions tasks = {};
 };
 
 /// An optimised, lowered graph. Copies share one plan; all members are thread-safe.

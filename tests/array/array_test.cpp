@@ -146,5 +146,26 @@ TEST(Describe, NamesTypeShapeAndBlocks) {
   EXPECT_EQ(zeros({3, 4}, {.chunks = {3, 2}}).describe(), "float64 (3, 4) in (1, 2) blocks");
 }
 
+TEST(LiningUp, FollowsTheLargestOperandWhereLittleOfTheOthersIsCopied) {
+  const Array x = zeros({100, 6}, {.chunks = {30, 6}});
+  const Array y = zeros({100}, {.chunks = 50});
+  EXPECT_EQ(cut(x * y[{whole, newaxis}]), "((30, 30, 30, 10), (6,))");
+  EXPECT_EQ(cut(y[{whole, newaxis}] * x), "((30, 30, 30, 10), (6,))");
+  // Among equals, that of more blocks: only one of the new blocks lies across a boundary.
+  EXPECT_EQ(cut(zeros({100}, {.chunks = 50}) + zeros({100}, {.chunks = 12})),
+            "((12, 12, ... 9 blocks),)");
+  // Axes that the largest does not have are cut as the others are.
+  EXPECT_EQ(cut(zeros({6}, {.chunks = 2}) + zeros({100, 1}, {.chunks = 40})),
+            "((40, 40, 20), (2, 2, 2))");
+  const Array w = zeros({6, 100}, {.chunks = {6, 45}});
+  EXPECT_EQ(graph::output_of(matmul(w, x).port()).chunks.size(), 2u);
+}
+
+TEST(LiningUp, TakesTheBoundariesOfAllWhereMuchWouldBeCopied) {
+  const Array x = zeros({12}, {.chunks = 4});
+  EXPECT_EQ(cut(x[{Slice{1, {}}}] - x[{Slice{{}, -1}}]), "((3, 1, 3, 1, 3),)");
+  EXPECT_EQ(cut(zeros({12}, {.chunks = 5}) + zeros({12}, {.chunks = 4})), "((4, 1, 3, 2, 2),)");
+}
+
 }  // namespace
 }  // namespace tuff

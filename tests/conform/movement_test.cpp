@@ -1,4 +1,6 @@
 // Indexing, transposing, rechunking and stretching against index computations written out.
+#include <deque>
+
 #include <gtest/gtest.h>
 
 #include "tests/conform/naive.h"
@@ -185,6 +187,88 @@ TEST(BroadcastTo, RepeatsWhatHasExtentOne) {
   EXPECT_THROW(broadcast_to(ones({2}), {3}), InvalidArgument);
   EXPECT_THROW(broadcast_to(ones({2, 2}), {2}), InvalidArgument);
   EXPECT_THROW(broadcast_to(ones({2}), {2, 1}), InvalidArgument);
+}
+
+/// Arrays one after the other: each output element looked up in the array that holds it.
+Dense joined(const std::vector<Dense>& parts, size_t axis) {
+  Dims shape = parts[0].shape;
+  shape[axis] = 0;
+  for (const Dense& part : parts) shape[axis] += part.shape[axis];
+  Dense out(parts[0].dtype, shape);
+  const size_t size = size_of(out.dtype);
+  for_each_index(shape, [&](const Dims& index, int64_t i) {
+    Dims at = index;
+    size_t k = 0;
+    while (at[axis] >= parts[k].shape[axis]) at[axis] -= parts[k++].shape[axis];
+    std::memcpy(out.bytes.data() + static_cast<size_t>(i) * size,
+                parts[k].bytes.data() + static_cast<size_t>(linear_of(at, parts[k].shape)) * size,
+                size);
+  });
+  return out;
+}
+
+TEST(Concatenate, PutsArraysOfAnyTypesAndCutsOneAfterTheOther) {
+  Rng rng(5);
+  for (int c = 0; c < kCases / 3; ++c) {
+    const auto rank = static_cast<size_t>(rng.below(4)) + 1;
+    const auto axis = static_cast<size_t>(rng.below(static_cast<int64_t>(rank)));
+    const Dims shape = random_shape(rng, rank, 9);
+    const DType first = rng.pick(kEveryDType);
+    std::deque<Dense> parts;  // arrays may lie on their memory
+    std::vector<Array> arrays;
+    Guises guises(rng);
+    for (int64_t k = rng.between(1, 4); k > 0; --k) {
+      Dims own = shape;
+      own[axis] = rng.below(8);
+      parts.push_back(mixed(rng, rng.chance(80) ? first : rng.pick(kEveryDType), own));
+      arrays.push_back(guises.any(parts.back()));
+    }
+    DType dtype = parts[0].dtype;
+    for (const Dense& part : parts) dtype = promote(dtype, part.dtype);
+    std::vector<Dense> cast;
+    for (const Dense& part : parts) cast.push_back(naive_astype(part, dtype));
+    const Array array = concatenate(
+        arrays, static_cast<int64_t>(axis) - (rng.chance(30) ? static_cast<int64_t>(rank) : 0));
+    SCOPED_TRACE("case " + std::to_string(c));
+    ASSERT_EQ(array.dtype(), dtype);
+    ASSERT_TRUE(same(computed(array), joined(cast, axis)));
+    ASSERT_TRUE(same(computed(where(array == array, array, array)), joined(cast, axis)));
+  }
+}
+
+TEST(Stack, PutsArraysSideBySideAlongANewAxis) {
+  Rng rng(6);
+  for (int c = 0; c < kCases / 3; ++c) {
+    const auto rank = static_cast<size_t>(rng.below(4));
+    const auto axis = static_cast<size_t>(rng.below(static_cast<int64_t>(rank) + 1));
+    const Dims shape = random_shape(rng, rank, 9);
+    const DType dtype = rng.pick(kEveryDType);
+    std::deque<Dense> parts;
+    std::vector<Array> arrays;
+    Guises guises(rng);
+    for (int64_t k = rng.between(1, 4); k > 0; --k) {
+      parts.push_back(mixed(rng, dtype, shape));
+      arrays.push_back(guises.any(parts.back()));
+    }
+    std::vector<Dense> thin(parts.begin(), parts.end());
+    for (Dense& part : thin) part.shape.insert(axis, 1);
+    ASSERT_TRUE(same(computed(stack(arrays, static_cast<int64_t>(axis))), joined(thin, axis)));
+  }
+}
+
+TEST(Concatenate, HandsOutTheVeryBlocksOfItsInputsWithoutATask) {
+  const Array x = arange(12).rechunk(3).persist();
+  const Array y = arange(5).rechunk(2).persist();
+  const Plan plan = compile({concatenate({x, y, x})});
+  EXPECT_EQ(plan.task_count(), 0u);
+  const Result joined = plan.run()[0];
+  const Result alone = compute({y})[0];
+  ASSERT_EQ(joined.blocks().size(), 11u);
+  EXPECT_EQ(joined.blocks()[4].data<int64_t>(), alone.blocks()[0].data<int64_t>());
+  // Of computed blocks, which then have two readers.
+  const Array e = exp(x * 0.1);
+  EXPECT_EQ(compile({concatenate({e, e})}).task_count(), 4u);
+  EXPECT_EQ(sum(concatenate({e, e})).compute<double>(), 2 * sum(e).compute<double>());
 }
 
 }  // namespace

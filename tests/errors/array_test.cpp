@@ -290,5 +290,50 @@ TEST_F(ArrayErrors, StretchingNeedsExtentsOfOne) {
       broadcast_to(y, {2, 5}, 0));
 }
 
+TEST_F(Errors, OfConcatenateAndStackNameTheShapes) {
+  const Array wide = ones({3, 5});
+  EXPECT_REFUSED("[concatenate] no arrays; at least one is accepted", concatenate({}));
+  EXPECT_REFUSED("[stack] no arrays; at least one is accepted", stack({}));
+  EXPECT_REFUSED("[concatenate] arrays of rank 0 have no axis to join; use stack()",
+                 concatenate({ones({}), ones({})}));
+  EXPECT_REFUSED("[concatenate] axis 2 is out of range for rank 2; accepted are -2 to 1",
+                 concatenate({wide}, 2));
+  EXPECT_REFUSED("[stack] axis 3 is out of range for rank 3; accepted are -3 to 2",
+                 stack({wide}, 3));
+  EXPECT_REFUSED(
+      "[concatenate] shapes (3, 5) (array 0) and (3, 4) (array 1): extents 5 and 4 of axis 1 "
+      "differ",
+      concatenate({wide, ones({3, 4})}));
+  EXPECT_REFUSED("[concatenate] shapes (3, 5) (array 0) and (5,) (array 2): ranks 2 and 1 differ",
+                 concatenate({wide, wide, ones({5})}));
+  EXPECT_REFUSED(
+      "[stack] shapes (3, 5) (array 0) and (2, 5) (array 1): extents 3 and 2 of axis 0 "
+      "differ",
+      stack({wide, ones({2, 5})}));
+  const Array some = wide[ones({3}) > 0.0];
+  const std::string shape = to_string(some.shape());
+  EXPECT_REFUSED("[concatenate] shape " + shape +
+                     " of array 0: the extent of axis 0 is known only in a run; call "
+                     "compute_chunk_sizes() first",
+                 concatenate({some, wide}));
+  EXPECT_REFUSED("[concatenate] shapes " + shape +
+                     " (array 0) and (3, 5) (array 1): the extent of "
+                     "axis 0 is known only in a run; call compute_chunk_sizes() on both first",
+                 concatenate({some, wide}, 1));
+  EXPECT_EQ(concatenate({some, some}, 1).compute().size(), 30);
+  EXPECT_REFUSED(
+      "[stack] shape (1, 1, 1, 1, 1, 1, 1, 1) with a new axis has 9; at most 8 are "
+      "accepted",
+      stack({ones({1, 1, 1, 1, 1, 1, 1, 1})}));
+  const Array huge = broadcast_to(ones({}), {int64_t{1} << 59}, -1);
+  EXPECT_REFUSED(
+      "[concatenate] shape (1152921504606846976,) of float64 takes 2^63 bytes or more; "
+      "less is accepted",
+      concatenate({huge, huge}));
+  const Array longest = broadcast_to(ones({}).astype(DType::int8), {(int64_t{1} << 62) + 1}, -1);
+  EXPECT_REFUSED("[concatenate] axis 0 of 2 arrays adds up to 2^63 or more",
+                 concatenate({longest, longest}));
+}
+
 }  // namespace
 }  // namespace tuff::error_test

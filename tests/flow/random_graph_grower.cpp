@@ -224,7 +224,7 @@ class Grower {
   }
 
   void step() {
-    switch (rng_.below(20)) {
+    switch (rng_.below(23)) {
       case 0:
       case 1:
       case 2: return unary();
@@ -244,6 +244,9 @@ class Grower {
       case 16: return slice();
       case 17: return recut();
       case 18: return rng_.chance(50) ? mask() : settle();
+      case 19: return slice();
+      case 20: return recut();
+      case 21: return join();
       default: return rng_.chance(50) ? leaf() : stretch();
     }
   }
@@ -543,6 +546,34 @@ class Grower {
     made.build = [shape = node(static_cast<size_t>(x)).shape, self = nodes().size()](
                      const std::vector<Array>& in, const Cutter& cutter) {
       return in[0].rechunk(cutter.chunks(self, shape));
+    };
+    add(std::move(made));
+  }
+
+  void join() {
+    const int64_t x = pick([](const Node& n) { return !n.shape.empty() && n.is_known(); });
+    if (x < 0) return;
+    const Node& from = node(static_cast<size_t>(x));
+    const auto rank = static_cast<int64_t>(from.shape.size());
+    const int64_t axis = rng_.below(rank);
+    Node made;
+    made.inputs = {static_cast<size_t>(x)};
+    for (int64_t more = rng_.between(1, 2); more > 0; --more) {
+      const int64_t other = pick([&](const Node& n) {
+        bool fits = n.is_known() && n.shape.size() == from.shape.size() && n.dtype == from.dtype;
+        for (int64_t a = 0; fits && a < rank; ++a) {
+          const auto at = static_cast<size_t>(a);
+          fits = a == axis || n.shape[at] == from.shape[at];
+        }
+        return fits;
+      });
+      made.inputs.push_back(static_cast<size_t>(other < 0 ? x : other));
+    }
+    if (rng_.chance(50)) std::swap(made.inputs.front(), made.inputs.back());
+    made.rule = Rule::passes;
+    made.text = "concatenate axis " + std::to_string(axis);
+    made.build = [axis](const std::vector<Array>& in, const Cutter&) {
+      return concatenate(in, axis);
     };
     add(std::move(made));
   }

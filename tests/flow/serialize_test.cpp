@@ -1,6 +1,11 @@
 // Graphs as bytes: random graphs there and back, in this process and in another; broken messages refused.
+#include <limits>
+
 #include "other_process.h"
 #include "random_graph.h"
+
+#include "tuff/graph/blockwise.h"
+#include "tuff/graph/concatenate.h"
 
 namespace tuff::flow {
 namespace {
@@ -215,6 +220,51 @@ TEST(Serialize, RefusesWhatIsNoMessageWithItsReason) {
   bytes[4] = std::byte{99};
   EXPECT_NE(text_of(bytes).find("format version 99; this build reads version 1"), std::string::npos)
       << text_of(bytes);
+}
+
+std::string refusal_of(const graph::LayerPtr& layer) {
+  try {
+    graph::deserialize(message_of({{layer, 0}}));
+    return "read";
+  } catch (const InvalidArgument& error) {
+    return error.what();
+  }
+}
+
+TEST(Serialize, RefusesPartsOfArraysThatLieOutsideTheWhole) {
+  const AxisChunksPtr axis = AxisChunks::regular(10, 4);
+  const auto index = [&](int64_t first, int64_t step) {
+    return refusal_of(std::make_shared<graph::IndexLayer>(axis, first, step));
+  };
+  const auto normal = [&](int64_t first, int64_t step) {
+    return refusal_of(std::make_shared<graph::RandomLayer>(
+        true, kernels::RandomKey{1, 2}, DType::float64, Chunks{axis}, first, Dims{step}));
+  };
+  EXPECT_EQ(index(90, -10), "read");
+  EXPECT_EQ(normal(90, -10), "read");
+  const int64_t most = std::numeric_limits<int64_t>::max();
+  for (const auto& [first, step] :
+       {std::pair<int64_t, int64_t>{-1, 1}, {89, -10}, {most, 1}, {0, most}}) {
+    EXPECT_NE(index(first, step).find("positions out of range"), std::string::npos) << first;
+    EXPECT_NE(normal(first, step).find("positions out of range"), std::string::npos) << first;
+  }
+  EXPECT_NE(
+      refusal_of(std::make_shared<graph::RandomLayer>(true, kernels::RandomKey{1, 2},
+                                                      DType::float64, Chunks{axis}, 0, Dims{1, 1}))
+          .find("strides of another rank"),
+      std::string::npos);
+}
+
+TEST(Serialize, RefusesToJoinWhatDoesNotFit) {
+  const Array x = ones({3, 4}, {.chunks = 2});
+  const Array y = ones({3, 4}, {.chunks = 3});
+  const auto joined = [](const std::vector<graph::Port>& parts, size_t axis) {
+    return refusal_of(std::make_shared<graph::ConcatenateLayer>(parts, axis));
+  };
+  EXPECT_EQ(joined({x, x}, 0), "read");
+  EXPECT_NE(joined({x, y}, 0).find("arrays that do not fit together"), std::string::npos);
+  EXPECT_NE(joined({x, x.astype(DType::int8)}, 0).find("arrays that do not fit together"),
+            std::string::npos);
 }
 
 }  // namespace

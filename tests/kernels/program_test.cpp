@@ -127,7 +127,8 @@ class Dumb {
         for (size_t l = 0; l < p_.label_count; ++l) absolute[l] += call_.starts[l];
         const ProgramSource& s = p_.sources[i.index];
         double value = 0;
-        fill_uniform(s.key, static_cast<uint64_t>(offset(s.axes, s.global_strides, absolute)),
+        fill_uniform(s.key,
+                     static_cast<uint64_t>(s.first + offset(s.axes, s.global_strides, absolute)),
                      &value, size_t{1});
         return value;
       }

@@ -37,7 +37,7 @@ TEST(Cull, OnePointTouchesOneBlock) {
   const Array point = (exp(x.array) * 2.0)[{int64_t{503}, int64_t{-1}}];
   EXPECT_NEAR(point.compute<double>(), 2.0 * std::exp(2.0), 1e-14);
   EXPECT_THAT(*x.asked, ElementsAre("(50, 99)"));
-  const Plan plan = compiled({point});
+  const Plan plan = compiled({point}, without_moves());
   EXPECT_EQ(plan.describe(),
             "L0  from_function  10000 tasks  ->  float64 (1000, 1000) in (100, 100) blocks\n"
             "L1  fused(exp, multiply)  10000 tasks  <-  L0  ->  float64 (1000, 1000) in (100, 100) "
@@ -50,8 +50,8 @@ TEST(Cull, OnePointTouchesOneBlock) {
 TEST(Cull, SwitchedOffEverythingIsComputed) {
   const Watched x({40}, 10);
   const Ports point = {exp(x.array)[{int64_t{0}}]};
-  EXPECT_EQ(tasks_of(point), 4u);
-  EXPECT_EQ(tasks_of(point, without({"cull"})), 4u + 4 + 1 + 1);
+  EXPECT_EQ(tasks_of(point, {.push_slices = false}), 4u);
+  EXPECT_EQ(tasks_of(point, {.push_slices = false, .cull = false}), 4u + 4 + 1 + 1);
 }
 
 TEST(Cull, NothingIsCutWhereEverythingIsNeeded) {

@@ -214,7 +214,7 @@ TEST(Fuse, NoLayerWaitsForItself) {
   const Array x = in_memory({100}, 25);
   const Array e = exp(x * 0.01);
   const Array y = e + e.rechunk(-1).rechunk(25);
-  EXPECT_EQ(compiled({y}).describe(),
+  EXPECT_EQ(compiled({y}, without_moves()).describe(),
             "L0  memory  0 tasks  ->  float64 (100,) in (4,) blocks\n"
             "L1  fused(multiply, exp)  4 tasks  <-  L0  ->  float64 (100,) in (4,) blocks\n"
             "L2  rechunk(((100,),))  1 task  <-  L1  ->  float64 (100,) in (1,) blocks\n"
@@ -228,7 +228,7 @@ TEST(Fuse, SiblingsBetweenWhichAPathLeadsStayApart) {
   const Array first = exp(x * 0.01);
   const Array last = x + first.rechunk(10).rechunk(25);  // reads x as well, but later
   const Array other = x * 2.0;
-  const Plan plan = compiled({first, last, other});
+  const Plan plan = compiled({first, last, other}, without_moves());
   EXPECT_THAT(titles(plan.outputs()).front(), HasSubstr("exp"));
   EXPECT_THAT(titles(plan.outputs()).front(), Not(HasSubstr("add")));
   expect_same_results({first, last, other});
@@ -252,7 +252,7 @@ TEST(Fuse, TwoGroupsThatWouldWaitForEachOtherStayApart) {
 
 TEST(Fuse, SlicesAndMasksEndAProgram) {
   const Array x = in_memory({100}, 25);
-  EXPECT_THAT(plan_of({exp(x * 0.01)[{Slice{10, 60}}] + 1.0}),
+  EXPECT_THAT(plan_of({exp(x * 0.01)[{Slice{10, 60}}] + 1.0}, without_moves()),
               ElementsAre("fused(multiply, exp)", "slice(10:1x50)", "fused(add)"));
   const Array chosen = x[x > 30.0];
   EXPECT_THAT(plan_of({sum(chosen * 2.0)}),

@@ -36,7 +36,8 @@ TEST(PassList, NamesAreUniqueAndEveryPassSaysWhatItIsFor) {
 
 TEST(PassList, StandsInTheOrderInWhichPassesRun) {
   EXPECT_THAT(names_of_passes(),
-              ElementsAre("cse", "fold_sources", "rematerialize", "fuse", "cull", "order"));
+              ElementsAre("cse", "push_slices", "fold_sources", "rechunk", "rematerialize",
+                                             "fuse", "cull", "fuse_tasks", "order"));
 }
 
 TEST(PassList, EverySwitchIsOfOnePass) {
@@ -56,9 +57,13 @@ TEST(PassList, EverySwitchSwitchesItsPass) {
   EXPECT_EQ(layers(none()), 6u);
   EXPECT_EQ(layers(only({"cse"})), 4u);
   EXPECT_EQ(layers(only({"fuse"})), 2u);
+  EXPECT_EQ(titles(optimize::optimize_layers(outputs, only({"push_slices"})))[0], "slice(0:1x10)");
+  const Ports twice = {x.rechunk(20).rechunk(5)};
+  EXPECT_EQ(titles(optimize::optimize_layers(twice, none())).size(), 2u);
+  EXPECT_EQ(titles(optimize::optimize_layers(twice, only({"rechunk"}))).size(), 1u);
   const auto tasks = [&](const Passes& passes) { return compiled(outputs, passes).task_count(); };
-  EXPECT_EQ(tasks(only({"cse", "fuse", "order"})), 5u);
-  EXPECT_EQ(tasks(only({"cse", "fuse", "order", "cull"})), 2u);
+  EXPECT_EQ(tasks(without({"push_slices", "cull"})), 5u);
+  EXPECT_EQ(tasks(without({"push_slices"})), 2u);
   // Without order tasks come layer by layer.
   const Ports line = {sum(exp(x).rechunk(5))};
   const Plan plan = compiled(line, without({"order"}));
@@ -252,6 +257,7 @@ TEST(LongGraphsSlow, LayersThatDoNotFuseNeedNoStackEither) {
   Array y = in_memory({8}, 4);
   for (int i = 0; i < 50'000; ++i) y = y[{Slice{{}, {}, -1}}];
   EXPECT_EQ(run(compiled({y}))[0][0], 0.25);
+  EXPECT_EQ(run(compiled({y}, without_moves()))[0][0], 0.25);
   const auto add_one = delayed([](double v) { return v + 1; });
   auto value = add_one(0.0);
   for (int i = 1; i < 100'000; ++i) value = add_one(value);

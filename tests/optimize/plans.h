@@ -50,9 +50,9 @@ inline Plan compiled(const Ports& outputs, const Passes& passes = {}) {
   return plan;
 }
 
-/// What is worked on after all passes.
-inline std::vector<std::string> plan_of(const Ports& outputs) {
-  return titles(compiled(outputs).outputs());
+/// What is worked on after the passes.
+inline std::vector<std::string> plan_of(const Ports& outputs, const Passes& passes = {}) {
+  return titles(compiled(outputs, passes).outputs());
 }
 
 /// The fused layer with the longest program.
@@ -90,6 +90,9 @@ inline Passes without(const std::vector<std::string_view>& names) {
   return passes;
 }
 inline Passes none() { return only({}); }
+
+/// All passes but those that would move what a test of another pass looks at.
+inline Passes without_moves() { return without({"push_slices", "rechunk"}); }
 
 inline std::vector<std::vector<double>> run(const Plan& plan,
                                             const std::vector<Binding>& bindings = {}) {

@@ -45,6 +45,42 @@ AxisChunksPtr common_cut(const AxisChunksPtr& a, const AxisChunksPtr& b) {
   return AxisChunks::of(sizes);
 }
 
+namespace {
+
+double bytes_of(const Array& x) {
+  auto bytes = static_cast<double>(size_of(x.dtype()));
+  for (const AxisChunksPtr& axis : x.chunks())
+    bytes *= static_cast<double>(axis->extent().upper_bound());
+  return bytes;
+}
+
+double bytes_to_recut(const Array& x, const Chunks& chunks) {
+  return graph::rechunk_work(x.chunks(), chunks).elements * static_cast<double>(size_of(x.dtype()));
+}
+
+/// Which of two is the model first: the larger, then that of more blocks.
+bool comes_before(const Array& a, const Array& b) {
+  return std::pair(bytes_of(a), a.block_count()) > std::pair(bytes_of(b), b.block_count());
+}
+
+}  // namespace
+
+AxisChunksPtr shared_cut(const Array& x, size_t a, const Array& y, size_t b) {
+  const AxisChunksPtr& of_x = x.chunks()[a];
+  const AxisChunksPtr& of_y = y.chunks()[b];
+  if (same_chunks(of_x, of_y)) return of_x;
+  const auto fits = [&](const Array& other, size_t axis, const AxisChunksPtr& cut) {
+    Chunks chunks = other.chunks();
+    chunks[axis] = cut;
+    return bytes_to_recut(other, chunks) <= kMostRecut * (bytes_of(x) + bytes_of(y));
+  };
+  const bool y_first = comes_before(y, x);
+  if (y_first && fits(x, a, of_y)) return of_y;
+  if (fits(y, b, of_x)) return of_x;
+  if (!y_first && fits(x, a, of_y)) return of_y;
+  return common_cut(of_x, of_y);
+}
+
 Array recut(const Array& x, size_t axis, const AxisChunksPtr& wanted) {
   if (same_chunks(x.chunks()[axis], wanted)) return x;
   Chunks chunks = x.chunks();
@@ -68,6 +104,40 @@ bool is_one(const Extent& extent) { return extent.is_known() && extent.value() =
   throw InvalidArgument(
       operation, fmt::format("shapes {} and {} do not broadcast: {}", tuff::to_string(a.shape()),
                              tuff::to_string(b.shape()), why));
+}
+
+}  // namespace
+
+namespace {
+
+/// The boundaries of all, or the chunks of one operand where that copies little of the others.
+Chunks chosen_space(const std::vector<Array>& arrays, const Chunks& boundaries) {
+  std::vector<const Array*> models;
+  double bytes = 0;
+  for (const Array& x : arrays) {
+    models.push_back(&x);
+    bytes += bytes_of(x);
+  }
+  std::stable_sort(models.begin(), models.end(),
+                   [](const Array* a, const Array* b) { return comes_before(*a, *b); });
+  for (const Array* model : models) {
+    Chunks space = boundaries;
+    for (size_t e = 0; e < model->ndim(); ++e) {
+      const AxisChunksPtr& own = model->chunks()[model->ndim() - 1 - e];
+      if (!is_one(own->extent())) space[space.size() - 1 - e] = own;
+    }
+    double copied = 0;
+    for (const Array& x : arrays) {
+      Chunks chunks = x.chunks();
+      for (size_t e = 0; e < x.ndim(); ++e) {
+        AxisChunksPtr& axis = chunks[x.ndim() - 1 - e];
+        if (!is_one(axis->extent())) axis = space[space.size() - 1 - e];
+      }
+      copied += bytes_to_recut(x, chunks);
+    }
+    if (copied <= kMostRecut * bytes) return space;
+  }
+  return boundaries;
 }
 
 }  // namespace
@@ -100,6 +170,14 @@ Aligned align(std::string_view operation, std::vector<Array> arrays) {
       }
     }
   }
+  bool alike = true;
+  for (const Array& x : arrays) {
+    for (size_t e = 0; e < x.ndim(); ++e) {
+      const AxisChunksPtr& own = x.chunks()[x.ndim() - 1 - e];
+      alike = alike && (is_one(own->extent()) || same_chunks(own, aligned.space[rank - 1 - e]));
+    }
+  }
+  if (!alike) aligned.space = chosen_space(arrays, aligned.space);
   for (Array& x : arrays) {
     for (size_t e = 0; e < x.ndim(); ++e) {
       const size_t axis = x.ndim() - 1 - e;

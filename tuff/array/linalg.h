@@ -1,4 +1,4 @@
-// Products and reordering of axes.
+// Products of arrays, reordering of axes, and joining.
 #pragma once
 
 #include "tuff/array/array.h"
@@ -15,5 +15,13 @@ TUFF_API Array transpose(const Array& x);
 TUFF_API Array transpose(const Array& x, const std::vector<int64_t>& axes);
 /// The array stretched to `shape` as broadcasting would.
 TUFF_API Array broadcast_to(const Array& x, const ShapeSpec& shape, const ChunkSpec& chunks = {});
+
+/// Arrays one after the other along an existing axis, as NumPy's: of the promoted dtype, with equal extents
+/// along all other axes. Their blocks become the result's, without a copy, where the other axes are cut
+/// alike; else they are cut as in the longest array. Throws InvalidArgument for no arrays, rank 0, shapes
+/// that differ elsewhere, and where the extent along `axis` is a symbol.
+TUFF_API Array concatenate(const std::vector<Array>& arrays, int64_t axis = 0);
+/// Arrays of one shape side by side along a new axis, which is number `axis` of the result.
+TUFF_API Array stack(const std::vector<Array>& arrays, int64_t axis = 0);
 
 TUFF_NAMESPACE_END

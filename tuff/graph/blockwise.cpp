@@ -2,10 +2,12 @@
 #include "tuff/graph/blockwise.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
 #include "tuff/graph/fused.h"
+#include "tuff/graph/movement.h"
 #include "tuff/kernels/panel.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -67,6 +69,48 @@ std::vector<DType> dtypes_of(const std::vector<Port>& ports) {
   std::vector<DType> types;
   for (const Port& port : ports) types.push_back(output_of(port).dtype);
   return types;
+}
+
+}  // namespace
+
+namespace {
+
+/// What slices (or chunks) of the iteration space are for input k: those of its axes, and `absent` where it
+/// is stretched.
+template <class T>
+PerAxis<T> of_input(const Alignment& alignment, size_t k, const PerAxis<T>& space,
+                    const PerAxis<T>& absent) {
+  PerAxis<T> result = absent;
+  for (size_t a = 0; a < absent.size(); ++a) {
+    const int8_t axis = alignment.inputs[k][a];
+    if (axis != kNoLabel) result[a] = space[static_cast<size_t>(axis)];
+  }
+  return result;
+}
+
+Port sliced_input(const BlockwiseLayer& layer, size_t k, const Slices& slices) {
+  const Port& input = layer.inputs()[k];
+  const size_t rank = output_of(input).chunks.size();
+  return slice_of(input, of_input(layer.alignment(), k, slices, whole_slices(rank)));
+}
+
+Port rechunked_input(const BlockwiseLayer& layer, size_t k, const Chunks& chunks) {
+  const Port& input = layer.inputs()[k];
+  return rechunk_of(input, of_input(layer.alignment(), k, chunks, output_of(input).chunks));
+}
+
+std::vector<Port> sliced_inputs(const BlockwiseLayer& layer, const Slices& slices) {
+  std::vector<Port> inputs;
+  for (size_t k = 0; k < layer.inputs().size(); ++k)
+    inputs.push_back(sliced_input(layer, k, slices));
+  return inputs;
+}
+
+std::vector<Port> rechunked_inputs(const BlockwiseLayer& layer, const Chunks& chunks) {
+  std::vector<Port> inputs;
+  for (size_t k = 0; k < layer.inputs().size(); ++k)
+    inputs.push_back(rechunked_input(layer, k, chunks));
+  return inputs;
 }
 
 }  // namespace
@@ -239,6 +283,17 @@ LayerPtr ElementwiseLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<ElementwiseLayer>(op_, std::move(inputs), alignment().space, types_);
 }
 
+Port ElementwiseLayer::sliced(uint32_t, const Slices& slices) const {
+  return {std::make_shared<ElementwiseLayer>(op_, sliced_inputs(*this, slices),
+                                             sliced_chunks(alignment().space, slices), types_),
+          0};
+}
+
+Port ElementwiseLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<ElementwiseLayer>(op_, rechunked_inputs(*this, chunks), chunks, types_),
+          0};
+}
+
 void ElementwiseLayer::write(LayerWriter& writer) const {
   writer.put(types_.operand);
   writer.put(types_.result);
@@ -291,6 +346,14 @@ LayerPtr CastLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<CastLayer>(inputs[0], outputs()[0].dtype);
 }
 
+Port CastLayer::sliced(uint32_t, const Slices& slices) const {
+  return {std::make_shared<CastLayer>(sliced_input(*this, 0, slices), outputs()[0].dtype), 0};
+}
+
+Port CastLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<CastLayer>(rechunked_input(*this, 0, chunks), outputs()[0].dtype), 0};
+}
+
 void CastLayer::write(LayerWriter& writer) const { writer.put(outputs()[0].dtype); }
 
 LayerPtr CastLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
@@ -307,11 +370,17 @@ uint32_t FullLayer::emit(Emitter& emitter, std::span<const uint32_t>, const Labe
   return emitter.constant(outputs()[0].dtype, value_);
 }
 
-LayerPtr FullLayer::recut(const Chunks& chunks) const {
-  return std::make_shared<FullLayer>(outputs()[0].dtype, chunks, value_);
+LayerPtr FullLayer::with_inputs(std::vector<Port>) const {
+  return rechunked(0, alignment().space).layer;
 }
 
-LayerPtr FullLayer::with_inputs(std::vector<Port>) const { return recut(alignment().space); }
+Port FullLayer::sliced(uint32_t, const Slices& slices) const {
+  return rechunked(0, sliced_chunks(alignment().space, slices));
+}
+
+Port FullLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<FullLayer>(outputs()[0].dtype, chunks, value_), 0};
+}
 
 void FullLayer::write(LayerWriter& writer) const {
   writer.put(outputs()[0].dtype);
@@ -330,58 +399,153 @@ LayerPtr FullLayer::read(LayerReader& reader, std::vector<Port> inputs, std::str
   return std::make_shared<FullLayer>(dtype, std::move(chunks), value);
 }
 
+namespace {
+
+/// Numbers read from outside: positions of all elements, first + the sum of strides[a] i[a], must be ones.
+bool are_positions(int64_t first, const Dims& strides, const Chunks& chunks) {
+  int64_t low = first;
+  int64_t high = first;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (chunks[a]->extent().upper_bound() == 0) return true;
+  }
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    int64_t reach = 0;
+    int64_t& end = strides[a] < 0 ? low : high;
+    if (__builtin_mul_overflow(strides[a], chunks[a]->extent().upper_bound() - 1, &reach) ||
+        __builtin_add_overflow(end, reach, &end)) {
+      return false;
+    }
+  }
+  return low >= 0;
+}
+
+}  // namespace
+
 // ---- IndexLayer ----------------------------------------------------------------------------------
 
-IndexLayer::IndexLayer(AxisChunksPtr axis)
-    : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(Chunks{axis})) {}
+IndexLayer::IndexLayer(AxisChunksPtr axis, int64_t first, int64_t step)
+    : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(Chunks{axis})),
+      first_(first),
+      step_(step) {}
+
+namespace {
+
+uint32_t whole_number(Emitter& emitter, int64_t value) {
+  std::array<std::byte, 8> bytes{};
+  std::memcpy(bytes.data(), &value, sizeof(value));
+  return emitter.constant(DType::int64, bytes);
+}
+
+}  // namespace
 
 uint32_t IndexLayer::emit(Emitter& emitter, std::span<const uint32_t>,
                           const LabelMap& labels) const {
-  // An axis of extent 1 that meets a longer one has no label, and only position 0.
-  if (labels[0] == kNoLabel) return emitter.constant(DType::int64, {});
-  return emitter.index(static_cast<uint32_t>(labels[0]));
+  // An axis of extent 1 that meets a longer one has no label, and only one position.
+  if (labels[0] == kNoLabel) return whole_number(emitter, first_);
+  uint32_t value = emitter.index(static_cast<uint32_t>(labels[0]));
+  const auto apply = [&](ops::Elementwise op, int64_t number) {
+    const uint32_t pair[2] = {value, whole_number(emitter, number)};
+    value = emitter.elementwise(op, DType::int64, DType::int64, pair);
+  };
+  if (step_ != 1) apply(ops::Elementwise::multiply, step_);
+  if (first_ != 0) apply(ops::Elementwise::add, first_);
+  return value;
 }
 
-LayerPtr IndexLayer::recut(const Chunks& chunks) const {
-  return std::make_shared<IndexLayer>(chunks[0]);
+LayerPtr IndexLayer::with_inputs(std::vector<Port>) const {
+  return std::make_shared<IndexLayer>(alignment().space[0], first_, step_);
 }
 
-LayerPtr IndexLayer::with_inputs(std::vector<Port>) const { return recut(alignment().space); }
+Port IndexLayer::sliced(uint32_t, const Slices& slices) const {
+  const AxisChunksPtr axis = sliced_axis(alignment().space[0], slices[0]);
+  if (slices[0].whole) return {std::make_shared<IndexLayer>(axis, first_, step_), 0};
+  return {
+      std::make_shared<IndexLayer>(axis, first_ + slices[0].start * step_, slices[0].step * step_),
+      0};
+}
 
-void IndexLayer::write(LayerWriter& writer) const { writer.put_axis(alignment().space[0]); }
+Port IndexLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<IndexLayer>(chunks[0], first_, step_), 0};
+}
+
+void IndexLayer::write(LayerWriter& writer) const {
+  writer.put_axis(alignment().space[0]);
+  writer.put(first_);
+  writer.put(step_);
+}
 
 LayerPtr IndexLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
-  return std::make_shared<IndexLayer>(reader.get_axis());
+  AxisChunksPtr axis = reader.get_axis();
+  const auto first = reader.get<int64_t>();
+  const auto step = reader.get<int64_t>();
+  if (!are_positions(first, Dims{step}, Chunks{axis})) reader.fail("positions out of range");
+  return std::make_shared<IndexLayer>(std::move(axis), first, step);
 }
 
 // ---- RandomLayer ---------------------------------------------------------------------------------
 
+namespace {
+
+Dims strides_of(const Chunks& chunks) {
+  Dims shape;
+  for (const AxisChunksPtr& axis : chunks) shape.push_back(axis->extent().value());
+  return row_major_strides(shape);
+}
+
+}  // namespace
+
 RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks)
-    : BlockwiseLayer({}, dtype, chunks, plain_alignment(chunks)), normal_(normal), key_(key) {}
+    : RandomLayer(normal, key, dtype, chunks, 0, strides_of(chunks)) {}
+
+RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks,
+                         int64_t first, Dims strides)
+    : BlockwiseLayer({}, dtype, chunks, plain_alignment(chunks)),
+      normal_(normal),
+      key_(key),
+      first_(first),
+      strides_(strides) {}
 
 uint32_t RandomLayer::emit(Emitter& emitter, std::span<const uint32_t>,
                            const LabelMap& labels) const {
   kernels::ProgramSource source;
   source.key = key_;
   source.axes = labels;
-  Dims shape;
-  for (const AxisChunksPtr& axis : alignment().space) shape.push_back(axis->extent().value());
-  source.global_strides = row_major_strides(shape);
+  source.first = first_;
+  source.global_strides = strides_;
   return emitter.random(std::move(source), normal_, outputs()[0].dtype);
 }
 
-LayerPtr RandomLayer::recut(const Chunks& chunks) const {
-  return std::make_shared<RandomLayer>(normal_, key_, outputs()[0].dtype, chunks);
+LayerPtr RandomLayer::with_inputs(std::vector<Port>) const {
+  return rechunked(0, alignment().space).layer;
 }
 
-LayerPtr RandomLayer::with_inputs(std::vector<Port>) const { return recut(alignment().space); }
+Port RandomLayer::sliced(uint32_t, const Slices& slices) const {
+  int64_t first = first_;
+  Dims strides = strides_;
+  for (size_t a = 0; a < slices.size(); ++a) {
+    if (slices[a].whole || slices[a].count == 0) continue;
+    first += slices[a].start * strides_[a];
+    strides[a] *= slices[a].step;
+  }
+  return {std::make_shared<RandomLayer>(normal_, key_, outputs()[0].dtype,
+                                        sliced_chunks(alignment().space, slices), first, strides),
+          0};
+}
+
+Port RandomLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {
+      std::make_shared<RandomLayer>(normal_, key_, outputs()[0].dtype, chunks, first_, strides_),
+      0};
+}
 
 void RandomLayer::write(LayerWriter& writer) const {
   writer.put(key_.seed);
   writer.put(key_.stream);
   writer.put(outputs()[0].dtype);
   writer.put_chunks(alignment().space);
+  writer.put(first_);
+  writer.put(strides_);
 }
 
 std::string RandomLayer::note() const {
@@ -397,7 +561,12 @@ LayerPtr RandomLayer::read(LayerReader& reader, std::vector<Port> inputs, std::s
   if (!is_floating(dtype)) reader.fail("random numbers that are not floating");
   Chunks chunks = reader.get_chunks();
   if (!is_known(chunks)) reader.fail("a random array of unknown extent");
-  return std::make_shared<RandomLayer>(name == "normal", key, dtype, std::move(chunks));
+  const auto first = reader.get<int64_t>();
+  const Dims strides = reader.dims();
+  if (strides.size() != chunks.size()) reader.fail("strides of another rank");
+  if (!are_positions(first, strides, chunks)) reader.fail("positions out of range");
+  return std::make_shared<RandomLayer>(name == "normal", key, dtype, std::move(chunks), first,
+                                       strides);
 }
 
 // ---- RelabelLayer --------------------------------------------------------------------------------
@@ -458,6 +627,16 @@ uint32_t RelabelLayer::emit(Emitter&, std::span<const uint32_t> args, const Labe
 
 LayerPtr RelabelLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<RelabelLayer>(inputs[0], from_, alignment().space);
+}
+
+Port RelabelLayer::sliced(uint32_t, const Slices& slices) const {
+  return {std::make_shared<RelabelLayer>(sliced_input(*this, 0, slices), from_,
+                                         sliced_chunks(alignment().space, slices)),
+          0};
+}
+
+Port RelabelLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<RelabelLayer>(rechunked_input(*this, 0, chunks), from_, chunks), 0};
 }
 
 void RelabelLayer::write(LayerWriter& writer) const {

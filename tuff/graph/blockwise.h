@@ -57,8 +57,6 @@ class TUFF_API BlockwiseLayer : public Layer {
                         const LabelMap& labels) const = 0;
   /// Whether making a block twice costs less than keeping it: sources computed from nothing.
   virtual bool is_cheap_source() const { return false; }
-  /// Cheap sources: the same elements in other blocks. `chunks`: known, of the same extents.
-  virtual LayerPtr recut(const Chunks&) const { return nullptr; }
   /// Whether the result exists only after all rows of the block were seen (given the row label).
   /// Moments of rank 0 reduce no axis, and yet count the steps of the walk.
   bool is_reduction() const { return alignment_.reduced != 0 || yields_moments(); }
@@ -88,6 +86,8 @@ class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
+  Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
 
@@ -103,6 +103,8 @@ class TUFF_API CastLayer final : public BlockwiseLayer {
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
+  Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override { return std::string(name_of(outputs()[0].dtype)); }
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
@@ -116,10 +118,11 @@ class TUFF_API FullLayer final : public BlockwiseLayer {
   /// The element, in the first bytes.
   const std::array<std::byte, 8>& value() const { return value_; }
   bool is_cheap_source() const override { return true; }
-  LayerPtr recut(const Chunks& chunks) const override;
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
+  Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
 
@@ -127,30 +130,39 @@ class TUFF_API FullLayer final : public BlockwiseLayer {
   std::array<std::byte, 8> value_;
 };
 
-/// int64 positions 0, 1, 2, ... of a 1-d array.
+/// int64 numbers first, first + step, first + 2 step, ... in a 1-d array; 0, 1, 2, ... unless it was sliced.
 class TUFF_API IndexLayer final : public BlockwiseLayer {
  public:
-  explicit IndexLayer(AxisChunksPtr axis);
+  explicit IndexLayer(AxisChunksPtr axis, int64_t first = 0, int64_t step = 1);
   std::string_view name() const override { return "index"; }
   bool is_cheap_source() const override { return true; }
-  LayerPtr recut(const Chunks& chunks) const override;
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
+  Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+
+ private:
+  int64_t first_;
+  int64_t step_;
 };
 
 /// Random numbers keyed by (seed, stream, position in the whole array).
 class TUFF_API RandomLayer final : public BlockwiseLayer {
  public:
   RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks);
+  /// A part of a larger array: element i has the position first + the sum of strides[a] i[a] there.
+  RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks, int64_t first,
+              Dims strides);
   std::string_view name() const override { return normal_ ? "normal" : "uniform"; }
   bool is_cheap_source() const override { return true; }
-  LayerPtr recut(const Chunks& chunks) const override;
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
+  Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
@@ -158,6 +170,8 @@ class TUFF_API RandomLayer final : public BlockwiseLayer {
  private:
   bool normal_;
   kernels::RandomKey key_;
+  int64_t first_ = 0;
+  Dims strides_;
 };
 
 /// The same elements under other axes: transposed, with axes of extent 1 added or dropped, broadcast.
@@ -170,6 +184,8 @@ class TUFF_API RelabelLayer final : public BlockwiseLayer {
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
+  Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
   /// A new header on the same memory, unless an axis is broadcast over several blocks' extents.

@@ -24,6 +24,8 @@ Layer::~Layer() {
 }
 
 uint32_t Layer::task_of(uint32_t, uint32_t block) const { return block; }
+Port Layer::sliced(uint32_t, const Slices&) const { return {}; }
+Port Layer::rechunked(uint32_t, const Chunks&) const { return {}; }
 
 void LayerWriter::put_axis(const AxisChunksPtr& axis) {
   const auto [at, added] = numbers_.try_emplace(axis.get(), static_cast<uint32_t>(table_.size()));

@@ -4,7 +4,7 @@
 // A layer knows its outputs (dtype and chunks), points at its inputs, and answers inputs_of(task), so
 // that culling and lowering need no tasks. Nothing is copied when an operation is added: the new
 // layer holds pointers to the very layers before it. Kinds: sources.h, blockwise.h (all that lines
-// up block by block), movement.h, combine.h, fused.h, callable.h.
+// up block by block), movement.h, concatenate.h, combine.h, fused.h, callable.h.
 #pragma once
 
 #include <map>
@@ -31,6 +31,15 @@ struct Port {
   uint32_t output = 0;
   friend bool operator==(const Port&, const Port&) = default;
 };
+
+/// Every `step`-th element from `start` on, `count` of them (step may be negative).
+struct AxisSlice {
+  int64_t start = 0;
+  int64_t step = 1;
+  int64_t count = 0;
+  bool whole = false;  ///< the axis as it is; the only slice of an axis of unknown extent
+};
+using Slices = PerAxis<AxisSlice>;
 
 struct LayerOutput {
   DType dtype = DType::float64;
@@ -104,10 +113,15 @@ class TUFF_API Layer {
   virtual double typical_seconds() const;
   /// What is known of the layer's tasks beside that; null: nothing.
   virtual const TaskOptions* options() const { return nullptr; }
-  /// The code that the layer's tasks share. Sources without tasks return null.
+  /// The code that the layer's tasks share. Null where blocks are there without a task.
   virtual std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const = 0;
   /// The same layer on other inputs (of the same dtypes and chunks).
   virtual LayerPtr with_inputs(std::vector<Port> inputs) const = 0;
+  /// The slices of an output, made from slices of the inputs: the same elements to the last bit, in the blocks
+  /// that a SliceLayer on the output would leave. No layer when this one must be made before it is sliced.
+  virtual Port sliced(uint32_t output, const Slices& slices) const;
+  /// An output in other blocks, made from inputs in other blocks; no layer when that cannot be.
+  virtual Port rechunked(uint32_t output, const Chunks& chunks) const;
   /// Parameters, without inputs and without what follows from the inputs.
   virtual void write(LayerWriter& writer) const = 0;
   /// Parameters for people, e.g. "axis 0" or "seed 1"; may be empty.

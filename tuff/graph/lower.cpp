@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "tuff/graph/concatenate.h"
+
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
@@ -15,12 +17,12 @@ constexpr uint32_t kPreset = uint32_t{1} << 31;
 /// Where a layer's blocks are found in the plan.
 struct Place {
   const Layer* layer = nullptr;
-  bool folded = false;  // all its blocks are constants or parameters
+  bool folded = false;  // it has no tasks: blocks are constants, parameters, or those of its inputs
   uint32_t first_task = 0;
   uint32_t output_count = 1;
   const std::vector<bool>* needed = nullptr;  // null: all tasks
   std::vector<uint32_t> rank;   // of a needed task among the needed; only when some are not
-  std::vector<uint32_t> slots;  // folded: preset slot of each block (kNone: not needed)
+  std::vector<uint32_t> slots;  // folded: the slot of each block (kNone: not needed)
 };
 
 class Lowering {
@@ -63,10 +65,18 @@ class Lowering {
     place.output_count = static_cast<uint32_t>(layer.outputs().size());
     if (const auto* memory = dynamic_cast<const MemoryLayer*>(&layer)) {
       place_memory(*memory, place);
-    } else if (dynamic_cast<const ParameterLayer*>(&layer) != nullptr) {
+      return;
+    }
+    if (dynamic_cast<const ParameterLayer*>(&layer) != nullptr) {
       place_parameter(layer, place);
-    } else if (layer.is_view() && std::all_of(layer.inputs().begin(), layer.inputs().end(),
-                                              [&](const Port& p) { return is_constant(p); })) {
+      return;
+    }
+    const bool of_constants = std::all_of(layer.inputs().begin(), layer.inputs().end(),
+                                          [&](const Port& port) { return is_constant(port); });
+    if (dynamic_cast<const ConcatenateLayer*>(&layer) != nullptr) {
+      place_concatenation(layer, place);
+      if (of_constants) constant_layers_[&layer] = true;
+    } else if (layer.is_view() && of_constants) {
       fold_view(layer, place);
     } else {
       place_tasks(layer, place);
@@ -116,6 +126,20 @@ class Lowering {
     for (size_t b = 0; b < layer.task_count(); ++b) {
       place.slots.push_back(new_preset());
       result_.arrays.parameter_slots.push_back(place.slots.back());
+    }
+  }
+
+  /// Each block is one of an input.
+  void place_concatenation(const Layer& layer, Place& place) {
+    place.folded = true;
+    const auto blocks = static_cast<uint32_t>(layer.task_count());
+    place.slots.assign(blocks, kNone);
+    std::vector<InputBlock> reads;
+    for (uint32_t b = 0; b < blocks; ++b) {
+      if (!is_needed(place, b)) continue;
+      reads.clear();
+      layer.inputs_of(b, reads);
+      place.slots[b] = slot_of(layer.inputs()[reads[0].input], reads[0].block);
     }
   }
 

@@ -18,28 +18,6 @@ uint32_t block_number(const Chunks& chunks, IndexOf&& index_of) {
   return static_cast<uint32_t>(number);
 }
 
-class GridTask : public TaskFunction {
- public:
-  explicit GridTask(const Chunks& chunks) : grid_(grid_of(chunks)) {}
-  std::string block_name(uint32_t block) const override {
-    return tuff::to_string(grid_index(block, grid_));
-  }
-
- protected:
-  Dims grid_;
-};
-
-}  // namespace
-
-// ---- SliceLayer ----------------------------------------------------------------------------------
-
-struct SliceLayer::Cut {
-  Chunks chunks;
-  std::vector<std::vector<Piece>> pieces;
-};
-
-namespace {
-
 std::vector<SliceLayer::Piece> pieces_of(const AxisChunks& axis, const AxisSlice& slice) {
   std::vector<SliceLayer::Piece> pieces;
   if (slice.whole) {
@@ -63,26 +41,132 @@ std::vector<SliceLayer::Piece> pieces_of(const AxisChunks& axis, const AxisSlice
   return pieces;
 }
 
+/// Blocks of `from` that overlap block `index` of `to` along one axis: first and one past the last.
+std::pair<size_t, size_t> overlap(const AxisChunks& from, const AxisChunks& to, size_t index) {
+  if (&from == &to || !from.is_known()) return {index, index + 1};
+  if (to.size(index) == 0) return {0, 1};
+  return {from.block_of(to.offset(index)), from.block_of(to.offset(index + 1) - 1) + 1};
+}
+
+class GridTask : public TaskFunction {
+ public:
+  explicit GridTask(const Chunks& chunks) : grid_(grid_of(chunks)) {}
+  std::string block_name(uint32_t block) const override {
+    return tuff::to_string(grid_index(block, grid_));
+  }
+
+ protected:
+  Dims grid_;
+};
+
 }  // namespace
 
-SliceLayer::SliceLayer(Port input, PerAxis<AxisSlice> slices)
+// ---- what moves are made of ----------------------------------------------------------------------
+
+AxisChunksPtr sliced_axis(const AxisChunksPtr& axis, const AxisSlice& slice) {
+  if (slice.whole) return axis;
+  std::vector<int64_t> sizes;
+  for (const SliceLayer::Piece& piece : pieces_of(*axis, slice)) sizes.push_back(piece.count);
+  return AxisChunks::of(sizes);
+}
+
+Chunks sliced_chunks(const Chunks& chunks, const Slices& slices) {
+  Chunks result;
+  for (size_t a = 0; a < chunks.size(); ++a) result.push_back(sliced_axis(chunks[a], slices[a]));
+  return result;
+}
+
+Slices whole_slices(size_t rank) { return Slices(rank, AxisSlice{0, 1, 0, true}); }
+
+Slices compose(const Slices& first, const Slices& then) {
+  Slices result;
+  for (size_t a = 0; a < first.size(); ++a) {
+    if (then[a].whole || first[a].whole) {
+      result.push_back(then[a].whole ? first[a] : then[a]);
+      continue;
+    }
+    AxisSlice slice;
+    slice.count = then[a].count;
+    if (slice.count > 0) slice.start = first[a].start + first[a].step * then[a].start;
+    if (slice.count > 1) slice.step = first[a].step * then[a].step;
+    result.push_back(slice);
+  }
+  return result;
+}
+
+Port slice_of(const Port& port, const Slices& slices) {
+  const Chunks& chunks = output_of(port).chunks;
+  Slices cuts = slices;
+  bool any = false;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    AxisSlice& s = cuts[a];
+    // All of one block is the axis as it is; of several, empty ones would go.
+    s.whole = s.whole || (chunks[a]->count() == 1 && chunks[a]->is_known() && s.start == 0 &&
+                          s.step == 1 && s.count == chunks[a]->extent().value());
+    if (s.whole) s = AxisSlice{0, 1, 0, true};
+    any = any || !s.whole;
+  }
+  return any ? Port{std::make_shared<SliceLayer>(port, cuts), 0} : port;
+}
+
+bool cut_alike(const Chunks& a, const Chunks& b) {
+  for (size_t axis = 0; axis < a.size(); ++axis) {
+    if (!same_chunks(a[axis], b[axis])) return false;
+  }
+  return true;
+}
+
+Port rechunk_of(const Port& port, const Chunks& chunks) {
+  if (cut_alike(output_of(port).chunks, chunks)) return port;
+  return {std::make_shared<RechunkLayer>(port, chunks), 0};
+}
+
+RechunkWork rechunk_work(const Chunks& from, const Chunks& to) {
+  RechunkWork work{1, 1, 0};
+  double all = 1;
+  double viewed = 1;
+  size_t last = 0;  // the last axis that is cut: what lies behind it is one run of memory
+  for (size_t a = 0; a < to.size(); ++a) {
+    if (from[a]->count() > 1 || to[a]->count() > 1) last = a;
+  }
+  for (size_t a = 0; a < to.size(); ++a) {
+    const auto extent = static_cast<double>(to[a]->extent().upper_bound());
+    double pairs = 0;
+    double inside = 0;
+    for (size_t i = 0; i < to[a]->count(); ++i) {
+      const auto [first, end] = overlap(*from[a], *to[a], i);
+      pairs += static_cast<double>(end - first);
+      if (end - first == 1) inside += static_cast<double>(to[a]->size(i));
+    }
+    work.edges *= pairs;
+    all *= extent;
+    viewed *= inside;
+    if (a <= last) work.rows *= a < last ? extent : pairs;
+  }
+  work.elements = all - viewed;
+  work.rows *= all > 0 ? work.elements / all : 0;
+  return work;
+}
+
+// ---- SliceLayer ----------------------------------------------------------------------------------
+
+struct SliceLayer::Cut {
+  Chunks chunks;
+  std::vector<std::vector<Piece>> pieces;
+};
+
+SliceLayer::SliceLayer(Port input, Slices slices)
     : SliceLayer(input, slices, [&] {
         Cut cut;
         const Chunks& chunks = output_of(input).chunks;
         for (size_t a = 0; a < chunks.size(); ++a) {
           cut.pieces.push_back(pieces_of(*chunks[a], slices[a]));
-          if (slices[a].whole) {
-            cut.chunks.push_back(chunks[a]);
-            continue;
-          }
-          std::vector<int64_t> sizes;
-          for (const Piece& piece : cut.pieces.back()) sizes.push_back(piece.count);
-          cut.chunks.push_back(AxisChunks::of(sizes));
+          cut.chunks.push_back(sliced_axis(chunks[a], slices[a]));
         }
         return cut;
       }()) {}
 
-SliceLayer::SliceLayer(Port input, PerAxis<AxisSlice> slices, Cut cut)
+SliceLayer::SliceLayer(Port input, Slices slices, Cut cut)
     : Layer({input}, output_of(input).dtype, std::move(cut.chunks)),
       slices_(slices),
       pieces_(std::make_shared<std::vector<std::vector<Piece>>>(std::move(cut.pieces))) {}
@@ -131,6 +215,10 @@ LayerPtr SliceLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<SliceLayer>(inputs[0], slices_);
 }
 
+Port SliceLayer::sliced(uint32_t, const Slices& slices) const {
+  return slice_of(inputs()[0], compose(slices_, slices));
+}
+
 void SliceLayer::write(LayerWriter& writer) const {
   writer.put(static_cast<uint8_t>(slices_.size()));
   for (const AxisSlice& s : slices_) {
@@ -154,7 +242,7 @@ LayerPtr SliceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const Chunks& chunks = output_of(inputs[0]).chunks;
   if (reader.get<uint8_t>() != chunks.size()) reader.fail("slices of another rank");
-  PerAxis<AxisSlice> slices;
+  Slices slices;
   for (size_t a = 0; a < chunks.size(); ++a) {
     AxisSlice s;
     s.start = reader.get<int64_t>();
@@ -181,13 +269,6 @@ LayerPtr SliceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
 // ---- RechunkLayer --------------------------------------------------------------------------------
 
 namespace {
-
-/// Blocks of `from` that overlap block `index` of `to` along one axis: first and one past the last.
-std::pair<size_t, size_t> overlap(const AxisChunks& from, const AxisChunks& to, size_t index) {
-  if (&from == &to || !from.is_known()) return {index, index + 1};
-  if (to.size(index) == 0) return {0, 1};
-  return {from.block_of(to.offset(index)), from.block_of(to.offset(index + 1) - 1) + 1};
-}
 
 /// Calls f(block number, first index per axis) for the input blocks of one output block.
 template <class F>
@@ -284,6 +365,14 @@ std::shared_ptr<const TaskFunction> RechunkLayer::lower(const LowerHints&) const
 
 LayerPtr RechunkLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<RechunkLayer>(inputs[0], outputs()[0].chunks);
+}
+
+Port RechunkLayer::sliced(uint32_t, const Slices& slices) const {
+  return rechunk_of(slice_of(inputs()[0], slices), sliced_chunks(outputs()[0].chunks, slices));
+}
+
+Port RechunkLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return rechunk_of(inputs()[0], chunks);
 }
 
 void RechunkLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }
@@ -384,6 +473,14 @@ LayerPtr MaskLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<MaskLayer>(inputs[0], inputs[1], outputs()[0].chunks[0]);
 }
 
+/// Rows are chosen by a mask of one axis, whichever of the other elements of a row are there.
+Port MaskLayer::sliced(uint32_t, const Slices& slices) const {
+  if (output_of(inputs()[1]).chunks.size() > 1 || !slices[0].whole) return {};
+  return {std::make_shared<MaskLayer>(slice_of(inputs()[0], slices), inputs()[1],
+                                      outputs()[0].chunks[0]),
+          0};
+}
+
 void MaskLayer::write(LayerWriter& writer) const { writer.put_axis(outputs()[0].chunks[0]); }
 
 LayerPtr MaskLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
@@ -442,6 +539,16 @@ std::shared_ptr<const TaskFunction> AssumeChunksLayer::lower(const LowerHints&) 
 
 LayerPtr AssumeChunksLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<AssumeChunksLayer>(inputs[0], outputs()[0].chunks);
+}
+
+Port AssumeChunksLayer::sliced(uint32_t, const Slices& slices) const {
+  const Chunks& chunks = outputs()[0].chunks;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (!slices[a].whole && !same_chunks(output_of(inputs()[0]).chunks[a], chunks[a])) return {};
+  }
+  return {std::make_shared<AssumeChunksLayer>(slice_of(inputs()[0], slices),
+                                              sliced_chunks(chunks, slices)),
+          0};
 }
 
 void AssumeChunksLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }

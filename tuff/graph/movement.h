@@ -7,23 +7,39 @@
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
-/// Every `step`-th element from `start` on, `count` of them (step may be negative).
-struct AxisSlice {
-  int64_t start = 0;
-  int64_t step = 1;
-  int64_t count = 0;
-  bool whole = false;  ///< the axis as it is; the only slice of an axis of unknown extent
+/// An axis, or all axes, as slices leave them: one block for each block that a slice touches.
+TUFF_API AxisChunksPtr sliced_axis(const AxisChunksPtr& axis, const AxisSlice& slice);
+TUFF_API Chunks sliced_chunks(const Chunks& chunks, const Slices& slices);
+/// Slices that change nothing, for each axis.
+TUFF_API Slices whole_slices(size_t rank);
+/// What is left by `then` of what `first` leaves, as one.
+TUFF_API Slices compose(const Slices& first, const Slices& then);
+
+/// The port under a SliceLayer, or itself when nothing is cut off.
+TUFF_API Port slice_of(const Port& port, const Slices& slices);
+/// The port under a RechunkLayer, or itself when it has these chunks.
+TUFF_API Port rechunk_of(const Port& port, const Chunks& chunks);
+TUFF_API bool cut_alike(const Chunks& a, const Chunks& b);
+
+/// What it takes to cut an array anew. Blocks that lie inside one old block are views and copy nothing.
+struct RechunkWork {
+  double edges = 0;     ///< pairs of an old and a new block that overlap
+  double rows = 0;      ///< runs of memory that are copied
+  double elements = 0;  ///< that are copied
 };
+TUFF_API RechunkWork rechunk_work(const Chunks& from, const Chunks& to);
 
 /// A slice per axis. Each output block is a view of one input block, so nothing is copied.
 class TUFF_API SliceLayer final : public Layer {
  public:
-  SliceLayer(Port input, PerAxis<AxisSlice> slices);
+  SliceLayer(Port input, Slices slices);
   std::string_view name() const override { return "slice"; }
   bool is_view() const override { return true; }
+  const Slices& slices() const { return slices_; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
@@ -38,8 +54,8 @@ class TUFF_API SliceLayer final : public Layer {
 
  private:
   struct Cut;
-  SliceLayer(Port input, PerAxis<AxisSlice> slices, Cut cut);
-  PerAxis<AxisSlice> slices_;
+  SliceLayer(Port input, Slices slices, Cut cut);
+  Slices slices_;
   std::shared_ptr<const std::vector<std::vector<Piece>>> pieces_;  // by axis, by output block
 };
 
@@ -53,6 +69,8 @@ class TUFF_API RechunkLayer final : public Layer {
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
+  Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
@@ -69,6 +87,7 @@ class TUFF_API MaskLayer final : public Layer {
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
 };
@@ -85,6 +104,7 @@ class TUFF_API AssumeChunksLayer final : public Layer {
   }
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
+  Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;
   static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
 };

@@ -6,6 +6,7 @@
 
 #include "tuff/graph/blockwise.h"
 #include "tuff/graph/combine.h"
+#include "tuff/graph/concatenate.h"
 #include "tuff/graph/fused.h"
 #include "tuff/graph/movement.h"
 #include "tuff/graph/sources.h"
@@ -45,6 +46,7 @@ const std::unordered_map<std::string_view, Read>& readers() {
         {"from_function", FunctionLayer::read},
         {"slice", SliceLayer::read},
         {"rechunk", RechunkLayer::read},
+        {"concatenate", ConcatenateLayer::read},
         {"mask", MaskLayer::read},
         {"assume_chunks", AssumeChunksLayer::read},
     };

@@ -1,6 +1,7 @@
 // Memory, parameters and callables as layers; see sources.h.
 #include "tuff/graph/sources.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -81,7 +82,8 @@ LayerPtr MemoryLayer::read(LayerReader& reader, std::vector<Port> inputs, std::s
     const Dims shape = reader.dims();
     const Dims index = grid_index(b, grid);
     if (shape.size() != chunks.size()) reader.fail("a block of another rank");
-    size_t elements = 1;
+    const bool is_empty = std::count(shape.begin(), shape.end(), 0) > 0;
+    size_t elements = is_empty ? 0 : 1;
     for (size_t a = 0; a < shape.size(); ++a) {
       const int64_t size = chunks[a]->size(static_cast<size_t>(index[a]));
       if (shape[a] < 0 || shape[a] > size || (chunks[a]->is_known() && shape[a] != size)) {

@@ -292,11 +292,12 @@ class Interpreter {
     const ProgramSource& source = program_.sources[instruction.index];
     const bool normal = instruction.op == 1;
     auto* out = reinterpret_cast<T*>(registers_[step.result]);
-    const auto fill = [&](int64_t first, T* to, int64_t count) {
+    const auto fill = [&](int64_t position, T* to, int64_t count) {
+      const auto first = static_cast<uint64_t>(source.first) + static_cast<uint64_t>(position);
       if (normal) {
-        fill_normal(source.key, static_cast<uint64_t>(first), to, static_cast<size_t>(count));
+        fill_normal(source.key, first, to, static_cast<size_t>(count));
       } else {
-        fill_uniform(source.key, static_cast<uint64_t>(first), to, static_cast<size_t>(count));
+        fill_uniform(source.key, first, to, static_cast<size_t>(count));
       }
     };
     for_each_run(step, [&](int64_t first, int64_t stride, int64_t count, int64_t at) {

@@ -127,6 +127,7 @@ void Program::write(ByteWriter& writer) const {
     writer.put(s.key.seed);
     writer.put(s.key.stream);
     put_map(writer, s.axes);
+    writer.put(s.first);
     writer.put(s.global_strides);
   }
   writer.put(static_cast<uint64_t>(outputs.size()));
@@ -169,6 +170,7 @@ Program Program::read(ByteReader& reader) {
     s.key.seed = reader.get<uint64_t>();
     s.key.stream = reader.get<uint64_t>();
     s.axes = get_map(reader, p.label_count);
+    s.first = reader.get<int64_t>();
     s.global_strides = reader.dims();
     if (s.axes.size() != s.global_strides.size()) reader.fail("a source of two ranks");
   }

@@ -71,8 +71,9 @@ struct ProgramOperand {
 
 struct ProgramSource {
   RandomKey key;
-  LabelMap axes;        ///< label of each axis of the whole random array
-  Dims global_strides;  ///< row-major strides of the whole random array
+  LabelMap axes;        ///< label of each axis
+  int64_t first = 0;    ///< position in the whole random array of the element at 0, 0, ...
+  Dims global_strides;  ///< steps in the whole random array, by axis
 };
 
 struct ProgramOutput {

@@ -58,7 +58,7 @@ LayerPtr folded(const Layer& layer) {
   if (layer.inputs().empty() || !is_known(layer.outputs()[0].chunks)) return nullptr;
   if (dynamic_cast<const graph::RechunkLayer*>(&layer) != nullptr) {
     const BlockwiseLayer* source = as_source(layer.inputs()[0]);
-    return source != nullptr ? source->recut(layer.outputs()[0].chunks) : nullptr;
+    return source != nullptr ? source->rechunked(0, layer.outputs()[0].chunks).layer : nullptr;
   }
   const auto* blockwise = dynamic_cast<const BlockwiseLayer*>(&layer);
   const bool constant =

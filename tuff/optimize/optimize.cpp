@@ -8,11 +8,16 @@
 
 #include <fmt/format.h>
 
+#include "tuff/base/context.h"
+#include "tuff/base/error.h"
 #include "tuff/optimize/cse.h"
 #include "tuff/optimize/cull.h"
 #include "tuff/optimize/fold_sources.h"
 #include "tuff/optimize/fuse.h"
+#include "tuff/optimize/fuse_tasks.h"
 #include "tuff/optimize/order.h"
+#include "tuff/optimize/push_slices.h"
+#include "tuff/optimize/rechunk.h"
 #include "tuff/optimize/rematerialize.h"
 #include "tuff/optimize/verify.h"
 
@@ -24,9 +29,14 @@ namespace optimize {
 const std::vector<LayerPass>& layer_passes() {
   static const std::vector<LayerPass> list = {
       {{"cse", "equal layers on equal inputs become one", &Passes::cse}, cse},
+      {{"push_slices", "slices move to the sources: what is cut off is not made",
+        &Passes::push_slices},
+       push_slices},
       {{"fold_sources", "what moves or repeats numbers made from nothing is made from nothing",
         &Passes::fold_sources},
        fold_sources},
+      {{"rechunk", "arrays are cut anew once, where that copies least", &Passes::rechunk},
+       plan_rechunks},
       {{"rematerialize", "cheap arrays are made twice rather than kept across a reduction",
         &Passes::rematerialize},
        rematerialize},
@@ -39,11 +49,24 @@ namespace {
 
 constexpr Pass kCull = {"cull", "only tasks whose blocks somebody needs are made", &Passes::cull};
 
+double run_fuse_tasks(PlanArrays& plan, const TaskPassOptions& options) {
+  const int threads = options.threads > 0 ? options.threads : Context::current().threads();
+  return fuse_tasks(plan, options.widths, threads).ave_width;
+}
+
+double run_order(PlanArrays& plan, const TaskPassOptions&) {
+  order(plan);
+  return 0;
+}
+
 }  // namespace
 
 const std::vector<TaskPass>& task_passes() {
   static const std::vector<TaskPass> list = {
-      {{"order", "what reads a block runs soon after what made it", &Passes::order}, order},
+      {{"fuse_tasks", "tasks too short to be worth scheduling run as parts of longer ones",
+        &Passes::fuse_tasks},
+       run_fuse_tasks},
+      {{"order", "what reads a block runs soon after what made it", &Passes::order}, run_order},
   };
   return list;
 }
@@ -98,7 +121,7 @@ class Stopwatch {
   void done(Fill&& fill) {
     if (trace_ == nullptr) return;
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start_;
-    Step step{name_, time.count(), 0, 0, {}};
+    Step step{name_, time.count(), 0, 0, {}, 0};
     fill(step);
     trace_->push_back(std::move(step));
   }
@@ -151,7 +174,8 @@ std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs, const
   return outputs;
 }
 
-graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes, Trace* trace) {
+graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes, Trace* trace,
+                     const TaskPassOptions& options) {
   const Passes on = enabled(passes);
   const std::vector<graph::LayerPtr> layers = graph::layers_in_order(outputs);
   Stopwatch cutting(trace, kCull.name);
@@ -172,8 +196,9 @@ graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& pass
     if (!(on.*pass.enabled)) continue;
     const size_t before = lowered.arrays.task_count();
     Stopwatch stopwatch(trace, pass.name);
-    pass.run(lowered.arrays);
+    const double ave_width = pass.run(lowered.arrays, options);
     stopwatch.done([&](Step& step) {
+      step.ave_width = ave_width;
       step.before = before;
       step.after = lowered.arrays.task_count();
     });

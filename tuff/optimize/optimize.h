@@ -9,6 +9,7 @@
 
 #include "tuff/graph/layer.h"
 #include "tuff/graph/lower.h"
+#include "tuff/optimize/fusion.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
@@ -38,8 +39,15 @@ struct LayerPass : Pass {
   std::vector<graph::Port> (*run)(const std::vector<graph::Port>& outputs);
 };
 
+/// What passes on tasks go by.
+struct TaskPassOptions {
+  FuseWidths widths = {};
+  int threads = 0;  ///< that will run the plan; 0: those of the context
+};
+
 struct TaskPass : Pass {
-  void (*run)(PlanArrays& plan);
+  /// Returns the width of fusion where the pass chose one, else 0.
+  double (*run)(PlanArrays& plan, const TaskPassOptions& options);
 };
 
 /// In the order in which they run.
@@ -59,6 +67,7 @@ struct Step {
   size_t before = 0;
   size_t after = 0;
   std::vector<graph::Port> outputs;  ///< the graph as the step left it; empty once there are tasks
+  double ave_width = 0;              ///< that fuse_tasks chose; 0: it left the plan alone
 };
 
 /// What the steps did, for those who ask: without a trace nothing is counted, timed or kept.
@@ -70,7 +79,7 @@ TUFF_API std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outpu
                                                   Trace* trace = nullptr);
 /// Lowers and runs the passes that concern tasks. Appends and throws likewise.
 TUFF_API graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes = {},
-                              Trace* trace = nullptr);
+                              Trace* trace = nullptr, const TaskPassOptions& options = {});
 
 }  // namespace optimize
 TUFF_NAMESPACE_END

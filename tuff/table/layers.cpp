@@ -82,6 +82,10 @@ graph::LayerPtr TableLayer::with_inputs(std::vector<graph::Port> inputs) const {
   return std::make_shared<TableLayer>(task_, std::move(inputs), outputs());
 }
 
+graph::Port TableLayer::sliced(uint32_t output, const graph::Slices& slices) const {
+  return task_->sliced && output == 0 ? task_->sliced(inputs(), slices) : graph::Port{};
+}
+
 void TableLayer::write(graph::LayerWriter& writer) const {
   if (!writer.local) {
     throw InvalidArgument("serialize",
@@ -125,6 +129,17 @@ graph::Port stack_columns(const std::vector<graph::Port>& columns, DType dtype) 
       stack<double>(arguments, result);
     }
     arguments.outputs[0].emplace<Block>(std::move(result));
+  };
+  task.sliced = [dtype](const std::vector<graph::Port>& inputs, const graph::Slices& slices) {
+    std::vector<graph::Port> chosen;
+    const graph::AxisSlice& along = slices[1];
+    const auto count = along.whole ? static_cast<int64_t>(inputs.size()) : along.count;
+    for (int64_t c = 0; c < count; ++c) {
+      const int64_t from = along.whole ? c : along.start + c * along.step;
+      chosen.push_back(
+          graph::slice_of(inputs[static_cast<size_t>(from)], graph::Slices{slices[0]}));
+    }
+    return chosen.empty() ? graph::Port{} : stack_columns(chosen, dtype);
   };
   Chunks chunks = {graph::output_of(columns[0]).chunks[0],
                    AxisChunks::whole(static_cast<int64_t>(columns.size()))};

@@ -26,6 +26,9 @@ struct TableTask {
   std::vector<Reads> reads;  ///< by input
   /// Fills arguments.outputs. Called from any thread, several at once.
   std::function<void(TaskArguments& arguments)> run;
+  /// Slices of output 0 made from these inputs, as Layer::sliced says; empty when that saves nothing.
+  std::function<graph::Port(const std::vector<graph::Port>& inputs, const graph::Slices& slices)>
+      sliced = {};
 };
 
 /// Tasks 0 .. n - 1 make the blocks of all outputs along the first axis, where output 0 has n blocks.
@@ -38,6 +41,7 @@ class TableLayer final : public graph::Layer {
   void inputs_of(uint32_t task, std::vector<graph::InputBlock>& reads) const override;
   std::shared_ptr<const TaskFunction> lower(const graph::LowerHints&) const override;
   graph::LayerPtr with_inputs(std::vector<graph::Port> inputs) const override;
+  graph::Port sliced(uint32_t output, const graph::Slices& slices) const override;
   /// Throws InvalidArgument unless writing is local: files are read where they lie.
   void write(graph::LayerWriter& writer) const override;
   std::string note() const override { return task_->note; }

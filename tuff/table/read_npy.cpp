@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
 
+#include "tuff/graph/movement.h"
 #include "tuff/table/files.h"
 #include "tuff/table/layers.h"
 #include "tuff/table/table.h"
@@ -136,28 +138,108 @@ int64_t rows_per_block(const NpyHeader& header) {
   return std::max<int64_t>(1, kAutoBlockBytes / std::max<int64_t>(1, row));
 }
 
-Block read_block(const FileIdentity& identity, const NpyHeader& header, const Chunks& chunks,
-                 uint32_t number) {
-  const File file(identity);
-  Dims shape = header.shape;
-  int64_t first = header.first;
-  if (!shape.empty()) {
-    shape[0] = chunks[0]->size(number);
-    Dims before = shape;
-    before[0] = chunks[0]->offset(number);
-    first += element_count(before) * static_cast<int64_t>(size_of(header.dtype));
+/// What is read of a file: slices of its array, in blocks.
+struct NpyPart {
+  FileIdentity identity;
+  NpyHeader header;
+  graph::Slices slices;
+  Chunks chunks;
+};
+
+/// Bytes that are read though nobody needs them rather than skipped: reading them takes as long as the call
+/// that would begin behind them (about 1 us), and the system reads whole pages anyway.
+constexpr int64_t kMostSkippedOver = 4096;
+
+/// Where the elements of one block lie in the file, in elements from the first.
+struct Range {
+  int64_t start = 0;  ///< of the element at 0, 0, ...
+  Dims shape;
+  Dims strides;
+};
+
+Range range_of(const NpyPart& part, uint32_t number) {
+  Range range;
+  const Dims index = grid_index(number, grid_of(part.chunks));
+  range.strides = row_major_strides(part.header.shape);
+  for (size_t a = 0; a < index.size(); ++a) {
+    const auto i = static_cast<size_t>(index[a]);
+    const graph::AxisSlice& slice = part.slices[a];
+    const int64_t first = part.chunks[a]->offset(i);
+    range.shape.push_back(part.chunks[a]->size(i));
+    range.start += (slice.whole ? first : slice.start + first * slice.step) * range.strides[a];
+    if (!slice.whole) range.strides[a] *= slice.step;
   }
-  Block block = Block::allocate(header.dtype, shape);
-  const size_t got =
-      file.read_at(first, std::span(reinterpret_cast<char*>(block.bytes_data()), block.bytes()));
-  if (got < block.bytes())
-    fail(identity.path, fmt::format("ends at byte {}", first + static_cast<int64_t>(got)));
-  if (header.dtype == DType::bool_) {
+  return range;
+}
+
+/// Runs of bytes, as few and as short as kMostSkippedOver makes them, and what is in them as one block.
+Block read_block(const NpyPart& part, uint32_t number) {
+  const DType dtype = part.header.dtype;
+  const auto size = static_cast<int64_t>(size_of(dtype));
+  const Range range = range_of(part, number);
+  if (element_count(range.shape) == 0) return Block::allocate(dtype, range.shape);
+  // Axes from `outer` on lie in one run, of `length` elements; its first one may be the last of the block.
+  size_t outer = range.shape.size();
+  int64_t length = 1;
+  int64_t backwards = 0;
+  Dims strides = range.strides;  // in what was read
+  while (outer > 0) {
+    const int64_t steps = range.shape[outer - 1] - 1;
+    const int64_t step = std::abs(range.strides[outer - 1]);
+    if (steps > 0 && (step - length) * size > kMostSkippedOver) break;
+    length += steps * step;
+    if (range.strides[outer - 1] < 0) backwards += steps * step;
+    --outer;
+  }
+  Dims runs;
+  for (size_t a = 0; a < outer; ++a) runs.push_back(range.shape[a]);
+  const Dims compact = row_major_strides(runs);
+  for (size_t a = 0; a < outer; ++a) strides[a] = compact[a] * length;
+
+  const File file(part.identity);
+  Block read = Block::allocate(dtype, Dims{element_count(runs) * length});
+  for (int64_t r = 0; r < element_count(runs); ++r) {
+    const Dims at = grid_index(static_cast<size_t>(r), runs);
+    int64_t first = range.start - backwards;
+    for (size_t a = 0; a < outer; ++a) first += at[a] * range.strides[a];
+    first = part.header.first + first * size;
+    const std::span into(reinterpret_cast<char*>(read.bytes_data()) + r * length * size,
+                         static_cast<size_t>(length * size));
+    const size_t got = file.read_at(first, into);
+    if (got < into.size())
+      fail(part.identity.path, fmt::format("ends at byte {}", first + static_cast<int64_t>(got)));
+  }
+  if (dtype == DType::bool_) {
     // Any other byte than 0 and 1 would not be a bool.
-    for (size_t i = 0; i < got; ++i)
-      block.bytes_data()[i] = std::byte{block.bytes_data()[i] != std::byte{0}};
+    for (size_t i = 0; i < read.bytes(); ++i)
+      read.bytes_data()[i] = std::byte{read.bytes_data()[i] != std::byte{0}};
   }
-  return block;
+  return read.strided_view(backwards, range.shape, strides).contiguous();
+}
+
+graph::Port npy_layer(const NpyPart& part) {
+  TableTask task;
+  task.name = "read_npy";
+  task.note = fmt::format("'{}'", part.identity.path);
+  ByteWriter how;
+  how.put(std::string_view("npy"));
+  for (const graph::AxisSlice& slice : part.slices) {
+    how.put(slice.whole);
+    if (slice.whole) continue;
+    task.note = fmt::format("part of '{}'", part.identity.path);
+    for (int64_t number : {slice.start, slice.step, slice.count}) how.put(number);
+  }
+  how.put(part.chunks);
+  const auto bytes = how.bytes();
+  task.key = key_of({part.identity}, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  task.run = [part](TaskArguments& arguments) {
+    arguments.outputs[0].emplace<Block>(read_block(part, arguments.block));
+  };
+  task.sliced = [part](const std::vector<graph::Port>&, const graph::Slices& slices) {
+    return npy_layer({part.identity, part.header, graph::compose(part.slices, slices),
+                      graph::sliced_chunks(part.chunks, slices)});
+  };
+  return {table_layer(std::move(task), {}, {{part.header.dtype, part.chunks}}), 0};
 }
 
 }  // namespace
@@ -171,15 +253,8 @@ Array read_npy(const std::string& path) {
     chunks.push_back(a == 0 ? AxisChunks::regular(header.shape[0], detail::rows_per_block(header))
                             : AxisChunks::whole(header.shape[a]));
   }
-  detail::TableTask task;
-  task.name = "read_npy";
-  task.note = fmt::format("'{}'", path);
-  task.key = detail::key_of({identity}, "npy");
-  task.run = [identity, header, chunks](TaskArguments& arguments) {
-    arguments.outputs[0].emplace<Block>(
-        detail::read_block(identity, header, chunks, arguments.block));
-  };
-  return Array({detail::table_layer(std::move(task), {}, {{header.dtype, chunks}}), 0});
+  const size_t rank = chunks.size();
+  return Array(detail::npy_layer({identity, header, graph::whole_slices(rank), chunks}));
 }
 
 }  // namespace table

@@ -1,0 +1,36 @@
+// Plans how arrays are cut anew. A rechunk to the chunks that are there goes; one of another is one; one of
+// an element-wise result moves to its operands where that copies less (so X.T @ (f(X @ b) - y) reads X once,
+// however y is cut); and one with very many small pieces goes through blocks of a size in between.
+//
+// A rechunk in shared memory copies each new block straight from the old ones, so it has no tasks for pieces,
+// and what a step costs is counted in overlaps, runs of memory and bytes. docs/decisions/0013-rechunk.md
+// has the measurements behind the constants.
+#pragma once
+
+#include <vector>
+
+#include "tuff/graph/layer.h"
+#include "tuff/graph/movement.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace optimize {
+
+TUFF_API std::vector<graph::Port> plan_rechunks(const std::vector<graph::Port>& outputs);
+
+/// An overlap of an old and a new block: an edge of the plan, a use counted, a block's header fetched, the
+/// start of a copy. 10^6 overlaps of one element take 105 ms to run and 20 ms to plan.
+inline constexpr double kNsPerEdge = 100;
+/// A run of memory that is copied, far from the last one: 5 ns where it is near, 35 ns where it is not.
+inline constexpr double kNsPerRow = 20;
+/// A byte that is copied in long runs: 512 MB take 26 ms.
+inline constexpr double kNsPerByte = 0.05;
+/// A step in between holds the array once more, so it must gain more than the estimate is off by.
+inline constexpr double kTwoStepGain = 1.2;
+
+/// Estimated time of one rechunk by one thread, in nanoseconds.
+TUFF_API double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype);
+/// The chunks to go through on the way, or `to` itself when the direct way is the best.
+TUFF_API Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype);
+
+}  // namespace optimize
+TUFF_NAMESPACE_END
