@@ -69,8 +69,10 @@ class Meter {
         bytes_[s] = block_bytes(layer.outputs()[output], block_of(layer, output, plan_.block[t]));
       }
     }
-    for (const auto& [slot, value] : plan_.constants)
-      bytes_[slot] = value.holds<Block>() ? value.get<Block>().bytes() : 0;
+    for (const PlanConstant& constant : plan_.constants) {
+      const Value& value = constant.value();
+      bytes_[constant.slot] = value.holds<Block>() ? value.get<Block>().bytes() : 0;
+    }
     for (size_t p = 0; p < lowered_.parameters.size(); ++p) {
       const graph::LayerOutput& output = lowered_.parameters[p]->outputs()[0];
       const auto blocks = static_cast<uint32_t>(block_count(output.chunks));
