@@ -2,7 +2,7 @@
 // alive at a time.
 //
 // Called on plans by optimize.cpp, and by who runs graphs of tasks. Depends on the graph and its numbers
-// alone. The algorithm is told in order.cpp, its quality in docs/decisions/0012-order.md.
+// alone. The algorithm is told in order_walk.cpp, its quality in docs/decisions/0012-order.md.
 #pragma once
 
 #include <cstdint>
