@@ -76,6 +76,7 @@ class Shape {
     for (uint32_t i = 0; i < count; ++i) drawn.push_back(tasks[draws.below(tasks.size())]);
     return drawn;
   }
+  const std::vector<Ids>& inputs() const { return inputs_; }
   /// Renumbers the tasks at random, so that numbers tell nothing, and hands them over.
   graph::Dag finish() {
     const uint32_t count = size();
