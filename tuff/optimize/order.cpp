@@ -1,65 +1,40 @@
-// Depth-first numbering; see order.h.
+// The static order as positions, and as numbers of a plan's tasks. The algorithm is in order_walk.cpp.
 #include "tuff/optimize/order.h"
 
 #include <algorithm>
 
-#include "tuff/base/check.h"
+#include "tuff/optimize/order_walk.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
 
 namespace {
 
-constexpr uint32_t kNone = UINT32_MAX;
-
-std::vector<uint32_t> makers(const PlanArrays& plan) {
-  std::vector<uint32_t> maker(plan.slot_count(), kNone);
-  for (uint32_t t = 0; t < plan.task_count(); ++t) {
-    for (uint32_t s = plan.first_output[t]; s < plan.first_output[t + 1]; ++s) maker[s] = t;
-  }
-  return maker;
-}
-
-/// Tasks in post-order of a depth-first walk that follows inputs in the order in which tasks read them.
-std::vector<uint32_t> depth_first(const PlanArrays& plan) {
-  const std::vector<uint32_t> maker = makers(plan);
-  const auto tasks = static_cast<uint32_t>(plan.task_count());
-  std::vector<uint32_t> sequence;
-  sequence.reserve(tasks);
-  std::vector<uint8_t> seen(tasks, 0);
-  std::vector<uint32_t> next_input(plan.inputs.first.begin(), plan.inputs.first.end() - 1);
-  std::vector<uint32_t> stack;
-  const auto walk = [&](uint32_t from) {
-    if (seen[from] != 0) return;
-    seen[from] = 1;
-    stack.push_back(from);
-    while (!stack.empty()) {
-      const uint32_t t = stack.back();
-      if (next_input[t] == plan.inputs.first[t + 1]) {
-        sequence.push_back(t);
-        stack.pop_back();
-        continue;
-      }
-      const uint32_t dependency = maker[plan.inputs.items[next_input[t]++]];
-      if (dependency == kNone || seen[dependency] != 0) continue;
-      seen[dependency] = 1;
-      stack.push_back(dependency);
-    }
-  };
+/// Tasks whose results the run returns; slots that hold a value before the run have no maker.
+std::vector<uint32_t> makers_of_outputs(const PlanArrays& plan) {
+  std::vector<uint32_t> makers;
   for (uint32_t slot : plan.output_slots) {
-    if (maker[slot] != kNone) walk(maker[slot]);
+    if (slot >= plan.first_output.back()) continue;
+    const auto after = std::upper_bound(plan.first_output.begin(), plan.first_output.end(), slot);
+    makers.push_back(static_cast<uint32_t>(after - plan.first_output.begin() - 1));
   }
-  for (uint32_t t = 0; t < tasks; ++t)
-    walk(t);  // tasks that no output needs (culling switched off)
-  return sequence;
+  return makers;
 }
 
 }  // namespace
 
+std::vector<uint32_t> static_order(const graph::Dag& dag, std::span<const uint32_t> targets) {
+  const std::vector<uint32_t> sequence = ordered_tasks(dag, targets);
+  std::vector<uint32_t> position(sequence.size());
+  for (uint32_t i = 0; i < sequence.size(); ++i) position[sequence[i]] = i;
+  return position;
+}
+
 void order(PlanArrays& plan) {
+  if (plan.successors.items.empty()) return;  // no task waits for another
   const auto tasks = static_cast<uint32_t>(plan.task_count());
-  const std::vector<uint32_t> sequence = depth_first(plan);
-  TUFF_CHECK_EQ(sequence.size(), static_cast<size_t>(tasks));
+  const std::vector<uint32_t> sequence =
+      ordered_tasks(graph::dag_of(plan), makers_of_outputs(plan));
   if (std::is_sorted(sequence.begin(), sequence.end())) return;
 
   std::vector<uint32_t> new_task(tasks);
