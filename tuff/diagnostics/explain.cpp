@@ -73,6 +73,7 @@ void add_steps(Explanation& explanation, const optimize::Trace& trace) {
     described.seconds = step.seconds;
     described.before = step.before;
     described.after = step.after;
+    described.ave_width = step.ave_width;
     explanation.seconds += step.seconds;
     if (step.outputs.empty()) continue;
     std::vector<Explanation::Layer> layers = layers_of(graph::layers_in_order(step.outputs));

@@ -47,6 +47,7 @@ struct TUFF_API Explanation {
     double seconds = 0;
     uint64_t before = 0;  ///< layers; from cull on tasks
     uint64_t after = 0;
+    double ave_width = 0;    ///< of fuse_tasks: the width of fusion; 0: the plan was left alone
     std::string gone = {};   ///< layers that the pass took away, by name: "exp, add x2"
     std::string added = {};  ///< and those that it put there
     std::vector<Layer> layers =

@@ -217,6 +217,15 @@ std::vector<Explanation::Choice> choices_of(const Explanation& explanation) {
                        fmt::format("in {} program{}: rows are read once for all products", panels,
                                    panels == 1 ? "" : "s")});
   }
+  for (const Explanation::Step& step : explanation.steps) {
+    if (step.name != "fuse_tasks") continue;
+    const bool looked = step.ave_width > 0;
+    choices.push_back(
+        {"fusion of tasks", looked ? fmt::format("width {}", step.ave_width) : "none",
+         looked ? fmt::format("{} tasks became {}: scheduling them would cost a share of the work",
+                              count_text(step.before), count_text(step.after))
+                : "tasks are few, or long beside what scheduling them costs"});
+  }
   const bool combines =
       std::any_of(explanation.layers.begin(), explanation.layers.end(),
                   [](const Explanation::Layer& layer) { return layer.name == "combine"; });

@@ -21,6 +21,21 @@ std::vector<uint32_t> makers_of_outputs(const PlanArrays& plan) {
   return makers;
 }
 
+/// Tasks of higher priority, and what they need, come earlier; among equals the sequence stays.
+void put_priorities_first(const PlanArrays& plan, std::vector<uint32_t>& sequence) {
+  const bool any = std::any_of(plan.options.begin(), plan.options.end(),
+                               [](const TaskOptions& options) { return options.priority != 0; });
+  if (!any) return;
+  std::vector<int> urgency(plan.task_count());
+  for (size_t i = sequence.size(); i-- > 0;) {  // readers before what they read
+    const uint32_t t = sequence[i];
+    urgency[t] = plan.options_of(t).priority;
+    for (uint32_t reader : plan.successors[t]) urgency[t] = std::max(urgency[t], urgency[reader]);
+  }
+  std::stable_sort(sequence.begin(), sequence.end(),
+                   [&](uint32_t a, uint32_t b) { return urgency[a] > urgency[b]; });
+}
+
 }  // namespace
 
 std::vector<uint32_t> static_order(const graph::Dag& dag, std::span<const uint32_t> targets) {
@@ -31,10 +46,10 @@ std::vector<uint32_t> static_order(const graph::Dag& dag, std::span<const uint32
 }
 
 void order(PlanArrays& plan) {
-  if (plan.successors.items.empty()) return;  // no task waits for another
+  if (plan.successors.items.empty() && plan.option_of.empty()) return;  // nobody waits for another
   const auto tasks = static_cast<uint32_t>(plan.task_count());
-  const std::vector<uint32_t> sequence =
-      ordered_tasks(graph::dag_of(plan), makers_of_outputs(plan));
+  std::vector<uint32_t> sequence = ordered_tasks(graph::dag_of(plan), makers_of_outputs(plan));
+  put_priorities_first(plan, sequence);
   if (std::is_sorted(sequence.begin(), sequence.end())) return;
 
   std::vector<uint32_t> new_task(tasks);

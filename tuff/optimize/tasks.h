@@ -85,4 +85,26 @@ TUFF_API TaskGraph fuse(const TaskGraph& graph, const FuseOptions& options = {})
 /// All nodes, inputs before readers.
 TUFF_API std::vector<TaskRef> toposort(const TaskGraph& graph);
 
+/// All nodes in the order in which one thread would run them so that few results are alive at a time
+/// (optimize/order.h). Results of `outputs` are kept; without, what nobody reads is asked for.
+TUFF_API std::vector<TaskRef> order(const TaskGraph& graph, const Keys& outputs = {});
+
+/// What an order keeps alive, node by node.
+struct NodePressure {
+  TaskRef node;
+  uint32_t position = 0;             ///< in the order
+  uint32_t age = 0;                  ///< nodes from this one to the last reader of its result
+  uint32_t alive_when_run = 0;       ///< results alive before it ran
+  uint32_t alive_when_released = 0;  ///< results alive before the last reader of its result ran
+  uint32_t freed = 0;                ///< inputs of which it was the last reader
+};
+struct Diagnostics {
+  std::vector<NodePressure> nodes;  ///< in the order
+  std::vector<uint32_t> pressure;   ///< results alive before each node ran, in the order
+  uint32_t peak = 0;                ///< the most of them
+};
+/// As Dask's order.diagnostics counts: results of equal size, and what nobody reads is given away at once.
+/// `order`: as order() gives it. Throws InvalidArgument unless it has every node once, after what it reads.
+TUFF_API Diagnostics diagnostics(const TaskGraph& graph, const std::vector<TaskRef>& order);
+
 TUFF_NAMESPACE_END
