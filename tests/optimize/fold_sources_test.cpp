@@ -10,7 +10,6 @@ namespace tuff::optimize_test {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 /// All layers of the folded graph, sources too.
 std::vector<std::string> folded(const Ports& outputs) {
@@ -58,8 +57,8 @@ TEST(FoldSources, APlanWithARechunkBetweenSourceAndReaderHoldsNoBlocks) {
 
 TEST(FoldSources, ConstantsUnderOtherAxesAreConstants) {
   const Array c = full({3, 1}, 2.5);
-  const Ports outputs = {c.transpose(), broadcast_to(c, {2, 3, 4}, {.chunks = 2}),
-                         c[{newaxis, whole, whole}], c.astype(DType::int16)};
+  const Ports outputs = {c.transpose(), broadcast_to(c, {2, 3, 4}, 2), c[{newaxis, whole, whole}],
+                         c.astype(DType::int16)};
   EXPECT_THAT(folded(outputs), ElementsAre("full", "full", "full", "full"));
   expect_same_bits(outputs);
 }

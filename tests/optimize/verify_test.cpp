@@ -81,6 +81,17 @@ TEST(Verify, FindsOutputsAndInputsThatAreNotThere) {
             "[optimize] after test: layer liar() reads output 2 of memory, which has 1");
 }
 
+TEST(Verify, FindsCycles) {
+  const Array x = in_memory({4}, 4);
+  const auto a = std::make_shared<Liar>(Ports{x}, kFour, graph::InputBlock{0, 0});
+  const auto b = std::make_shared<Liar>(Ports{{a, 0}}, kFour, graph::InputBlock{0, 0});
+  // Nothing in the library can do this.
+  auto& inputs = const_cast<Ports&>(a->inputs());
+  inputs[0] = {b, 0};
+  EXPECT_EQ(fault({{b, 0}}), "[optimize] after test: layer liar() needs itself");
+  inputs[0] = x.port();
+}
+
 TEST(Verify, FindsLayersThatPromiseWhatTheirInputsDoNotGive) {
   const Array x = in_memory({4}, 4);
   const auto liar = std::make_shared<Liar>(Ports{x}, kFour, graph::InputBlock{0, 0}, 5);

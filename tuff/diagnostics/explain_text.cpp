@@ -1,5 +1,6 @@
 // An explanation as text, and as the file that people open; see explain.h.
 #include <algorithm>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -15,10 +16,14 @@ namespace {
 /// Inputs and results of one layer that a line shows; the rest is counted.
 constexpr size_t kShown = 8;
 
+/// "1 task", "1,200 tasks".
+std::string plural(uint64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count_text(count), what, count == 1 ? "" : "s");
+}
+
 std::string line_of(const Explanation::Layer& layer, size_t number) {
   std::string text = fmt::format("L{}  {}", number, layer.title);
-  if (layer.tasks > 0)
-    text += fmt::format("  {} task{}", count_text(layer.tasks), layer.tasks == 1 ? "" : "s");
+  if (layer.tasks > 0) text += "  " + plural(layer.tasks, "task");
   std::vector<std::string> inputs;
   for (const auto& [input, output] : layer.inputs)
     inputs.push_back(output == 0 ? fmt::format("L{}", input)
@@ -90,8 +95,8 @@ std::string bytes_by_layer(const std::vector<Explanation::Layer>& layers) {
 
 std::string Explanation::to_text() const {
   std::string text = fmt::format("{}\n\n", title);
-  text += fmt::format("  {} tasks, {} edges, {} layers ({} as built), planned in {:.3f} ms\n",
-                      count_text(tasks), count_text(edges), count_text(layers.size()),
+  text += fmt::format("  {}, {}, {} ({} as built), planned in {:.3f} ms\n", plural(tasks, "task"),
+                      plural(edges, "edge"), plural(layers.size(), "layer"),
                       count_text(built.size()), seconds * 1e3);
   text += fmt::format("  read: {} from memory ({} are there), {} from sources, {} from tasks\n",
                       bytes_text(bytes_from_memory), bytes_text(bytes_in_memory),

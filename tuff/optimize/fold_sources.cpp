@@ -84,6 +84,7 @@ std::vector<Port> fold_sources(const std::vector<Port>& outputs) {
       replacements.set(layer.get(), o, {now, o});
   }
   std::vector<Port> result;
+  result.reserve(outputs.size());
   for (const Port& output : outputs) result.push_back(replacements(output));
   return result;
 }

@@ -29,7 +29,7 @@ TUFF_API double typical_ns(const graph::Layer& layer);
 /// A byte kept costs three bytes of traffic: the line is read for ownership, written, and read again.
 /// When all cores work, a core's share of memory is some 4 GB/s (12 channels of DDR5-4800 for 96 to 128
 /// cores), so that is 0.75 ns. One core that has the memory of a machine to itself is three to five times as
-/// quick, and then gains bytes rather than time.
+/// quick, and then gains bytes rather than time; memory touched for the first time costs page faults on top.
 inline constexpr double kKeepingNsPerByte = 0.75;
 
 }  // namespace optimize

@@ -143,7 +143,8 @@ function filterTable() {
     row.hidden = !words.every((word) => (/^l\d+$/.test(word) ? row.dataset.text.split(" ")[0] === word : row.dataset.text.includes(word)));
     shown += row.hidden ? 0 : 1;
   }
-  byId("shown").textContent = shown === rows.length ? `${countText(shown)} layers` : `${countText(shown)} of ${countText(rows.length)} layers`;
+  const all = `${countText(rows.length)} layer${rows.length === 1 ? "" : "s"}`;
+  byId("shown").textContent = shown === rows.length ? all : `${countText(shown)} of ${all}`;
 }
 
 function showStage(number) {
