@@ -233,12 +233,6 @@ std::vector<Explanation::Choice> choices_of(const Explanation& explanation) {
     choices.push_back({"tree of reductions", fmt::format("{} blocks per task", graph::kFanIn),
                        "whatever the number of threads, so that sums are equal to the last bit"});
   }
-  for (const Explanation::Step& step : explanation.steps) {
-    if (step.name != "fuse_tasks" || step.before == step.after) continue;
-    choices.push_back({"tasks fused",
-                       fmt::format("{} to {}", count_text(step.before), count_text(step.after)),
-                       "small tasks in lines and trees run as one"});
-  }
   return choices;
 }
 
