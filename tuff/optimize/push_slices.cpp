@@ -125,8 +125,8 @@ struct SlicePolicy {
            std::max(together, widest);
   }
 
-  const graph::Layer* last_ =
-      nullptr;  // of the last answer: it is the same for all slices of a layer
+  // The last layer asked about, and the answer, which is one for all its slices.
+  const graph::Layer* last_ = nullptr;
   bool saves_ = false;
 };
 
