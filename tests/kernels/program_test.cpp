@@ -59,7 +59,7 @@ struct Builder {
     return add(c);
   }
   uint32_t uniform(const LabelMap& axes, const Dims& strides, uint64_t seed) {
-    program.sources.push_back({{seed, 0}, axes, strides});
+    program.sources.push_back({{seed, 0}, axes, static_cast<int64_t>(seed % 3), strides});
     Instruction i;
     i.code = Code::random;
     i.index = static_cast<uint32_t>(program.sources.size()) - 1;

@@ -152,6 +152,27 @@ TEST(PushSlices, NumbersMadeFromNothingAreThoseOfTheirPositions) {
   EXPECT_EQ(run(compiled(sent.outputs, none())), run(compiled(outputs, none())));
 }
 
+TEST(PushSlices, ShortRunsOfRandomNumbersAreCutFromWholeOnes) {
+  // One call for two numbers takes as long as one for 64: narrow rows are made whole, wide ones are not.
+  const Array narrow = random::normal({5000, 10}, {.seed = 5});
+  const Array wide = random::normal({5000, 1000}, {.seed = 5});
+  const std::vector<Index> pairs = {whole, Slice{3, 5}};
+  EXPECT_EQ(pushed({narrow[pairs]}), titles({narrow[pairs]}));
+  EXPECT_EQ(pushed({wide[pairs]}).size(), 1u);
+  // A column is one run with gaps.
+  EXPECT_EQ(pushed({narrow[{whole, Slice{3, 4}}]}).size(), 1u);
+  for (const int64_t step : {1, 2, 7, 63, 64, 65, 700, -1, -2, -64, -65}) {
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      const Array line = random::normal({5000}, {.chunks = 1300, .seed = 6, .dtype = dtype});
+      const Array uniform = random::uniform({5000}, {.chunks = 1300, .seed = 6, .dtype = dtype});
+      const std::vector<Index> apart = {Slice{{}, {}, step}};
+      EXPECT_EQ(pushed({line[apart]}).size(), 1u);
+      expect_same_bits({line[apart], uniform[apart], (line - uniform)[apart]});
+    }
+  }
+  expect_same_bits({narrow[pairs], wide[pairs], wide.transpose()[pairs]});
+}
+
 TEST(PushSlices, GoesIntoThePartsOfAConcatenation) {
   const Array a = in_memory({10, 4}, {3, 4});
   const Array b = in_memory({5, 4}, {5, 2});

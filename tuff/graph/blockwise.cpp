@@ -2,12 +2,14 @@
 #include "tuff/graph/blockwise.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <fmt/format.h>
 
 #include "tuff/graph/fused.h"
 #include "tuff/graph/movement.h"
+#include "tuff/kernels/bind.h"
 #include "tuff/kernels/panel.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -520,7 +522,40 @@ LayerPtr RandomLayer::with_inputs(std::vector<Port>) const {
   return rechunked(0, alignment().space).layer;
 }
 
+namespace {
+
+/// Elements that a few microseconds make: below that nothing is worth a thought.
+constexpr double kFewElements = 5000;
+
+/// Whether a slice of random numbers is made sooner than the blocks that it lies in. It is made in runs along
+/// its last axis, and a short run takes as long as one of kRandomRun elements.
+bool is_made_sooner(const Chunks& chunks, const Dims& strides, const Slices& slices) {
+  double made = 1;
+  double whole = 1;
+  bool in_run = true;
+  for (size_t a = chunks.size(); a-- > 0;) {
+    double along = 0;
+    for (uint32_t block : touched_blocks(*chunks[a], slices[a]))
+      along += static_cast<double>(chunks[a]->size(block));
+    whole *= along;
+    const int64_t count = slices[a].whole ? chunks[a]->extent().value() : slices[a].count;
+    if (!in_run || count <= 1) {
+      made *= static_cast<double>(count);
+      continue;
+    }
+    in_run = false;
+    const auto step = std::abs(static_cast<double>(strides[a] * slices[a].step));
+    const auto short_run = static_cast<double>(kernels::kRandomRun);
+    const auto elements = static_cast<double>(count);
+    made *= std::max(short_run, elements * std::min(step, short_run));
+  }
+  return made <= whole + kFewElements;
+}
+
+}  // namespace
+
 Port RandomLayer::sliced(uint32_t, const Slices& slices) const {
+  if (!is_made_sooner(alignment().space, strides_, slices)) return {};
   int64_t first = first_;
   Dims strides = strides_;
   for (size_t a = 0; a < slices.size(); ++a) {

@@ -76,6 +76,14 @@ Chunks sliced_chunks(const Chunks& chunks, const Slices& slices) {
   return result;
 }
 
+std::vector<uint32_t> touched_blocks(const AxisChunks& axis, const AxisSlice& slice) {
+  std::vector<uint32_t> blocks;
+  for (const SliceLayer::Piece& piece : pieces_of(axis, slice)) {
+    if (piece.count != 0) blocks.push_back(piece.block);
+  }
+  return blocks;
+}
+
 Slices whole_slices(size_t rank) { return Slices(rank, AxisSlice{0, 1, 0, true}); }
 
 Slices compose(const Slices& first, const Slices& then) {

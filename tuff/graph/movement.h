@@ -10,6 +10,8 @@ namespace graph {
 /// An axis, or all axes, as slices leave them: one block for each block that a slice touches.
 TUFF_API AxisChunksPtr sliced_axis(const AxisChunksPtr& axis, const AxisSlice& slice);
 TUFF_API Chunks sliced_chunks(const Chunks& chunks, const Slices& slices);
+/// The blocks of an axis in which a slice has elements, in the order in which it comes to them.
+TUFF_API std::vector<uint32_t> touched_blocks(const AxisChunks& axis, const AxisSlice& slice);
 /// Slices that change nothing, for each axis.
 TUFF_API Slices whole_slices(size_t rank);
 /// What is left by `then` of what `first` leaves, as one.

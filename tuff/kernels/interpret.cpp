@@ -1,6 +1,8 @@
 // Runs a bound program on one block: the loops of bind.h, one call of a flat kernel per step and tile.
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -303,10 +305,26 @@ class Interpreter {
     for_each_run(step, [&](int64_t first, int64_t stride, int64_t count, int64_t at) {
       if (stride == 1 || count == 1) {
         fill(first, out + at, count);
-      } else {
+      } else if (std::abs(stride) > kRandomRun) {
         for (int64_t i = 0; i < count; ++i) fill(first + i * stride, out + at + i, 1);
+      } else {
+        fill_apart(fill, first, stride, out + at, count);
       }
     });
+  }
+
+  /// Positions with gaps: all between them are made as well, a buffer at a time, and left out.
+  template <class T, class Fill>
+  static void fill_apart(const Fill& fill, int64_t first, int64_t stride, T* to, int64_t count) {
+    std::array<T, kTileElements> buffer;
+    const int64_t step = std::abs(stride);
+    const int64_t most = (kTileElements - 1) / step + 1;
+    for (int64_t i = 0; i < count; i += most) {
+      const int64_t n = std::min(most, count - i);
+      fill(first + (stride > 0 ? i : i + n - 1) * stride, buffer.data(), (n - 1) * step + 1);
+      for (int64_t k = 0; k < n; ++k)
+        to[i + k] = buffer[static_cast<size_t>((stride > 0 ? k : n - 1 - k) * step)];
+    }
   }
 
   void random(const Step& step) {

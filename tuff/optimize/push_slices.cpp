@@ -27,29 +27,16 @@ double elements_of(const Chunks& chunks) {
 }
 
 /// By axis, the blocks that the slices touch.
-std::vector<std::vector<size_t>> touched(const Chunks& chunks, const Slices& slices) {
-  std::vector<std::vector<size_t>> blocks(chunks.size());
-  for (size_t a = 0; a < chunks.size(); ++a) {
-    const AxisSlice& slice = slices[a];
-    if (slice.whole) {
-      for (size_t b = 0; b < chunks[a]->count(); ++b) blocks[a].push_back(b);
-      continue;
-    }
-    for (int64_t left = slice.count, at = slice.start; left > 0;) {
-      const size_t block = chunks[a]->block_of(at);
-      blocks[a].push_back(block);
-      const int64_t first = chunks[a]->offset(block);
-      const int64_t last = first + chunks[a]->size(block) - 1;
-      const int64_t count = std::min(
-          left, (slice.step > 0 ? (last - at) / slice.step : (at - first) / -slice.step) + 1);
-      at += count * slice.step;
-      left -= count;
-    }
-  }
+using Touched = std::vector<std::vector<uint32_t>>;
+
+Touched touched(const Chunks& chunks, const Slices& slices) {
+  Touched blocks;
+  for (size_t a = 0; a < chunks.size(); ++a)
+    blocks.push_back(graph::touched_blocks(*chunks[a], slices[a]));
   return blocks;
 }
 
-double elements_in(const Chunks& chunks, const std::vector<std::vector<size_t>>& blocks) {
+double elements_in(const Chunks& chunks, const Touched& blocks) {
   double count = 1;
   for (size_t a = 0; a < chunks.size(); ++a) {
     double along = 0;
@@ -109,7 +96,7 @@ struct SlicePolicy {
     const Dims grid = grid_of(chunks);
     for (const Part<Slices>& part : parts) {
       wanted += elements_of(graph::sliced_chunks(chunks, part.wish));
-      const auto blocks = touched(chunks, part.wish);
+      const Touched blocks = touched(chunks, part.wish);
       widest = std::max(widest, elements_in(chunks, blocks));
       if (!looks) continue;
       bool any = true;
@@ -138,8 +125,8 @@ struct SlicePolicy {
            std::max(together, widest);
   }
 
-  const graph::Layer* last_ =
-      nullptr;  // of the last answer: it is the same for all slices of a layer
+  // The last layer asked about, and the answer, which is one for all its slices.
+  const graph::Layer* last_ = nullptr;
   bool saves_ = false;
 };
 
