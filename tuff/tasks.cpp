@@ -21,7 +21,7 @@ TaskPlan compile(const TaskGraph& graph, const Keys& outputs, const TaskCompileO
   PlanArrays plan = graph::lower_tasks(graph, handles);
   const int threads = options.threads > 0 ? options.threads : Context::current().threads();
   const optimize::TaskFusion fusion = optimize::fuse_tasks(plan, options.widths, threads);
-  optimize::order(plan);
+  if (options.order) optimize::order(plan);
   return TaskPlan(std::make_shared<const TaskPlan::State>(std::move(plan), fusion.ave_width));
 }
 

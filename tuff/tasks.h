@@ -23,6 +23,8 @@ struct TaskCompileOptions {
   FuseWidths widths = {};
   /// What an unset ave_width is chosen for; 0 means the threads of the context.
   int threads = 0;
+  /// Whether tasks are put in an order that keeps few results alive; else they run as they were added.
+  bool order = true;
 };
 
 /// A task graph, culled to some outputs, fused, ordered and lowered. Copies share one plan; all members
