@@ -19,3 +19,5 @@
 #include "tuff/glm/fit.h"
 #include "tuff/graph/serialize.h"
 #include "tuff/kernels/target.h"
+#include "tuff/optimize/order.h"
+#include "tuff/optimize/pressure.h"
