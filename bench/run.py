@@ -483,13 +483,14 @@ def prepare(name, system, folder):
 
 
 def commands_of(name, system, folder, cases):
-    """The command of a system for each case: the usual one, or that of `python_by_case`."""
-    usual = prepare(name, system, folder)
-    scripts = system.get("python_by_case", {})
-    return {
-        case: prepare(name, {"python": scripts[case]}, folder) if case in scripts else usual
-        for case in cases
-    }
+    """The command of a system for each case: the usual one, or that of `python_by_case` or
+    `program_by_case`."""
+    commands = dict.fromkeys(cases, prepare(name, system, folder))
+    for kind in ("python", "program"):
+        for case, program in system.get(f"{kind}_by_case", {}).items():
+            if case in commands:
+                commands[case] = prepare(name, {kind: program}, folder)
+    return commands
 
 
 def environment(system, threads):

@@ -316,6 +316,17 @@ class Commands(unittest.TestCase):
         self.assertEqual(Path(commands["flights"][1]).name, "run_test.py")
         self.assertEqual(commands["flights"][2:], ["--system", "tuff"])
 
+    def test_another_program_may_be_native(self):
+        system = {"python": "run.py", "program_by_case": {"sum": "run", "flights": "run_test.py"}}
+        python, run.PYTHON = run.PYTHON, Path(__file__)
+        programs, run.PROGRAMS = run.PROGRAMS, run.BENCH.parent
+        try:
+            commands = run.commands_of("tuff", system, run.BENCH, ["flights", "mean"])
+        finally:
+            run.PYTHON, run.PROGRAMS = python, programs
+        self.assertEqual(commands["flights"], [str(run.BENCH / "run_test.py")])
+        self.assertEqual(Path(commands["mean"][1]).name, "run.py")
+
 
 class Questions(unittest.TestCase):
     def test_name_only_what_exists(self):
@@ -331,7 +342,8 @@ class Questions(unittest.TestCase):
                     for key in ("python", "c_source"):
                         if key in system:
                             self.assertTrue((path.parent / system[key]).is_file(), system[key])
-                    for key in ("threads_by_case", "repeats_by_case", "python_by_case"):
+                    for kind in ("threads", "repeats", "python", "program"):
+                        key = f"{kind}_by_case"
                         self.assertLessEqual(set(system.get(key, {})), set(cases))
                     for script in system.get("python_by_case", {}).values():
                         self.assertTrue((path.parent / script).is_file(), script)

@@ -20,4 +20,6 @@
 #include "tuff/glm/fit.h"
 #include "tuff/graph/serialize.h"
 #include "tuff/kernels/target.h"
+#include "tuff/optimize/order.h"
+#include "tuff/optimize/pressure.h"
 #include "tuff/tasks.h"

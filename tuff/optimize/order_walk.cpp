@@ -204,8 +204,8 @@ void Prepared::find_chains() {
 
 class Walk {
  public:
-  /// `limit`: the walk gives up as soon as that many results are alive.
-  Walk(const Prepared& prepared, Help help, size_t limit);
+  /// `tasks`: as prepared. `limit`: the walk gives up as soon as that many results are alive.
+  Walk(const Prepared& prepared, std::vector<Task> tasks, Help help, size_t limit);
   /// Empty when the walk gave up.
   std::vector<uint32_t> sequence();
   size_t peak() const { return peak_; }
@@ -240,13 +240,13 @@ class Walk {
   std::array<List, kLastList + 1> lists_;  ///< for Help::most_urgent
 };
 
-Walk::Walk(const Prepared& prepared, Help help, size_t limit)
+Walk::Walk(const Prepared& prepared, std::vector<Task> tasks, Help help, size_t limit)
     : prepared_(prepared),
       dag_(prepared.dag),
       inputs_(prepared.inputs),
       help_(help),
       limit_(limit),
-      tasks_(prepared.tasks) {
+      tasks_(std::move(tasks)) {
   sequence_.reserve(tasks_.size());
 }
 
@@ -439,13 +439,14 @@ std::vector<uint32_t> Walk::sequence() {
 }  // namespace
 
 std::vector<uint32_t> ordered_tasks(const Dag& dag, std::span<const uint32_t> targets) {
-  const Prepared prepared(dag, targets);
-  Walk walk(prepared, Help::most_urgent, SIZE_MAX);
+  Prepared prepared(dag, targets);
+  Walk walk(prepared, prepared.tasks, Help::most_urgent, SIZE_MAX);
   std::vector<uint32_t> sequence = walk.sequence();
   TUFF_CHECK_EQ(sequence.size(), dag.count());
   if (walk.peak() <= 1) return sequence;
-  std::vector<uint32_t> other = Walk(prepared, Help::most_recent, walk.peak()).sequence();
-  return other.empty() ? sequence : other;
+  Walk other(prepared, std::move(prepared.tasks), Help::most_recent, walk.peak());
+  std::vector<uint32_t> other_sequence = other.sequence();
+  return other_sequence.empty() ? sequence : other_sequence;
 }
 
 }  // namespace optimize

@@ -26,7 +26,7 @@ struct TaskPressure {
 struct Pressure {
   std::vector<TaskPressure> tasks;  ///< by number of the task
   std::vector<uint32_t> alive;      ///< by position: results alive before the task there ran
-  uint32_t peak() const;            ///< the most results alive; 0 without tasks
+  TUFF_API uint32_t peak() const;   ///< the most results alive; 0 without tasks
 };
 
 /// `position` of each task, as static_order gives it. Throws InvalidArgument unless the positions are those
