@@ -23,6 +23,7 @@ for word in "$@"; do
         optional+=(npm)
       fi ;;
     test)
+      required+=(graphviz)  # draws what render() is asked for
       # In which the tests look at the report: docs/decisions/0010-report-and-browser-test.md
       for name in chromium chromium-headless-shell chromium-browser google-chrome; do
         command -v "$name" >/dev/null && continue 2

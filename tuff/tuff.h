@@ -18,6 +18,7 @@
 #include "tuff/diagnostics/recorder.h"
 #include "tuff/diagnostics/report.h"
 #include "tuff/glm/fit.h"
+#include "tuff/graph/render.h"
 #include "tuff/graph/serialize.h"
 #include "tuff/kernels/target.h"
 #include "tuff/optimize/order.h"

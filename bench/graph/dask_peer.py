@@ -66,7 +66,43 @@ def compute50(options):
     return Case(lambda: chain(x).sum().compute(), x.size, 8 * x.size, lambda s: [s], tasks=tasks)
 
 
-CASES = {"build50": build50, "optimize50": optimize50, "compute50": compute50}
+def shared(options):
+    """100 times y + 1 on ones in 1000 blocks."""
+    y = da.ones(400 if options.quick else 10_000, chunks=10)
+    for _ in range(100):
+        y = y + 1
+    return y
+
+
+def share100_build(options):
+    size = 400 if options.quick else 10_000
+    return Case(lambda: shared(options), size, 0, total, check_every=False)
+
+
+def share100_optimize(options):
+    y = shared(options)
+
+    def check(graph):
+        return [sum(block.sum() for block in dask.get(graph, y.__dask_keys__()))]
+
+    return Case(lambda: materialised(shared(options)), y.size, 0, check, check_every=False)
+
+
+def expr2d(options):
+    x = source(options)
+    return Case(
+        lambda: ((x + x.T) - x.mean(axis=0)).std(axis=1).compute(), x.size, 0, lambda v: [v.sum()]
+    )
+
+
+CASES = {
+    "build50": build50,
+    "optimize50": optimize50,
+    "compute50": compute50,
+    "share100/build": share100_build,
+    "share100/optimize": share100_optimize,
+    "expr2d": expr2d,
+}
 
 if __name__ == "__main__":
     options = arguments()

@@ -1,5 +1,5 @@
 // The cases of bench/graph as a user of Tuff writes them: 50 operations on an array in 10,000 blocks,
-// built, compiled and run.
+// built, compiled and run; 100 operations that share everything; a 2-d expression over 10,000 blocks.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +31,18 @@ Array chain(const Array& x) {
   Array y = x;
   for (int i = 0; i < kOperations; ++i) y = i % 2 == 0 ? y + 1 : y * 2;
   return y;
+}
+
+// 100 times y + 1 on ones in 1000 blocks: each y holds the layers of the one before.
+Array shared(bool quick) {
+  Array y = tuff::ones({quick ? 400 : 10000}, {.chunks = 10});
+  for (int i = 0; i < 100; ++i) y = y + 1;
+  return y;
+}
+
+// Standard deviation by row of (x + x') less the column means.
+Array expression(const Array& x) {
+  return tuff::std((x + x.transpose()) - tuff::mean(x, 0), 1);
 }
 
 double total(const std::vector<tuff::Result>& results) {
@@ -78,6 +90,20 @@ int main(int argc, char** argv) {
                 sum = plan->run({}, run_options)[0].item<double>();
               },
               [&] { return sum; }, plan_tasks, [&] { plan.reset(); }, 8};
+  } else if (name == "share100/build") {
+    chosen = {[&] { built = shared(options.quick); },
+              [&] { return tuff::sum(*built).compute<double>(run_options); }, no_tasks,
+              [&] { built.reset(); }, 0};
+  } else if (name == "share100/optimize") {
+    chosen = {[&] { plan = tuff::compile({shared(options.quick)}); },
+              [&] { return total(plan->run({}, run_options)); }, plan_tasks,
+              [&] { plan.reset(); }, 0};
+  } else if (name == "expr2d") {
+    chosen = {[&] {
+                plan = tuff::compile({expression(x)});
+                sum = total(plan->run({}, run_options));
+              },
+              [&] { return sum; }, plan_tasks, [&] { plan.reset(); }, 0};
   } else {
     bench_fail("unknown case", options.case_name);
   }
@@ -95,7 +121,7 @@ int main(int argc, char** argv) {
     faults = bench_minor_faults() - faults;
     row.tasks = chosen.tasks();
     // What the first two cases make needs 100 times as long to check as to make: once is enough.
-    if (repeat == 0 || name == "compute50") figure = chosen.check();
+    if (repeat == 0 || name == "compute50" || name == "expr2d") figure = chosen.check();
     bench_print(&options, repeat, faults, &row);
   }
 }

@@ -151,5 +151,150 @@ TEST(Delayed, RefusesAParameterThatNobodyBinds) {
   EXPECT_THROW(size(p).compute(), InvalidArgument);
 }
 
+TEST(Delayed, TakesContainersOfDelayedValuesAndOfArrays) {
+  const auto make = delayed([](int v) { return v; }, "make");
+  const auto total = delayed([](const std::vector<int>& v, const std::map<std::string, int>& m) {
+    int sum = 0;
+    for (int x : v) sum += x;
+    for (const auto& [name, x] : m) sum += x * static_cast<int>(name.size());
+    return sum;
+  });
+  const std::vector<Delayed<int>> parts = {make(1), make(2), make(3)};
+  EXPECT_EQ(total(parts, std::map<std::string, Delayed<int>>{{"ab", make(10)}}).compute(), 26);
+  const auto sizes = delayed([](const std::vector<Block>& blocks, const std::pair<int, double>& p) {
+    return static_cast<double>(blocks[0].size() + blocks[1].size()) + p.second * p.first;
+  });
+  const std::vector<Array> arrays = {arange(7).rechunk(2), arange(5)};
+  EXPECT_EQ(sizes(arrays, std::pair{make(2), 0.5}).compute(), 13.0);
+}
+
+TEST(Delayed, GivesSeveralOutputs) {
+  std::atomic<int> calls = 0;
+  const auto split = delayed([&calls](int v) {
+    ++calls;
+    return std::tuple(v / 10, std::to_string(v % 10), 0.5);
+  });
+  const auto [tens, ones, half] = split.outputs(42);
+  const auto join = delayed([](int a, const std::string& b) { return std::to_string(a) + b; });
+  const auto [text, number] = compute(join(tens, ones), half);
+  EXPECT_EQ(text, "42");
+  EXPECT_EQ(number, 0.5);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(ones.compute(), "2");
+}
+
+TEST(Delayed, ReturnsNothingAsMonostate) {
+  std::atomic<int> calls = 0;
+  const auto save = delayed([&calls](int) { ++calls; });
+  const auto after = delayed([](const std::vector<std::monostate>& all) { return all.size(); });
+  const std::vector<Delayed<std::monostate>> saved = {save(1), save(2)};
+  EXPECT_EQ(after(saved).compute(), 2U);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(Delayed, HasNamesRetriesPriorityAndResourcesPerTask) {
+  std::atomic<int> calls = 0;
+  const auto flaky = delayed([&calls](int v) {
+                       if (++calls < 3) throw std::runtime_error("not yet");
+                       return v;
+                     }).named("flaky").with({.retries = 2});
+  EXPECT_EQ(flaky(7).compute(), 7);
+  const auto fails = flaky.named("other").with({});
+  calls = 0;
+  try {
+    fails(1).compute();
+    FAIL();
+  } catch (const TaskError& error) {
+    EXPECT_EQ(error.failures()[0].operation, "other");
+  }
+  std::vector<int> order;
+  const auto note = delayed([&order](int v) {
+    order.push_back(v);
+    return v;
+  });
+  const std::vector<Delayed<int>> both = {note(1), note.with({.priority = 3})(2)};
+  EXPECT_EQ(compute(both, {.threads = 1}), (std::vector{1, 2}));
+  EXPECT_EQ(order, (std::vector{2, 1}));
+  const auto gpu = note.with({.resources = {{"GPU", 1}}});
+  EXPECT_THROW(gpu(1).compute(), InvalidArgument);
+  EXPECT_EQ(gpu(1).compute({.resources = {{"GPU", 1}}}), 1);
+  EXPECT_EQ(std::get<0>(compute(RunOptions{.resources = {{"GPU", 2}}}, gpu(5), note(6))), 5);
+}
+
+TEST(Delayed, RefusesOptionsThatMeanNothing) {
+  const auto f = delayed([] { return 1; });
+  const auto refusal = [&](const TaskOptions& options) -> std::string {
+    try {
+      (void)f.with(options);
+    } catch (const InvalidArgument& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(refusal({.retries = -3}), "[delayed] retries = -3; 0 or more are accepted");
+  EXPECT_EQ(refusal({.resources = {{"GPU", -1}}}),
+            "[delayed] -1 of resource 'GPU'; an amount above 0 is needed");
+  EXPECT_EQ(refusal({.cost_seconds = -1}),
+            "[delayed] cost_seconds = -1; 0 (not known) or more is accepted");
+}
+
+TEST(Delayed, GoesFromArraysAndBack) {
+  const Array x = random::normal({40, 30}, {.chunks = {7, 30}, .seed = 5});
+  const auto twice = delayed([](const Block& block) {
+    Block result = Block::allocate(DType::float64, block.shape());
+    const Block flat = block.contiguous();
+    for (int64_t i = 0; i < flat.size(); ++i) result.data<double>()[i] = 2 * flat.data<double>()[i];
+    return result;
+  });
+  std::vector<Delayed<Block>> blocks = to_delayed(x);
+  ASSERT_EQ(blocks.size(), 6U);
+  for (Delayed<Block>& block : blocks) block = twice(block);
+  const Array y = from_delayed(blocks, DType::float64, {40, 30}, {7, 30});
+  EXPECT_EQ(y.to_vector<double>(), (x * 2.0).to_vector<double>());
+  blocks.pop_back();
+  try {
+    from_delayed(blocks, DType::float64, {40, 30}, {7, 30});
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(),
+                 "[from_delayed] 5 delayed blocks for shape (40, 30) in (6, 1) blocks; 6 are needed");
+  }
+}
+
+TEST(Delayed, TouchesOneBlockForOneBlock) {
+  std::atomic<int> made = 0;
+  const Array x = from_function(
+      [&made](const BlockInfo& info) {
+        ++made;
+        Block block = Block::allocate(info.dtype, info.shape);
+        std::fill_n(block.data<double>(), block.size(), 1.0);
+        return block;
+      },
+      {1000}, {.chunks = 10});
+  EXPECT_EQ(to_delayed(x)[57].compute().size(), 10);
+  EXPECT_EQ(made, 1);
+}
+
+TEST(Delayed, CostsTheSamePerBlockHoweverManyThereAre) {
+  // dask/dask#7851: 16,000 blocks took 324 s there.
+  const Array x = arange(160'000).rechunk(10);
+  const auto size = delayed([](const Block& block) { return block.size(); });
+  std::vector<Delayed<int64_t>> sizes;
+  for (const Delayed<Block>& block : to_delayed(x)) sizes.push_back(size(block));
+  const auto total = delayed([](const std::vector<int64_t>& v) {
+    int64_t sum = 0;
+    for (int64_t n : v) sum += n;
+    return sum;
+  });
+  EXPECT_EQ(total(sizes).compute(), 160'000);
+}
+
+TEST(Delayed, LongChainsBuildRunAndGoAwayWithoutRecursion) {
+  const auto next = delayed([](int64_t v) { return v + 1; }, "next");
+  Delayed<int64_t> x = delayed([] { return int64_t{0}; })();
+  for (int i = 0; i < 100'000; ++i) x = next(x);
+  EXPECT_EQ(x.compute(), 100'000);
+}
+
 }  // namespace
 }  // namespace tuff::flow

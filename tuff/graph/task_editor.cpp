@@ -86,12 +86,12 @@ void TaskGraphEditor::take_options(uint32_t node, uint32_t like) {
 }
 
 uint32_t TaskGraphEditor::append(std::string_view name, uint32_t like) {
-  const bool fresh = result_.keys_.index[like] == TaskGraph::kFresh;
-  const std::span<const int64_t> index = result_.keys_.index_of(like);
-  if (!fresh && result_.lookup(name, index) != kNone) return kNone;
+  const bool fresh = result_.keys_->index[like] == TaskGraph::kFresh;
+  if (!fresh && result_.lookup(name, result_.keys_->index_of(like)) != kNone) return kNone;
   const uint32_t node = result_.append_node(TaskGraph::Kind::undefined);
-  result_.keys_.name.push_back(result_.keys_.names.add(name));
-  result_.keys_.index.push_back(result_.keys_.index[like]);  // the same place in the pool
+  TaskGraph::KeyStore& keys = result_.own_keys();
+  keys.name.push_back(keys.names.add(name));
+  keys.index.push_back(keys.index[like]);  // the same place in the pool
   if (!fresh) result_.enter(node);
   take_options(node, like);
   return node;

@@ -32,8 +32,8 @@ class TUFF_API TaskGraphEditor {
   uint32_t append(const TaskKey& key, uint32_t like);
 
   /// The number of the name of a node's key, and the text of a number.
-  uint32_t name_of(uint32_t node) const { return result_.keys_.name[node]; }
-  std::string_view name(uint32_t number) const { return result_.keys_.names[number]; }
+  uint32_t name_of(uint32_t node) const { return result_.keys_->name[node]; }
+  std::string_view name(uint32_t number) const { return result_.keys_->names[number]; }
 
   TaskGraph finish();
   static constexpr uint32_t kNone = UINT32_MAX;

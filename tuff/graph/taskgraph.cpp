@@ -46,11 +46,17 @@ TaskGraph::TaskGraph() : stamp_(fresh_stamp()) {}
 
 // ---- keys ----------------------------------------------------------------------------------------
 
+TaskGraph::KeyStore& TaskGraph::own_keys() {
+  if (keys_.use_count() > 1) keys_ = std::make_shared<KeyStore>(*keys_);
+  return *keys_;
+}
+
 uint32_t TaskGraph::append_index(const Dims& index) {
   if (index.empty()) return 0;
-  const auto at = static_cast<uint32_t>(keys_.indices.size());
-  keys_.indices.push_back(static_cast<int64_t>(index.size()));
-  keys_.indices.insert(keys_.indices.end(), index.begin(), index.end());
+  std::vector<int64_t>& indices = own_keys().indices;
+  const auto at = static_cast<uint32_t>(indices.size());
+  indices.push_back(static_cast<int64_t>(index.size()));
+  indices.insert(indices.end(), index.begin(), index.end());
   return at;
 }
 
@@ -69,11 +75,11 @@ TaskKey TaskGraph::KeyStore::key_of(uint32_t node) const {
 
 class TaskGraph::Labels final : public TaskLabels {
  public:
-  explicit Labels(const KeyStore& keys) : keys_(keys) {}
-  std::string label(uint32_t node) const override { return to_string(keys_.key_of(node)); }
+  explicit Labels(std::shared_ptr<const KeyStore> keys) : keys_(std::move(keys)) {}
+  std::string label(uint32_t node) const override { return to_string(keys_->key_of(node)); }
 
  private:
-  const KeyStore keys_;
+  std::shared_ptr<const KeyStore> keys_;
 };
 
 std::shared_ptr<const TaskLabels> TaskGraph::labels() const {
@@ -90,18 +96,18 @@ uint64_t TaskGraph::hash_of(uint32_t name, std::span<const int64_t> index) const
 uint32_t TaskGraph::lookup(std::string_view name, std::span<const int64_t> index) const {
   if (const auto fresh = number_of_fresh(name); fresh && index.empty()) {
     const uint32_t node = *fresh;
-    const bool is_it = node < nodes_.size() && keys_.index[node] == kFresh &&
-                       name.substr(0, name.rfind('#')) == keys_.names[keys_.name[node]];
+    const bool is_it = node < nodes_.size() && keys_->index[node] == kFresh &&
+                       name.substr(0, name.rfind('#')) == keys_->names[keys_->name[node]];
     return is_it ? node : kNone;
   }
-  const uint32_t number = keys_.names.find(name);
+  const uint32_t number = keys_->names.find(name);
   if (number == kNone || table_.empty()) return kNone;
   const size_t mask = table_.size() - 1;
   for (size_t at = hash_of(number, index) & mask;; at = (at + 1) & mask) {
     const uint32_t node = table_[at];
     if (node == kNone) return kNone;
-    if (keys_.name[node] != number) continue;
-    const std::span<const int64_t> other = keys_.index_of(node);
+    if (keys_->name[node] != number) continue;
+    const std::span<const int64_t> other = keys_->index_of(node);
     if (std::equal(other.begin(), other.end(), index.begin(), index.end())) return node;
   }
 }
@@ -110,7 +116,7 @@ void TaskGraph::grow_table() {
   table_.assign(std::max<size_t>(64, table_.size() * 2), kNone);
   entered_ = 0;
   for (uint32_t node = 0; node < nodes_.size(); ++node) {
-    if (keys_.index[node] != kFresh) enter(node);
+    if (keys_->index[node] != kFresh) enter(node);
   }
 }
 
@@ -121,7 +127,7 @@ void TaskGraph::enter(uint32_t node) {
     return;
   }
   const size_t mask = table_.size() - 1;
-  size_t at = hash_of(keys_.name[node], keys_.index_of(node)) & mask;
+  size_t at = hash_of(keys_->name[node], keys_->index_of(node)) & mask;
   while (table_[at] != kNone) at = (at + 1) & mask;
   table_[at] = node;
   ++entered_;
@@ -157,10 +163,10 @@ uint32_t TaskGraph::append_node(Kind kind) {
 
 uint32_t TaskGraph::new_node(const TaskKey* key, std::string_view fresh_name) {
   if (key == nullptr) {
-    const uint32_t name = keys_.names.add(fresh_name.empty() ? kUnnamed : fresh_name);
+    const uint32_t name = own_keys().names.add(fresh_name.empty() ? kUnnamed : fresh_name);
     const uint32_t node = append_node(Kind::undefined);
-    keys_.name.push_back(name);
-    keys_.index.push_back(kFresh);
+    keys_->name.push_back(name);
+    keys_->index.push_back(kFresh);
     return node;
   }
   const uint32_t known = lookup(key->name, {key->index.data(), key->index.size()});
@@ -178,10 +184,10 @@ uint32_t TaskGraph::new_node(const TaskKey* key, std::string_view fresh_name) {
         kName, fmt::format("key '{}': a name may not end in # and a number, as fresh keys do",
                            to_string(*key)));
   }
-  const uint32_t name = keys_.names.add(key->name);
+  const uint32_t name = own_keys().names.add(key->name);
   const uint32_t node = append_node(Kind::undefined);
-  keys_.name.push_back(name);
-  keys_.index.push_back(append_index(key->index));
+  keys_->name.push_back(name);
+  keys_->index.push_back(append_index(key->index));
   enter(node);
   return node;
 }
@@ -249,8 +255,8 @@ void TaskGraph::push_number(const void* type, uint64_t bits, Value value) {
 }
 
 uint32_t TaskGraph::operation_number(const TaskKey* key, std::string_view given) {
-  if (!given.empty()) return keys_.names.add(given);
-  return keys_.names.add(key != nullptr ? graph::key_prefix(key->name) : kUnnamed);
+  if (!given.empty()) return own_keys().names.add(given);
+  return own_keys().names.add(key != nullptr ? graph::key_prefix(key->name) : kUnnamed);
 }
 
 uint32_t TaskGraph::find_function(const void* type, uint64_t bits, uint32_t name) const {

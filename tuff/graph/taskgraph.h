@@ -170,7 +170,7 @@ class TUFF_API TaskGraph {
   const std::shared_ptr<const Value>& literal_value(uint32_t number) const {
     return literals_[number];
   }
-  TaskKey key_of(uint32_t node) const { return keys_.key_of(node); }
+  TaskKey key_of(uint32_t node) const { return keys_->key_of(node); }
   /// The keys by node number, for errors of plans.
   std::shared_ptr<const TaskLabels> labels() const;
   const TaskOptions& options_of(uint32_t node) const;
@@ -180,7 +180,7 @@ class TUFF_API TaskGraph {
   /// The name that pictures and traces show: the one given with named(), else the prefix of the key of
   /// the task that was added.
   std::string_view operation_name(uint32_t function) const {
-    return keys_.names[functions_[function].name];
+    return keys_->names[functions_[function].name];
   }
   uint32_t literal_count() const { return static_cast<uint32_t>(literals_.size()); }
   uint32_t function_count() const { return static_cast<uint32_t>(functions_.size()); }
@@ -273,7 +273,9 @@ class TUFF_API TaskGraph {
     TaskKey key_of(uint32_t node) const;
   };
   class Labels;
-  KeyStore keys_;
+  /// Shared with graphs made from this one and with plans, until this one adds a key.
+  std::shared_ptr<KeyStore> keys_ = std::make_shared<KeyStore>();
+  KeyStore& own_keys();
   std::vector<uint32_t> table_;  // open addressing; kNone is free
   size_t entered_ = 0;
   std::unordered_map<uint32_t, uint32_t> option_of_;  // node to option_sets_
