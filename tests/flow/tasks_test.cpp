@@ -133,7 +133,7 @@ TEST(TaskErrors, NameKeyOperationAndCauseOfWhatFailed) {
     } catch (const TaskError& error) {
       ASSERT_EQ(error.failures().size(), 1U);
       EXPECT_EQ(error.failures()[0].operation, "ratio");
-      EXPECT_EQ(error.failures()[0].block, "divide(3, 1)");
+      EXPECT_EQ(error.failures()[0].block, "divide[3, 1]");
       EXPECT_THAT(error.what(), HasSubstr("by 0"));
       EXPECT_THROW(std::rethrow_exception(error.failures()[0].cause), std::domain_error);
     }

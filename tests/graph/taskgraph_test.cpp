@@ -72,7 +72,7 @@ TEST(TaskGraph, GivesSeveralOutputsLivesOfTheirOwn) {
   EXPECT_EQ(compute(graph, remainder), "2");
   EXPECT_EQ(compute(graph, quotient), 3);
   EXPECT_EQ(graph.size(), 2U);
-  EXPECT_EQ(graph.expression(both), "task(divide, divide[1])");
+  EXPECT_EQ(graph.expression(both), "task(divide, divide.1)");
 }
 
 TEST(TaskGraph, KeysAreNamesWithAPlaceOrFresh) {
@@ -82,7 +82,7 @@ TEST(TaskGraph, KeysAreNamesWithAPlaceOrFresh) {
   const auto c = graph.add("x", [] { return 3; });
   const auto d = graph.add([] { return 4; });
   const auto e = graph.add(named("load", [] { return 5; }));
-  EXPECT_EQ(to_string(graph.key(a)), "x(0, 3)");
+  EXPECT_EQ(to_string(graph.key(a)), "x[0, 3]");
   EXPECT_EQ(to_string(graph.key(d)), "task#3");
   EXPECT_EQ(to_string(graph.key(e)), "load#4");
   for (const TaskRef& node : std::vector<TaskRef>{a, b, c, d, e}) {
@@ -159,7 +159,7 @@ TEST(TaskGraph, ShowsItselfAsTextAndDot) {
   const auto a = graph.literal("a", 2.5);
   const auto b = graph.add({"scale", {1}}, [](double v, double w) { return v * w; }, a, 3.0);
   graph.alias("last \"one\"", b);
-  EXPECT_EQ(to_text(graph), "a = 2.5\nscale(1) = scale(a, 3)\nlast \"one\" = scale(1)\n");
+  EXPECT_EQ(to_text(graph), "a = 2.5\nscale[1] = scale(a, 3)\nlast \"one\" = scale[1]\n");
   EXPECT_EQ(to_text(graph, 1), "a = 2.5\n... and 2 more\n");
   const std::string dot = to_dot(graph);
   EXPECT_NE(dot.find("0 [label = \"a = 2.5\", shape = box]"), std::string::npos) << dot;
@@ -192,7 +192,7 @@ TEST(TaskGraphErrors, SayWhatIsAccepted) {
             "[TaskGraph] key 'x' is taken by a task; keys must differ");
   graph.literal({"y", {1}}, 2);
   EXPECT_EQ(refusal([&] { graph.add({"y", {1}}, [] { return 1; }); }),
-            "[TaskGraph] key 'y(1)' is taken by a literal; keys must differ");
+            "[TaskGraph] key 'y[1]' is taken by a literal; keys must differ");
   EXPECT_EQ(refusal([&] { graph.literal("", 2); }),
             "[TaskGraph] an empty key; a key needs a name (or leave it out for a fresh one)");
   EXPECT_EQ(refusal([&] { graph.literal("z#12", 2); }),

@@ -490,8 +490,8 @@ TEST(Fuse, RenamesByPrefixAndKeepsTheIndex) {
   const auto clean = graph.add({"clean-2", {3, 1}}, [](double v) { return v; }, load);
   const auto sum = graph.add({"sum-part", {3, 1}}, [](double v) { return v; }, clean);
   const TaskGraph fused = fuse(graph, renamed(1));
-  EXPECT_THAT(lines(fused), ElementsAre("clean-load-sum-part(3, 1) = sum-part(clean(load()))",
-                                        "sum-part(3, 1) = clean-load-sum-part(3, 1)"));
+  EXPECT_THAT(lines(fused), ElementsAre("clean-load-sum-part[3, 1] = sum-part(clean(load()))",
+                                        "sum-part[3, 1] = clean-load-sum-part[3, 1]"));
   EXPECT_EQ(compute(fused, sum), 1.0);
 }
 

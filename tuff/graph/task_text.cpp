@@ -102,7 +102,7 @@ std::string argument_text(const TaskGraph& graph, const TaskGraph::Argument& arg
       text = graph::short_text(*graph.literal_value(argument.number));
       break;
   }
-  if (argument.output != 0) text += fmt::format("[{}]", argument.output);
+  if (argument.output != 0) text += fmt::format(".{}", argument.output);
   return text;
 }
 

@@ -39,7 +39,7 @@ std::optional<uint32_t> number_of_fresh(std::string_view text) {
 
 std::string to_string(const TaskKey& key) {
   if (key.index.empty()) return key.name;
-  return fmt::format("{}({})", key.name, fmt::join(key.index.begin(), key.index.end(), ", "));
+  return fmt::format("{}[{}]", key.name, fmt::join(key.index.begin(), key.index.end(), ", "));
 }
 
 TaskGraph::TaskGraph() : stamp_(fresh_stamp()) {}

@@ -37,7 +37,7 @@ struct TaskKey {
   TaskKey(std::string text, const Dims& place) : name(std::move(text)), index(place) {}
   friend bool operator==(const TaskKey&, const TaskKey&) = default;
 };
-/// "mean" or "x(0, 3)".
+/// "mean" or "x[0, 3]".
 TUFF_API std::string to_string(const TaskKey& key);
 
 /// A task, or one output of it, without its type. Good in the graph that made it and in all graphs that

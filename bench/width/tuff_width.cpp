@@ -1,4 +1,4 @@
-// Does the automatic width of fusion find the best one? Graphs of tiny tasks (a binary reduction, a
+// The cases of bench/width: graphs of tiny tasks (a binary reduction, a
 // stencil over time, passes of a GLM over many small blocks, a random graph) compiled at the width that
 // TUFF_BENCH_WIDTH names, or automatically without it, and run.
 
@@ -128,10 +128,10 @@ Graph random(int64_t tasks) {
 
 Graph graph_of(std::string_view name, bool quick) {
   const int64_t scale = quick ? 10 : 1;
-  if (name == "width/tree") return tree(50'000 / scale);
-  if (name == "width/stencil") return stencil(1000 / scale, 100);
-  if (name == "width/glm") return glm(3000 / scale, 10);
-  if (name == "width/random") return random(100'000 / scale);
+  if (name == "tree") return tree(50'000 / scale);
+  if (name == "stencil") return stencil(1000 / scale, 100);
+  if (name == "glm") return glm(3000 / scale, 10);
+  if (name == "random") return random(100'000 / scale);
   bench_fail("unknown case", name.data());
   std::abort();
 }
@@ -141,7 +141,7 @@ Graph graph_of(std::string_view name, bool quick) {
 int main(int argc, char** argv) {
   const char* width = std::getenv("TUFF_BENCH_WIDTH");
   const std::string system = width == nullptr ? "tuff" : std::string("tuff-width-") + width;
-  const BenchOptions options = bench_options(argc, argv, "graph", system.c_str(), TUFF_VERSION);
+  const BenchOptions options = bench_options(argc, argv, "width", system.c_str(), TUFF_VERSION);
   const tuff::RunOptions run_options{.threads = options.threads};
   const Graph made = graph_of(options.case_name, options.quick);
   tuff::TaskCompileOptions compile_options{.threads = options.threads};
