@@ -35,9 +35,9 @@ int main() {
     const auto raw = graph.add({"load", {part}}, load, part);
     graph.set(raw, {.retries = 2});  // reading may fail now and then
     const auto good = graph.add({"clean", {part}}, clean, raw, 0.0);
-    row.push_back(graph.add({"count", {part}},
-                            [](const std::vector<double>& v) { return static_cast<double>(v.size()); },
-                            good));
+    row.push_back(graph.add(
+        {"count", {part}},
+        [](const std::vector<double>& v) { return static_cast<double>(v.size()); }, good));
   }
   for (int64_t level = 0; row.size() > 1; ++level) {
     std::vector<tuff::Node<double>> next;

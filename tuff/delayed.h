@@ -115,16 +115,16 @@ class DelayedFunction {
       : function_(std::move(function)), name_(std::move(name)) {}
 
   /// The same callable under another name, which errors and traces show.
-  DelayedFunction named(std::string name) const {
+  DelayedFunction named(const std::string& name) const {
     DelayedFunction other = *this;
-    other.name_ = std::move(name);
+    other.name_ = name;
     return other;
   }
   /// The same callable for tasks of these options. Throws InvalidArgument for negative ones.
-  DelayedFunction with(TaskOptions options) const {
+  DelayedFunction with(const TaskOptions& options) const {
     detail::check_options(options);
     DelayedFunction other = *this;
-    other.options_ = std::move(options);
+    other.options_ = options;
     return other;
   }
 
@@ -141,8 +141,8 @@ class DelayedFunction {
       });
     };
     return Delayed<Yielded>({std::make_shared<graph::CallLayer>(std::move(run), name_,
-                                                               std::move(sink.ports), 1, options_),
-                            0});
+                                                                std::move(sink.ports), 1, options_),
+                             0});
   }
 
   /// One task with several outputs: the elements of the tuple or pair that the callable returns, each

@@ -41,9 +41,7 @@ Array shared(bool quick) {
 }
 
 // Standard deviation by row of (x + x') less the column means.
-Array expression(const Array& x) {
-  return tuff::std((x + x.transpose()) - tuff::mean(x, 0), 1);
-}
+Array expression(const Array& x) { return tuff::std((x + x.transpose()) - tuff::mean(x, 0), 1); }
 
 double total(const std::vector<tuff::Result>& results) {
   double sum = 0;
@@ -96,8 +94,8 @@ int main(int argc, char** argv) {
               [&] { built.reset(); }, 0};
   } else if (name == "share100/optimize") {
     chosen = {[&] { plan = tuff::compile({shared(options.quick)}); },
-              [&] { return total(plan->run({}, run_options)); }, plan_tasks,
-              [&] { plan.reset(); }, 0};
+              [&] { return total(plan->run({}, run_options)); }, plan_tasks, [&] { plan.reset(); },
+              0};
   } else if (name == "expr2d") {
     chosen = {[&] {
                 plan = tuff::compile({expression(x)});

@@ -1,13 +1,13 @@
 // The cases of bench/graph that look at single tasks: 50 steps on 10,000 blocks as a task graph of 510,000
 // tasks, culled, fused and lowered; and a small plan, run again and again.
 
-#include <malloc.h>
-
 #include <array>
 #include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
+
+#include <malloc.h>
 
 #include "tuff/tuff.h"
 
@@ -34,7 +34,10 @@ Chains chains(bool quick) {
   Chains made;
   std::array<std::string, kSteps + 1> names;
   for (int s = 0; s <= kSteps; ++s)
-    names[static_cast<size_t>(s)] = (s == 0 ? "ones-" : s % 2 == 1 ? "add-" : "mul-") + std::to_string(s);
+    names[static_cast<size_t>(s)] = (s == 0       ? "ones-"
+                                     : s % 2 == 1 ? "add-"
+                                                  : "mul-") +
+                                    std::to_string(s);
   const int64_t blocks = quick ? 400 : 10000;
   for (int64_t b = 0; b < blocks; ++b) {
     Node<double> x = made.graph.add({names[0], {b}}, source, b);

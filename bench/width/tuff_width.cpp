@@ -50,7 +50,8 @@ Graph tree(int64_t leaves) {
   for (int64_t i = 0; i < leaves; ++i) row.push_back(made.add_leaf(i));
   while (row.size() > 1) {
     std::vector<Node<double>> next;
-    for (size_t i = 0; i + 1 < row.size(); i += 2) next.push_back(made.add_join({row[i], row[i + 1]}));
+    for (size_t i = 0; i + 1 < row.size(); i += 2)
+      next.push_back(made.add_join({row[i], row[i + 1]}));
     if (row.size() % 2 != 0) next.push_back(row.back());
     row = std::move(next);
   }
@@ -151,8 +152,9 @@ int main(int argc, char** argv) {
           plan.task_count());
 
   double figure = 0;
-  BenchRepeat row = {0, static_cast<long>(plan.task_count()),
-                     static_cast<double>(made.graph.size()), 0, &figure, 1};
+  BenchRepeat row = {
+      0, static_cast<long>(plan.task_count()), static_cast<double>(made.graph.size()), 0, &figure,
+      1};
   constexpr int kRuns = 20;
   for (int repeat = 0; repeat <= options.repeats; ++repeat) {
     bench_forget_peak_rss();

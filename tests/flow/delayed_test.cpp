@@ -197,7 +197,9 @@ TEST(Delayed, HasNamesRetriesPriorityAndResourcesPerTask) {
   const auto flaky = delayed([&calls](int v) {
                        if (++calls < 3) throw std::runtime_error("not yet");
                        return v;
-                     }).named("flaky").with({.retries = 2});
+                     })
+                         .named("flaky")
+                         .with({.retries = 2});
   EXPECT_EQ(flaky(7).compute(), 7);
   const auto fails = flaky.named("other").with({});
   calls = 0;
@@ -256,8 +258,9 @@ TEST(Delayed, GoesFromArraysAndBack) {
     from_delayed(blocks, DType::float64, {40, 30}, {7, 30});
     FAIL();
   } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(),
-                 "[from_delayed] 5 delayed blocks for shape (40, 30) in (6, 1) blocks; 6 are needed");
+    EXPECT_STREQ(
+        error.what(),
+        "[from_delayed] 5 delayed blocks for shape (40, 30) in (6, 1) blocks; 6 are needed");
   }
 }
 

@@ -1,7 +1,5 @@
 // Task graphs from plan to answer: reuse, errors by key, retries, resources, priorities, and fusion of the
 // tasks of plans.
-#include <sys/resource.h>
-
 #include <atomic>
 #include <fstream>
 #include <mutex>
@@ -9,6 +7,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tuff/tuff.h"
 
@@ -36,7 +35,11 @@ TEST(TaskPlan, RunsAgainAndFromSeveralThreadsAtOnce) {
   TaskGraph graph;
   std::atomic<int> calls = 0;
   std::vector<Node<int>> parts;
-  for (int i = 0; i < 50; ++i) parts.push_back(graph.add([&calls, i] { ++calls; return i; }));
+  for (int i = 0; i < 50; ++i)
+    parts.push_back(graph.add([&calls, i] {
+      ++calls;
+      return i;
+    }));
   const auto sum = graph.add(
       [](const std::vector<int>& v) {
         int total = 0;
@@ -60,7 +63,10 @@ TEST(TaskPlan, RunsAgainAndFromSeveralThreadsAtOnce) {
 TEST(TaskPlan, RunsOnlyWhatIsNeeded) {
   TaskGraph graph;
   std::atomic<int> calls = 0;
-  const auto counted = [&calls](int v) { ++calls; return v; };
+  const auto counted = [&calls](int v) {
+    ++calls;
+    return v;
+  };
   const auto a = graph.add("a", counted, 1);
   const auto b = graph.add("b", counted, a);
   graph.add("unused", counted, a);
@@ -109,7 +115,8 @@ TEST(TaskPlan, SaysWhereAReferenceWasOfTheWrongType) {
   const auto sum = graph.add("sum", add, graph.ref<int>("text"), 1);
   EXPECT_THAT(message<TaskError>([&] { compute(graph, sum); }),
               HasSubstr("[task] input 0 is std::__cxx11::basic_string"));
-  EXPECT_THAT(message<TaskError>([&] { compute(graph, sum); }), HasSubstr("the callable takes int"));
+  EXPECT_THAT(message<TaskError>([&] { compute(graph, sum); }),
+              HasSubstr("the callable takes int"));
 }
 
 // ---- errors --------------------------------------------------------------------------------------
@@ -117,10 +124,9 @@ TEST(TaskPlan, SaysWhereAReferenceWasOfTheWrongType) {
 TEST(TaskErrors, NameKeyOperationAndCauseOfWhatFailed) {
   TaskGraph graph;
   const auto x = graph.literal("x", 0);
-  const auto fails = graph.add({"divide", {3, 1}}, named("ratio", [](int v) -> int {
-                                 throw std::domain_error("by " + std::to_string(v));
-                               }),
-                               x);
+  const auto fails = graph.add(
+      {"divide", {3, 1}},
+      named("ratio", [](int v) -> int { throw std::domain_error("by " + std::to_string(v)); }), x);
   const auto after = graph.add("after", add, fails, 1);
   for (double width : {0.0, 4.0}) {
     TaskCompileOptions options;
@@ -143,7 +149,8 @@ TEST(TaskErrors, NameKeyOperationAndCauseOfWhatFailed) {
 TEST(TaskErrors, AFusedGraphNamesThePart) {
   TaskGraph graph;
   const auto a = graph.add("load-1", [] { return 1; });
-  const auto b = graph.add("clean-1", [](int) -> int { throw std::runtime_error("dirty"); }, a);
+  const auto b = graph.add(
+      "clean-1", [](int) -> int { throw std::runtime_error("dirty"); }, a);
   const auto c = graph.add("sum-1", add, b, 1);
   FuseOptions options;
   options.widths.ave_width = 1;
@@ -185,9 +192,8 @@ TEST(Retries, CallATaskAgainWithItsInputsAsTheyWere) {
 TEST(Retries, EndWithTheLastError) {
   TaskGraph graph;
   std::atomic<int> calls = 0;
-  const auto flaky = graph.add("flaky", [&calls]() -> int {
-    throw std::runtime_error("try " + std::to_string(++calls));
-  });
+  const auto flaky = graph.add(
+      "flaky", [&calls]() -> int { throw std::runtime_error("try " + std::to_string(++calls)); });
   graph.set(flaky, {.retries = 4});
   EXPECT_THAT(message<TaskError>([&] { compute(graph, flaky); }), HasSubstr("try 5"));
   EXPECT_EQ(calls, 5);
@@ -221,10 +227,12 @@ TEST(TaskResources, AreNeverExceeded) {
     for (int i = 0; i < 120; ++i) {
       const int amount = i % 3;  // 0: needs nothing
       const auto source = graph.add([i] { return i; });
-      nodes.push_back(graph.add([&gauge, &free_calls, amount](int) {
-        if (amount == 0) ++free_calls;
-        return amount == 0 ? 0 : gauge.use(amount);
-      }, source));
+      nodes.push_back(graph.add(
+          [&gauge, &free_calls, amount](int) {
+            if (amount == 0) ++free_calls;
+            return amount == 0 ? 0 : gauge.use(amount);
+          },
+          source));
       if (amount > 0) graph.set(nodes.back(), {.resources = {{"GPU", amount * 0.5}}});
     }
     RunOptions options{.threads = threads, .resources = {{"GPU", 1.0}, {"disk", 3}}};
@@ -247,10 +255,14 @@ TEST(TaskResources, ThatCannotBeMetAreAnErrorBeforeAnythingRuns) {
   EXPECT_EQ(message<InvalidArgument>([&] { compute(graph, b); }),
             "[run] task 1 (train) needs 2 of resource 'GPU', but the run has no 'GPU'; set "
             "RunOptions::resources");
-  EXPECT_EQ(message<InvalidArgument>([&] { compute(graph, b, {.resources = {{"GPU", 1}}}); }),
+  EXPECT_EQ(message<InvalidArgument>([&] {
+              compute(graph, b, {.resources = {{"GPU", 1}}});
+            }),
             "[run] task 1 (train) needs 2 of resource 'GPU', but the run has 1 of 'GPU'; set "
             "RunOptions::resources");
-  EXPECT_EQ(message<InvalidArgument>([&] { compute(graph, b, {.resources = {{"GPU", -1}}}); }),
+  EXPECT_EQ(message<InvalidArgument>([&] {
+              compute(graph, b, {.resources = {{"GPU", -1}}});
+            }),
             "[run] resource 'GPU' = -1; 0 or more is accepted");
   EXPECT_EQ(calls, 0);
   EXPECT_EQ(compute(graph, b, {.resources = {{"GPU", 2}}}), 2);
@@ -313,7 +325,8 @@ TaskGraph pairs(double cost_seconds, std::vector<Node<int64_t>>& end) {
     row = next;
   }
   if (cost_seconds > 0) {
-    for (const TaskKey& key : graph.keys()) graph.set(*graph.find(key), {.cost_seconds = cost_seconds});
+    for (const TaskKey& key : graph.keys())
+      graph.set(*graph.find(key), {.cost_seconds = cost_seconds});
   }
   end = row;
   return graph;
@@ -377,7 +390,8 @@ TEST(FuseTasks, FusesTheTasksOfArraysOverTinyBlocks) {
     const Plan plan = compile({y}, options);
     plan.arrays().verify();
     EXPECT_LT(plan.task_count(), plain.task_count());
-    for (int threads : {1, 2, 4}) EXPECT_EQ(plan.run({}, {.threads = threads})[0].item<double>(), want);
+    for (int threads : {1, 2, 4})
+      EXPECT_EQ(plan.run({}, {.threads = threads})[0].item<double>(), want);
   }
 }
 
@@ -493,7 +507,8 @@ TEST(Render, SaysWhatWentWrongAndLeavesNoFile) {
               HasSubstr("[render]"));
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", "/nowhere", 1);
-  const std::string text = message<InvalidArgument>([&] { render("digraph {}", folder / "y.svg"); });
+  const std::string text =
+      message<InvalidArgument>([&] { render("digraph {}", folder / "y.svg"); });
   ::setenv("PATH", path.c_str(), 1);
   EXPECT_EQ(text,
             "[render] no program `dot`; install Graphviz, or write to_dot() to a file and draw it "

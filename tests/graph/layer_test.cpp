@@ -259,5 +259,29 @@ TEST(Print, TextAndDotNameOperationsTasksAndShapes) {
             "}\n");
 }
 
+// ---- sharing -------------------------------------------------------------------------------------
+
+TEST(Sharing, AnOperationHoldsTheVeryLayersOfItsOperand) {
+  const Array x = random::normal({100}, {.chunks = 10, .seed = 1});
+  const Layer* const first = x.port().layer.get();
+  Array y = x;
+  std::vector<const Layer*> chain = {first};
+  for (int i = 0; i < 20; ++i) {
+    y = y + 1;
+    EXPECT_EQ(y.port().layer->inputs()[0].layer.get(), chain.back());
+    chain.push_back(y.port().layer.get());
+  }
+  EXPECT_EQ(x.port().layer.get(), first);
+  // 20 additions, their 20 numbers, and the source.
+  EXPECT_EQ(layers_in_order({y.port()}).size(), 41U);
+}
+
+TEST(Sharing, DiamondsHoldWhatTheyShareOnce) {
+  const Array x = random::normal({100}, {.chunks = 10, .seed = 1});
+  Array y = exp(x);
+  for (int i = 0; i < 40; ++i) y = sin(y) + cos(y);  // 2^40 ways from the top to x
+  EXPECT_EQ(layers_in_order({y.port(), y.port(), x.port()}).size(), 2U + 3 * 40);
+}
+
 }  // namespace
 }  // namespace tuff::graph

@@ -23,7 +23,9 @@ class Call final : public TaskFunction {
 };
 
 GroupProgram::Argument input(uint32_t number) { return {true, number, 0}; }
-GroupProgram::Argument part(uint32_t number, uint32_t output = 0) { return {false, number, output}; }
+GroupProgram::Argument part(uint32_t number, uint32_t output = 0) {
+  return {false, number, output};
+}
 
 /// Runs group `group` on these inputs; returns its outputs.
 std::vector<int> run(const GroupProgram& program, uint32_t group, std::vector<int> given,
@@ -72,8 +74,7 @@ TEST(TaskGroup, NeedsTwoRegistersForALineHoweverLong) {
   const uint32_t operation = program.add_operation("next");
   program.begin();
   program.add_part(&next, operation, 0, Arguments{input(0)}, 1);
-  for (uint32_t i = 0; i < 1000; ++i)
-    program.add_part(&next, operation, 0, Arguments{part(i)}, 1);
+  for (uint32_t i = 0; i < 1000; ++i) program.add_part(&next, operation, 0, Arguments{part(i)}, 1);
   EXPECT_EQ(program.end(), 0U);
   EXPECT_LE(program.register_count(0), 2U);
   EXPECT_THAT(run(program, 0, {0}), ElementsAre(1001));

@@ -30,11 +30,12 @@ TEST(TaskGraph, TakesValuesHandlesAndContainersOfThem) {
   TaskGraph graph;
   const auto one = graph.literal("one", 1);
   const auto two = graph.add("two", add, one, 1);
-  const auto text = graph.add([](const std::string& s, double d) { return s + std::to_string(d); },
-                              "pi", 3.0);
-  const auto list = graph.add(
-      [](const std::vector<int>& v, const std::array<int, 2>& a) { return v[0] * 100 + v[1] * 10 + a[1]; },
-      std::vector{one, two}, std::array{two, one});
+  const auto text =
+      graph.add([](const std::string& s, double d) { return s + std::to_string(d); }, "pi", 3.0);
+  const auto list =
+      graph.add([](const std::vector<int>& v,
+                   const std::array<int, 2>& a) { return v[0] * 100 + v[1] * 10 + a[1]; },
+                std::vector{one, two}, std::array{two, one});
   const auto nested = graph.add(
       [](const std::vector<std::vector<int>>& v, const std::map<std::string, int>& m,
          const std::optional<int>& o, const std::optional<int>& none) {
@@ -66,8 +67,8 @@ TEST(TaskGraph, GivesSeveralOutputsLivesOfTheirOwn) {
   TaskGraph graph;
   const auto [quotient, remainder] = graph.add_outputs(
       "divide", [](int a, int b) { return std::pair(a / b, std::to_string(a % b)); }, 17, 5);
-  const auto both = graph.add([](int q, const std::string& r) { return std::to_string(q) + "/" + r; },
-                              quotient, remainder);
+  const auto both = graph.add(
+      [](int q, const std::string& r) { return std::to_string(q) + "/" + r; }, quotient, remainder);
   EXPECT_EQ(compute(graph, both), "3/2");
   EXPECT_EQ(compute(graph, remainder), "2");
   EXPECT_EQ(compute(graph, quotient), 3);
@@ -119,8 +120,7 @@ TEST(TaskGraph, TasksMayBeReferredToBeforeTheyAreAdded) {
 
 TEST(TaskGraph, AliasesFollowEachOther) {
   TaskGraph graph;
-  const auto [low, high] =
-      graph.add_outputs("range", [] { return std::pair(1, 9); });
+  const auto [low, high] = graph.add_outputs("range", [] { return std::pair(1, 9); });
   const auto top = graph.alias("top", graph.alias("high", high));
   EXPECT_EQ(compute(graph, top), 9);
   EXPECT_EQ(compute(graph, graph.add(add, top, low)), 10);
@@ -157,7 +157,8 @@ TEST(TaskGraph, CallablesWithoutStateAreKeptOnce) {
 TEST(TaskGraph, ShowsItselfAsTextAndDot) {
   TaskGraph graph;
   const auto a = graph.literal("a", 2.5);
-  const auto b = graph.add({"scale", {1}}, [](double v, double w) { return v * w; }, a, 3.0);
+  const auto b = graph.add(
+      {"scale", {1}}, [](double v, double w) { return v * w; }, a, 3.0);
   graph.alias("last \"one\"", b);
   EXPECT_EQ(to_text(graph), "a = 2.5\nscale[1] = scale(a, 3)\nlast \"one\" = scale[1]\n");
   EXPECT_EQ(to_text(graph, 1), "a = 2.5\n... and 2 more\n");
@@ -178,10 +179,17 @@ TEST(TaskGraph, LongExpressionsAreCut) {
 }
 
 TEST(KeyPrefix, StopsAtNumbersAndHashes) {
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"x", "x"},           {"x-1", "x"},         {"x-1-2-3", "x"},   {"hello-world-1", "hello-world"},
-      {"load-1f0a99bc", "load"}, {"read-csv", "read-csv"}, {"task#12", "task"}, {"a-abcdefab-b", "a"},
-      {"x-", "x"},          {"-x", "-x"},         {"", ""}};
+  const std::vector<std::pair<std::string, std::string>> cases = {{"x", "x"},
+                                                                  {"x-1", "x"},
+                                                                  {"x-1-2-3", "x"},
+                                                                  {"hello-world-1", "hello-world"},
+                                                                  {"load-1f0a99bc", "load"},
+                                                                  {"read-csv", "read-csv"},
+                                                                  {"task#12", "task"},
+                                                                  {"a-abcdefab-b", "a"},
+                                                                  {"x-", "x"},
+                                                                  {"-x", "-x"},
+                                                                  {"", ""}};
   for (const auto& [name, prefix] : cases) EXPECT_EQ(graph::key_prefix(name), prefix) << name;
 }
 
@@ -191,24 +199,35 @@ TEST(TaskGraphErrors, SayWhatIsAccepted) {
   EXPECT_EQ(refusal([&] { graph.literal("x", 2); }),
             "[TaskGraph] key 'x' is taken by a task; keys must differ");
   graph.literal({"y", {1}}, 2);
-  EXPECT_EQ(refusal([&] { graph.add({"y", {1}}, [] { return 1; }); }),
+  EXPECT_EQ(refusal([&] {
+              graph.add({"y", {1}}, [] { return 1; });
+            }),
             "[TaskGraph] key 'y[1]' is taken by a literal; keys must differ");
   EXPECT_EQ(refusal([&] { graph.literal("", 2); }),
             "[TaskGraph] an empty key; a key needs a name (or leave it out for a fresh one)");
   EXPECT_EQ(refusal([&] { graph.literal("z#12", 2); }),
             "[TaskGraph] key 'z#12': a name may not end in # and a number, as fresh keys do");
   TaskGraph other;
-  EXPECT_EQ(refusal([&] { other.add("z", [](int v) { return v; }, x); }),
-            "[TaskGraph] a handle of another graph (task 0 there); use handles of this graph, or of the "
-            "one it was made from");
-  EXPECT_EQ(refusal([&] { other.add("z", [](int v) { return v; }, Node<int>()); }),
+  EXPECT_EQ(
+      refusal([&] {
+        other.add(
+            "z", [](int v) { return v; }, x);
+      }),
+      "[TaskGraph] a handle of another graph (task 0 there); use handles of this graph, or of the "
+      "one it was made from");
+  EXPECT_EQ(refusal([&] {
+              other.add(
+                  "z", [](int v) { return v; }, Node<int>());
+            }),
             "[TaskGraph] a handle that was never filled; handles come from add()");
   EXPECT_EQ(other.size(), 0U);
   EXPECT_EQ(refusal([&] { graph.set(x, {.retries = -1}); }),
             "[x] retries = -1; 0 or more are accepted");
   EXPECT_EQ(refusal([&] { graph.set(x, {.cost_seconds = -0.5}); }),
             "[x] cost_seconds = -0.5; 0 (not known) or more is accepted");
-  EXPECT_EQ(refusal([&] { graph.set(x, {.resources = {{"GPU", 0}}}); }),
+  EXPECT_EQ(refusal([&] {
+              graph.set(x, {.resources = {{"GPU", 0}}});
+            }),
             "[x] 0 of resource 'GPU'; an amount above 0 is needed");
   EXPECT_EQ(refusal([&] { graph.set(graph.ref<int>("later"), {}); }),
             "[TaskGraph] no task has the key 'later'; it was only referred to");

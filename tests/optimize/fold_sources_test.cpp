@@ -49,7 +49,8 @@ TEST(FoldSources, RechunkedSourcesAreMadeInTheNewChunks) {
 TEST(FoldSources, APlanWithARechunkBetweenSourceAndReaderHoldsNoBlocks) {
   const Array x = in_memory({12, 10}, {6, 10});
   const Ports outputs = {sum(random_array().rechunk({6, 10}) * x)};
-  EXPECT_EQ(compiled(outputs, without({"fold_sources", "rechunk"})).task_count(), 6u + 2u + 2u + 1u + 1u);
+  EXPECT_EQ(compiled(outputs, without({"fold_sources", "rechunk"})).task_count(),
+            6u + 2u + 2u + 1u + 1u);
   EXPECT_EQ(compiled(outputs).task_count(), 2u + 1u + 1u);
   EXPECT_THAT(plan_of(outputs)[0], ::testing::StartsWith("fused(normal -> multiply -> sum"));
   expect_same_results(outputs);

@@ -36,8 +36,8 @@ TEST(PassList, NamesAreUniqueAndEveryPassSaysWhatItIsFor) {
 
 TEST(PassList, StandsInTheOrderInWhichPassesRun) {
   EXPECT_THAT(names_of_passes(),
-              ElementsAre("cse", "push_slices", "fold_sources", "rechunk", "rematerialize",
-                                             "fuse", "cull", "fuse_tasks", "order"));
+              ElementsAre("cse", "push_slices", "fold_sources", "rechunk", "rematerialize", "fuse",
+                          "cull", "fuse_tasks", "order"));
 }
 
 TEST(PassList, EverySwitchIsOfOnePass) {

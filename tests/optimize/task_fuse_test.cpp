@@ -9,11 +9,11 @@
 namespace tuff {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::UnorderedElementsAreArray;
 using task_test::expect_same_values;
 using task_test::lines;
 using task_test::make;
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAreArray;
 
 using Lines = std::vector<std::string>;
 
@@ -65,13 +65,14 @@ std::vector<LineCase> line_cases() {
        "NEW: y; w: x; x: y; y: z; z: a b; a = 1; b = 2",
        {},
        {"a = 1", "b = 2", "NEW = NEW(y)", "w = w(x(y))", "y = y(z(a, b))"},
-       {"a = 1", "b = 2", "NEW = NEW(y)", "x-w = w(x(y))", "w = x-w", "z-y = y(z(a, b))", "y = z-y"}},
+       {"a = 1", "b = 2", "NEW = NEW(y)", "x-w = w(x(y))", "w = x-w", "z-y = y(z(a, b))",
+        "y = z-y"}},
       {"L3",
        "v: y; u: w; w: x; x: y; y: z; z: a b; a: c; b: d; c = 1; d = 2",
        {},
        {"v = v(y)", "u = u(w(x(y)))", "y = y(z(a, b))", "a = a(1)", "b = b(2)"},
-       {"v = v(y)", "x-w-u = u(w(x(y)))", "u = x-w-u", "z-y = y(z(a, b))", "y = z-y",
-        "c-a = a(1)", "a = c-a", "d-b = b(2)", "b = d-b"}},
+       {"v = v(y)", "x-w-u = u(w(x(y)))", "u = x-w-u", "z-y = y(z(a, b))", "y = z-y", "c-a = a(1)",
+        "a = c-a", "d-b = b(2)", "b = d-b"}},
       {"L4",
        "a: x; b: x; c: x; d: c; x: y; y = 0",
        {},
@@ -160,8 +161,8 @@ TaskGraph binary_tree(int levels) {
   for (int count = leaves / 2; count >= 1; count /= 2, ++name) {
     const auto next = std::string(1, static_cast<char>(name + 1));
     for (int i = 1; i <= count; ++i) {
-      text += "; " + next + std::to_string(i) + ": " + name + std::to_string(2 * i - 1) + " " + name +
-              std::to_string(2 * i);
+      text += "; " + next + std::to_string(i) + ": " + name + std::to_string(2 * i - 1) + " " +
+              name + std::to_string(2 * i);
     }
   }
   return make(text);
@@ -177,8 +178,8 @@ TEST(FusePinned, TreesCollapseByLevels) {
   for (double w : {1.0, 1.9}) EXPECT_EQ(nodes_at(r5, w), 8U) << w;
   for (double w : {2.0, 2.9}) EXPECT_EQ(nodes_at(r5, w), 4U) << w;
   for (double w : {3.0, 9.0}) EXPECT_EQ(nodes_at(r5, w), 2U) << w;
-  expect_fused(r5, 2, {"a = 1", "c1 = c1(b1(a), b2(a))", "c2 = c2(b3(a), b4(a))", "d1 = d1(c1, c2)"},
-               "R5");
+  expect_fused(
+      r5, 2, {"a = 1", "c1 = c1(b1(a), b2(a))", "c2 = c2(b3(a), b4(a))", "d1 = d1(c1, c2)"}, "R5");
   const TaskGraph r6 = binary_tree(3);
   EXPECT_EQ(nodes_at(r6, 1.9), 16U);
   for (double w : {2.0, 2.9}) EXPECT_EQ(nodes_at(r6, w), 8U) << w;
@@ -334,9 +335,9 @@ TaskGraph graph_of(const Reference& reference, const std::vector<uint32_t>& orde
     std::vector<Node<int64_t>> inputs;
     for (uint32_t input : reference.inputs[t])
       inputs.push_back(graph.ref<int64_t>("t" + std::to_string(input)));
-    graph.add("t" + std::to_string(t),
-              [t](const std::vector<int64_t>& values) { return task_test::mix(t, values); },
-              inputs);
+    graph.add(
+        "t" + std::to_string(t),
+        [t](const std::vector<int64_t>& values) { return task_test::mix(t, values); }, inputs);
   }
   return graph;
 }
@@ -376,9 +377,9 @@ TEST(FuseAgainstDask, LeavesTheSameTasksOfRandomGraphsInAnyOrder) {
 
 TEST(FuseRobust, AFusedTaskReadsWhatItsPartsRead) {
   // S1: a Cholesky-like graph with kept keys.
-  const TaskGraph graph =
-      make("A0 = 1; A1 = 2; A2 = 3; L00: A0; L10: L00 A1; L20: L00 A2; D1: L10; S11: A1 D1; L11: S11; "
-           "P: L20 L10; L21: L11 P; D2: L20; E2: L21; S22: A2 D2 E2; L22: S22");
+  const TaskGraph graph = make(
+      "A0 = 1; A1 = 2; A2 = 3; L00: A0; L10: L00 A1; L20: L00 A2; D1: L10; S11: A1 D1; L11: S11; "
+      "P: L20 L10; L21: L11 P; D2: L20; E2: L21; S22: A2 D2 E2; L22: S22");
   const TaskGraph fused = fuse(graph, width(2, {"L00", "L10", "L11", "L22"}));
   expect_same_values(graph, fused);
   for (const TaskKey& key : fused.keys()) {
@@ -396,9 +397,17 @@ TEST(FuseRobust, ANodeReadTwiceByOneTaskIsCalledOnce) {
   TaskGraph graph;
   std::atomic<int> calls = 0;
   const auto a = graph.literal("A", 42);
-  const auto b = graph.add("B", [&calls](int x) { ++calls; return x + 1; }, a);
-  const auto c = graph.add("C", [](int x, int y) { return x + y; }, b, b);
-  const auto d = graph.add("D", [](int x) { return x + 1; }, c);
+  const auto b = graph.add(
+      "B",
+      [&calls](int x) {
+        ++calls;
+        return x + 1;
+      },
+      a);
+  const auto c = graph.add(
+      "C", [](int x, int y) { return x + y; }, b, b);
+  const auto d = graph.add(
+      "D", [](int x) { return x + 1; }, c);
   const TaskGraph fused = fuse(graph, width(8, {"A", "D"}));
   EXPECT_EQ(compute(fused, d), 87);
   EXPECT_EQ(calls, 1);
@@ -409,12 +418,13 @@ TEST(FuseRobust, LargeLiteralsKeepTheirOwnKeyAndNumbersAndTextsGoIn) {
   TaskGraph graph;
   const auto array = graph.literal("array", std::vector<double>{1, 2});
   const auto text = graph.literal("text", std::string("x"));
-  const auto size = graph.add("size", [](const std::vector<double>& v) { return v.size(); }, array);
-  const auto length = graph.add("length", [](const std::string& s) { return s.size(); }, text);
+  const auto size = graph.add(
+      "size", [](const std::vector<double>& v) { return v.size(); }, array);
+  const auto length = graph.add(
+      "length", [](const std::string& s) { return s.size(); }, text);
   const TaskGraph fused = fuse(graph, width(1));
-  EXPECT_THAT(lines(fused),
-              ElementsAre("array = <std::vector<double, std::allocator<double> >>",
-                          "length = length(\"x\")", "size = size(array)"));
+  EXPECT_THAT(lines(fused), ElementsAre("array = <std::vector<double, std::allocator<double> >>",
+                                        "length = length(\"x\")", "size = size(array)"));
   EXPECT_EQ(compute(fused, size), 2U);
   EXPECT_EQ(compute(fused, length), 1U);
 }
@@ -434,8 +444,9 @@ TEST(FuseRobust, FusedKeysAreBoundedAndDiffer) {
   for (int chain = 0; chain < 2; ++chain) {
     auto x = graph.add("start-" + std::to_string(chain), [] { return 1; });
     for (int i = 0; i < 60; ++i) {
-      x = graph.add("a_rather_long_name_of_" + std::to_string(i * 2 + chain) + "_steps",
-                    [](int v) { return v + 1; }, x);
+      x = graph.add(
+          "a_rather_long_name_of_" + std::to_string(i * 2 + chain) + "_steps",
+          [](int v) { return v + 1; }, x);
     }
   }
   const TaskGraph fused = fuse(graph, renamed(1));
@@ -466,7 +477,10 @@ TEST(FuseRobust, KeysMayBeGivenInAnyForm) {
   // S7
   const TaskGraph graph = make("a: ; b: a; c: b");
   const TaskRef b = *graph.find("b");
-  const std::vector<Keys> forms = {"b", TaskKey("b"), b, std::vector<std::string>{"b"},
+  const std::vector<Keys> forms = {"b",
+                                   TaskKey("b"),
+                                   b,
+                                   std::vector<std::string>{"b"},
                                    std::vector<std::vector<TaskKey>>{{"b"}, {"b", "c"}},
                                    std::set<std::string>{"b"}};
   for (const Keys& keys : forms) {
@@ -487,8 +501,10 @@ TEST(FuseRobust, DifferentDemandsNeverMerge) {
 TEST(Fuse, RenamesByPrefixAndKeepsTheIndex) {
   TaskGraph graph;
   const auto load = graph.add({"load-1f0a99bc", {3, 1}}, [] { return 1.0; });
-  const auto clean = graph.add({"clean-2", {3, 1}}, [](double v) { return v; }, load);
-  const auto sum = graph.add({"sum-part", {3, 1}}, [](double v) { return v; }, clean);
+  const auto clean = graph.add(
+      {"clean-2", {3, 1}}, [](double v) { return v; }, load);
+  const auto sum = graph.add(
+      {"sum-part", {3, 1}}, [](double v) { return v; }, clean);
   const TaskGraph fused = fuse(graph, renamed(1));
   EXPECT_THAT(lines(fused), ElementsAre("clean-load-sum-part[3, 1] = sum-part(clean(load()))",
                                         "sum-part[3, 1] = clean-load-sum-part[3, 1]"));
@@ -501,10 +517,10 @@ TEST(Fuse, ARenamerOfOnesOwnGetsAllKeysTheRootLast) {
   options.renamer = [](const std::vector<TaskKey>& keys) {
     return TaskKey("all-of-" + keys.back().name + "-" + std::to_string(keys.size()));
   };
-  EXPECT_THAT(lines(fuse(graph, options)),
-              UnorderedElementsAreArray(Lines{"all-of-c-3 = c(b(a()))", "c = all-of-c-3",
-                                              "all-of-last-2 = last(other())",
-                                              "last = all-of-last-2"}));
+  EXPECT_THAT(
+      lines(fuse(graph, options)),
+      UnorderedElementsAreArray(Lines{"all-of-c-3 = c(b(a()))", "c = all-of-c-3",
+                                      "all-of-last-2 = last(other())", "last = all-of-last-2"}));
 }
 
 TEST(Fuse, ANameThatIsTakenIsNotUsed) {
@@ -515,13 +531,16 @@ TEST(Fuse, ANameThatIsTakenIsNotUsed) {
 TEST(Fuse, HandlesOfTheOldGraphAreGoodInTheNew) {
   TaskGraph graph;
   const auto a = graph.add("a", [] { return 2; });
-  const auto b = graph.add("b", [](int v) { return v * 10; }, a);
-  const auto c = graph.add("c", [](int v) { return v + 1; }, b);
+  const auto b = graph.add(
+      "b", [](int v) { return v * 10; }, a);
+  const auto c = graph.add(
+      "c", [](int v) { return v + 1; }, b);
   const TaskGraph fused = fuse(graph, renamed(1));
   EXPECT_EQ(compute(fused, c), 21);
   EXPECT_EQ(compute(graph, a), 2);
   TaskGraph more = fused;
-  const auto d = more.add("d", [](int v) { return -v; }, c);
+  const auto d = more.add(
+      "d", [](int v) { return -v; }, c);
   EXPECT_EQ(compute(more, d), -21);
 }
 

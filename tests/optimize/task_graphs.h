@@ -45,8 +45,8 @@ inline TaskGraph make(const std::string& text) {
     std::vector<Node<int64_t>> inputs;
     for (std::string word; words >> word;) inputs.push_back(graph.ref<int64_t>(word));
     const int64_t number = number_of(key);
-    graph.add(key, [number](const std::vector<int64_t>& values) { return mix(number, values); },
-              inputs);
+    graph.add(
+        key, [number](const std::vector<int64_t>& values) { return mix(number, values); }, inputs);
   }
   return graph;
 }

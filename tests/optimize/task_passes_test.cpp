@@ -4,10 +4,10 @@
 namespace tuff {
 namespace {
 
-using ::testing::ElementsAre;
 using task_test::expect_same_values;
 using task_test::lines;
 using task_test::make;
+using ::testing::ElementsAre;
 
 template <class Call>
 std::string refusal(Call&& call) {
@@ -59,7 +59,8 @@ TEST(CullTasks, NamesMissingKeys) {
 
 TEST(InlineTasks, PutsConstantsAndChainsInPlace) {
   const TaskGraph graph = make("a = 1; b: a; c: b; d: a c");
-  EXPECT_THAT(lines(inline_tasks(graph)), ElementsAre("a = 1", "b = b(1)", "c = c(b)", "d = d(1, c)"));
+  EXPECT_THAT(lines(inline_tasks(graph)),
+              ElementsAre("a = 1", "b = b(1)", "c = c(b)", "d = d(1, c)"));
   const TaskGraph all = inline_tasks(graph, {"a", "b", "c"});
   EXPECT_THAT(lines(all), ElementsAre("a = 1", "b = b(1)", "c = c(b(1))", "d = d(1, c(b(1)))"));
   expect_same_values(graph, all);
@@ -76,12 +77,15 @@ TEST(InlineTasks, FollowsAliasesAndLists) {
   const auto a = graph.literal("a", int64_t{1});
   const auto b = graph.alias("b", a);
   const auto c = graph.alias("c", b);
-  const auto d = graph.add("d", [](const std::vector<int64_t>& v) { return v; }, std::vector{a, b, c});
-  graph.add("e", [](const std::vector<int64_t>& v, int64_t n) { return static_cast<int64_t>(v.size()) + n; },
-            d, a);
+  const auto d = graph.add(
+      "d", [](const std::vector<int64_t>& v) { return v; }, std::vector{a, b, c});
+  graph.add(
+      "e",
+      [](const std::vector<int64_t>& v, int64_t n) { return static_cast<int64_t>(v.size()) + n; },
+      d, a);
   const TaskGraph inlined = inline_tasks(graph, "d");
-  EXPECT_THAT(lines(inlined), ElementsAre("a = 1", "b = 1", "c = 1", "d = d(1, 1, 1)",
-                                          "e = e(d(1, 1, 1), 1)"));
+  EXPECT_THAT(lines(inlined),
+              ElementsAre("a = 1", "b = 1", "c = 1", "d = d(1, 1, 1)", "e = e(d(1, 1, 1), 1)"));
   const TaskGraph only_a = inline_tasks(graph, "a", false);
   EXPECT_THAT(lines(only_a),
               ElementsAre("a = 1", "b = 1", "c = b", "d = d(1, b, c)", "e = e(d, 1)"));
@@ -92,9 +96,14 @@ TEST(InlineTasks, FollowsAliasesAndLists) {
 TEST(InlineTasks, CallsASharedTaskOncePerUser) {
   TaskGraph graph;
   std::atomic<int> calls = 0;
-  const auto x = graph.add("x", [&calls] { ++calls; return 2; });
-  const auto y = graph.add("y", [](int a, int b) { return a * b; }, x, x);
-  const auto z = graph.add("z", [](int a, int b) { return a - b; }, x, y);
+  const auto x = graph.add("x", [&calls] {
+    ++calls;
+    return 2;
+  });
+  const auto y = graph.add(
+      "y", [](int a, int b) { return a * b; }, x, x);
+  const auto z = graph.add(
+      "z", [](int a, int b) { return a - b; }, x, y);
   const TaskGraph inlined = cull(inline_tasks(graph, "x"), {"y", "z"});
   EXPECT_THAT(lines(inlined), ElementsAre("y = y(x(), x())", "z = z(x(), y)"));
   EXPECT_EQ(compute(inlined, z), -2);
@@ -105,8 +114,8 @@ TEST(InlineTasks, TakesTheRightOutput) {
   TaskGraph graph;
   const auto [low, high] = graph.add_outputs("range", [] { return std::pair(1, 9); });
   const auto top = graph.alias("top", high);
-  const auto sum = graph.add("sum", [](int a, int b, int c) { return a * 100 + b * 10 + c; }, low,
-                             high, top);
+  const auto sum = graph.add(
+      "sum", [](int a, int b, int c) { return a * 100 + b * 10 + c; }, low, high, top);
   const TaskGraph inlined = inline_tasks(graph, "range");
   EXPECT_EQ(compute(inlined, sum), 199);
   EXPECT_EQ(compute(inlined, top), 9);
@@ -130,9 +139,10 @@ TEST(InlineFunctions, GoesByTheNameOfWhatIsCalled) {
   TaskGraph graph;
   const auto one = graph.literal("one", 1);
   const auto a = graph.add("a-1", named("inc", [](int v) { return v + 1; }), one);
-  const auto b = graph.add("b-1", [k = 3](int v) { return v * k; }, a);
-  const auto c = graph.add("c-1", [](const std::vector<int>& v) { return v[0] + v[1]; },
-                           std::vector{a, b});
+  const auto b = graph.add(
+      "b-1", [k = 3](int v) { return v * k; }, a);
+  const auto c = graph.add(
+      "c-1", [](const std::vector<int>& v) { return v[0] + v[1]; }, std::vector{a, b});
   const TaskGraph inlined = inline_functions(graph, Keys(), {"inc", "b"}, true);
   EXPECT_THAT(lines(inlined), ElementsAre("c-1 = c(inc(1), b(inc(1)))", "one = 1"));
   EXPECT_EQ(compute(inlined, c), 8);
@@ -143,8 +153,11 @@ TEST(InlineFunctions, GoesByTheNameOfWhatIsCalled) {
 TEST(InlineFunctions, WalksLongLines) {
   TaskGraph graph;
   auto x = graph.add("start", [] { return 0; });
-  for (int i = 0; i < 100'000; ++i) x = graph.add({"inc", {i}}, [](int v) { return v + 1; }, x);
-  const auto last = graph.add("last", [](int v) { return v; }, x);
+  for (int i = 0; i < 100'000; ++i)
+    x = graph.add(
+        {"inc", {i}}, [](int v) { return v + 1; }, x);
+  const auto last = graph.add(
+      "last", [](int v) { return v; }, x);
   const TaskGraph inlined = inline_functions(graph, Keys(), {"inc"});
   EXPECT_EQ(inlined.size(), 2U);
   EXPECT_EQ(compute(inlined, last), 100'000);
@@ -166,11 +179,11 @@ TEST(ToposortTasks, PutsInputsFirstAndNamesCircles) {
   EXPECT_EQ(refusal([] { toposort(make("a: a")); }),
             "[toposort] tasks need each other in a circle: a -> a");
   std::string ring = "t0: t99";
-  for (int i = 1; i < 100; ++i)
-    ring += "; t" + std::to_string(i) + ": t" + std::to_string(i - 1);
-  EXPECT_EQ(refusal([&] { toposort(make(ring)); }),
-            "[toposort] tasks need each other in a circle: t99 -> t98 -> t97 -> t96 -> t95 -> t94 -> "
-            "t93 -> ... (92 more) -> t0 -> t99");
+  for (int i = 1; i < 100; ++i) ring += "; t" + std::to_string(i) + ": t" + std::to_string(i - 1);
+  EXPECT_EQ(
+      refusal([&] { toposort(make(ring)); }),
+      "[toposort] tasks need each other in a circle: t99 -> t98 -> t97 -> t96 -> t95 -> t94 -> "
+      "t93 -> ... (92 more) -> t0 -> t99");
   TaskGraph aliases;
   aliases.alias("a", aliases.ref<int>("b"));
   aliases.alias("b", aliases.ref<int>("a"));

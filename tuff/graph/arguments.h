@@ -77,7 +77,8 @@ class InputCursor {
 };
 
 template <class A>
-struct holds_handles : std::bool_constant<HandleTraits<A>::is_handle> {};  // NOLINT(readability-identifier-naming)
+struct holds_handles : std::bool_constant<HandleTraits<A>::is_handle> {
+};  // NOLINT(readability-identifier-naming)
 template <class E, class Alloc>
 struct holds_handles<std::vector<E, Alloc>> : holds_handles<E> {};
 template <class E, size_t N>
@@ -194,7 +195,9 @@ struct TupleArgument {
   using type = Built;
   TupleArgument(const Tuple& given, Sink& sink)
       : elements(std::apply(
-            [&](const E&... each) { return std::tuple<Argument<E, Sink>...>{{each, sink}...}; },
+            [&](const E&... each) {
+              return std::tuple<Argument<E, Sink>...>{{each, sink}...};
+            },
             given)) {}
   fresh build(InputCursor& cursor) const {
     return std::apply([&](const auto&... each) { return Built{each.build(cursor)...}; }, elements);
@@ -205,7 +208,8 @@ struct TupleArgument {
 
 template <class Sink, class... E>
 struct Argument<std::tuple<E...>, Sink, std::enable_if_t<(holds_handles<E>::value || ...)>>
-    : TupleArgument<std::tuple<E...>, std::tuple<typename Argument<E, Sink>::fresh...>, Sink, E...> {
+    : TupleArgument<std::tuple<E...>, std::tuple<typename Argument<E, Sink>::fresh...>, Sink,
+                    E...> {
   using TupleArgument<std::tuple<E...>, std::tuple<typename Argument<E, Sink>::fresh...>, Sink,
                       E...>::TupleArgument;
 };
@@ -227,7 +231,8 @@ struct MapArgument {
   using fresh = Built;
   using type = Built;
   MapArgument(const Map& given, Sink& sink) {
-    for (const auto& [key, value] : given) elements.emplace_back(key, Argument<E, Sink>(value, sink));
+    for (const auto& [key, value] : given)
+      elements.emplace_back(key, Argument<E, Sink>(value, sink));
   }
   fresh build(InputCursor& cursor) const {
     Built built;
@@ -240,8 +245,8 @@ struct MapArgument {
 
 template <class K, class E, class C, class Alloc, class Sink>
 struct Argument<std::map<K, E, C, Alloc>, Sink, std::enable_if_t<holds_handles<E>::value>>
-    : MapArgument<std::map<K, E, C, Alloc>, K, E,
-                  std::map<K, typename Argument<E, Sink>::fresh, C>, Sink> {
+    : MapArgument<std::map<K, E, C, Alloc>, K, E, std::map<K, typename Argument<E, Sink>::fresh, C>,
+                  Sink> {
   using MapArgument<std::map<K, E, C, Alloc>, K, E,
                     std::map<K, typename Argument<E, Sink>::fresh, C>, Sink>::MapArgument;
 };
@@ -264,8 +269,8 @@ using Kept = std::conditional_t<std::is_convertible_v<std::decay_t<const A&>, co
 template <class F, class Sink, class... A>
 class BoundCall {
  public:
-  using Returned = std::remove_cvref_t<
-      std::invoke_result_t<const F&, typename Argument<A, Sink>::type...>>;
+  using Returned =
+      std::remove_cvref_t<std::invoke_result_t<const F&, typename Argument<A, Sink>::type...>>;
   /// Whether all such calls are the same, so that one object can serve them.
   static constexpr bool kStateless =
       std::is_empty_v<F> && (std::is_empty_v<Argument<A, Sink>> && ...);
@@ -286,8 +291,7 @@ class BoundCall {
           std::apply(
               [&](auto&... value) {
                 if constexpr (std::is_void_v<Returned>) {
-                  std::invoke(function_,
-                              static_cast<typename Argument<A, Sink>::type&&>(value)...);
+                  std::invoke(function_, static_cast<typename Argument<A, Sink>::type&&>(value)...);
                   receive(std::monostate());
                 } else {
                   receive(std::invoke(function_,

@@ -137,7 +137,8 @@ class TaskLowering {
       }
       seconds += PlanArrays::kTypicalCallSeconds;
       names_.push_back(graph_.operation_name(part.function));
-      groups_->add_part(graph_.function(part.function).code.get(), operation_number(part.function), node, arguments_, part.output_count);
+      groups_->add_part(graph_.function(part.function).code.get(), operation_number(part.function),
+                        node, arguments_, part.output_count);
     }
     for (size_t i = first_input; i < plan_.inputs.items.size(); ++i)
       input_of_slot_[plan_.inputs.items[i]] = kNone;

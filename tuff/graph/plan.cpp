@@ -130,18 +130,18 @@ bool may_fuse(const TaskOptions& a, const TaskOptions& b) {
 
 void check(const TaskOptions& options, std::string_view operation) {
   if (options.retries < 0) {
-    throw InvalidArgument(
-        operation, fmt::format("retries = {}; 0 or more are accepted", options.retries));
+    throw InvalidArgument(operation,
+                          fmt::format("retries = {}; 0 or more are accepted", options.retries));
   }
   if (!(options.cost_seconds >= 0) || !std::isfinite(options.cost_seconds)) {
-    throw InvalidArgument(operation,
-                          fmt::format("cost_seconds = {}; 0 (not known) or more is accepted",
-                                      options.cost_seconds));
+    throw InvalidArgument(
+        operation,
+        fmt::format("cost_seconds = {}; 0 (not known) or more is accepted", options.cost_seconds));
   }
   for (const auto& [name, amount] : options.resources) {
     if (!(amount > 0) || !std::isfinite(amount)) {
-      throw InvalidArgument(operation, fmt::format("{} of resource '{}'; an amount above 0 is needed",
-                                                   amount, name));
+      throw InvalidArgument(
+          operation, fmt::format("{} of resource '{}'; an amount above 0 is needed", amount, name));
     }
   }
 }

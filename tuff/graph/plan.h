@@ -139,7 +139,7 @@ struct PlanArrays {
   std::vector<uint32_t> roots;  ///< tasks with wait_count 0, ascending
 
   // What only some plans have:
-  std::vector<std::string> names;  ///< by function, beyond its own name; empty: none
+  std::vector<std::string> names;            ///< by function, beyond its own name; empty: none
   std::shared_ptr<const TaskLabels> labels;  ///< of blocks; null: the functions know
   std::vector<TaskOptions> options;          ///< those that differ; [0] is the default
   std::vector<uint32_t> option_of;           ///< by task, into options; empty: all have the default
@@ -153,8 +153,7 @@ struct PlanArrays {
     return function_seconds.empty() ? kTypicalCallSeconds : function_seconds[function_number];
   }
   std::string name_of(uint32_t function_number) const {
-    return names.empty() ? std::string(functions[function_number]->name())
-                         : names[function_number];
+    return names.empty() ? std::string(functions[function_number]->name()) : names[function_number];
   }
   const TaskOptions& options_of(uint32_t task) const {
     static const TaskOptions none;

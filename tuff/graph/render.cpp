@@ -31,9 +31,10 @@ class Temporary {
  public:
   Temporary() : file_(std::tmpfile()) {
     if (file_ == nullptr) {
-      throw InvalidArgument(kOperation, fmt::format("cannot make a temporary file: {}; set TMPDIR to "
-                                                    "a folder that can be written",
-                                                    std::strerror(errno)));
+      throw InvalidArgument(kOperation,
+                            fmt::format("cannot make a temporary file: {}; set TMPDIR to "
+                                        "a folder that can be written",
+                                        std::strerror(errno)));
     }
   }
   ~Temporary() { std::fclose(file_); }
@@ -89,8 +90,9 @@ void render(std::string_view dot, const std::string& path) {
   input.write(dot);
   const int status = run_dot(input, output, errors);
   if (status == 127) {
-    throw InvalidArgument(kOperation, "no program `dot`; install Graphviz, or write to_dot() to a file "
-                                      "and draw it elsewhere");
+    throw InvalidArgument(kOperation,
+                          "no program `dot`; install Graphviz, or write to_dot() to a file "
+                          "and draw it elsewhere");
   }
   if (status != 0) {
     std::string said = errors.read();

@@ -72,8 +72,7 @@ uint32_t TaskGraphEditor::add_part(uint32_t function, uint32_t output_count,
 }
 
 void TaskGraphEditor::end_task() {
-  const auto count =
-      static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first;
+  const auto count = static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first;
   result_.nodes_[task_].count = count;
   ++result_.live_;
 }

@@ -82,9 +82,9 @@ std::string short_text(const Value& value) {
 }  // namespace graph
 
 void detail::throw_wrong_input(size_t input, const Value& holds, const std::type_info& wanted) {
-  throw InvalidArgument("task", fmt::format("input {} is {}; the callable takes {}", input,
-                                            graph::type_text(holds.type()),
-                                            graph::type_text(wanted)));
+  throw InvalidArgument("task",
+                        fmt::format("input {} is {}; the callable takes {}", input,
+                                    graph::type_text(holds.type()), graph::type_text(wanted)));
 }
 
 namespace {

@@ -88,7 +88,8 @@ std::shared_ptr<const TaskLabels> TaskGraph::labels() const {
 
 uint64_t TaskGraph::hash_of(uint32_t name, std::span<const int64_t> index) const {
   uint64_t hash = (name + 1) * 0x9E3779B97F4A7C15u;
-  for (int64_t i : index) hash = ((hash ^ (hash >> 29)) + static_cast<uint64_t>(i)) * 0xBF58476D1CE4E5B9u;
+  for (int64_t i : index)
+    hash = ((hash ^ (hash >> 29)) + static_cast<uint64_t>(i)) * 0xBF58476D1CE4E5B9u;
   return hash ^ (hash >> 32);
 }
 
@@ -177,7 +178,8 @@ uint32_t TaskGraph::new_node(const TaskKey* key, std::string_view fresh_name) {
                            kind(known) == Kind::literal ? "literal" : "task"));
   }
   if (key->name.empty()) {
-    throw InvalidArgument(kName, "an empty key; a key needs a name (or leave it out for a fresh one)");
+    throw InvalidArgument(kName,
+                          "an empty key; a key needs a name (or leave it out for a fresh one)");
   }
   if (number_of_fresh(key->name)) {
     throw InvalidArgument(
@@ -298,9 +300,7 @@ double TaskGraph::typical_seconds(uint32_t node) const {
          static_cast<double>(PlanArrays::kTypicalCallSeconds);
 }
 
-const TaskOptions& TaskGraph::options(const TaskRef& task) const {
-  return options_of(check(task));
-}
+const TaskOptions& TaskGraph::options(const TaskRef& task) const { return options_of(check(task)); }
 
 // ---- looking -------------------------------------------------------------------------------------
 
@@ -320,11 +320,12 @@ uint32_t TaskGraph::check(const TaskRef& node) const {
     if (node.graph == stamp && node.task < nodes) return node.task;
   }
   throw InvalidArgument(
-      kName, node.graph == 0
-                 ? std::string("a handle that was never filled; handles come from add()")
-                 : fmt::format("a handle of another graph (task {} there); use handles of this graph, "
-                               "or of the one it was made from",
-                               node.task));
+      kName,
+      node.graph == 0
+          ? std::string("a handle that was never filled; handles come from add()")
+          : fmt::format("a handle of another graph (task {} there); use handles of this graph, "
+                        "or of the one it was made from",
+                        node.task));
 }
 
 uint32_t TaskGraph::check_live(const TaskRef& given, std::string_view operation) const {
@@ -338,16 +339,17 @@ uint32_t TaskGraph::check_live(const TaskRef& given, std::string_view operation)
                                                    "asked to keep needs it",
                                                    key));
     case Kind::fused:
-      throw InvalidArgument(operation,
-                            fmt::format("'{}' was fused into '{}'; name it among the keys to keep", key,
-                                        to_string(key_of(target(node).number))));
+      throw InvalidArgument(
+          operation, fmt::format("'{}' was fused into '{}'; name it among the keys to keep", key,
+                                 to_string(key_of(target(node).number))));
     case Kind::inlined:
       throw InvalidArgument(
           operation,
-          fmt::format("'{}' was inlined into its users; name it among the outputs to keep it", key));
+          fmt::format("'{}' was inlined into its users; name it among the outputs to keep it",
+                      key));
     default:
-      throw InvalidArgument(
-          operation, fmt::format("no task has the key '{}'; it was only referred to", key));
+      throw InvalidArgument(operation,
+                            fmt::format("no task has the key '{}'; it was only referred to", key));
   }
 }
 
@@ -389,9 +391,8 @@ void TaskGraph::throw_cycle(std::string_view operation, const std::vector<uint32
     }
     text += to_string(key_of(cycle[i])) + " -> ";
   }
-  throw InvalidArgument(operation,
-                        fmt::format("tasks need each other in a circle: {}{}", text,
-                                    to_string(key_of(cycle.front()))));
+  throw InvalidArgument(operation, fmt::format("tasks need each other in a circle: {}{}", text,
+                                               to_string(key_of(cycle.front()))));
 }
 
 TUFF_NAMESPACE_END

@@ -32,8 +32,8 @@ struct TaskKey {
   std::string name;
   Dims index;
   TaskKey() = default;
-  TaskKey(std::string text) : name(std::move(text)) {}       // NOLINT(google-explicit-constructor)
-  TaskKey(const char* text) : name(text) {}                  // NOLINT(google-explicit-constructor)
+  TaskKey(std::string text) : name(std::move(text)) {}  // NOLINT(google-explicit-constructor)
+  TaskKey(const char* text) : name(text) {}             // NOLINT(google-explicit-constructor)
   TaskKey(std::string text, const Dims& place) : name(std::move(text)), index(place) {}
   friend bool operator==(const TaskKey&, const TaskKey&) = default;
 };
@@ -226,7 +226,8 @@ class TUFF_API TaskGraph {
   template <class F, class... Args>
   auto add_bound(const TaskKey* key, const F& function, const Args&... args);
   template <size_t kOutputs, class F, class... Args>
-  TaskRef add_call(const TaskKey* key, std::string name, const F& function, const Args&... args);
+  TaskRef add_call(const TaskKey* key, std::string_view name, const F& function,
+                   const Args&... args);
 
   /// A node for the key (fresh without one); throws when it is taken.
   uint32_t new_node(const TaskKey* key, std::string_view fresh_name);
@@ -357,13 +358,13 @@ template <class F>
 struct NamedTraits {
   using function = F;
   static const F& of(const F& given) { return given; }
-  static std::string name(const F&) { return {}; }
+  static std::string_view name(const F&) { return {}; }
 };
 template <class F>
 struct NamedTraits<Named<F>> {
   using function = F;
   static const F& of(const Named<F>& given) { return given.function; }
-  static std::string name(const Named<F>& given) { return given.name; }
+  static std::string_view name(const Named<F>& given) { return given.name; }
 };
 template <class F, class... Args>
 using CallOf = BoundCall<std::decay_t<typename NamedTraits<F>::function>, NodeSink, Kept<Args>...>;
@@ -371,7 +372,7 @@ using CallOf = BoundCall<std::decay_t<typename NamedTraits<F>::function>, NodeSi
 }  // namespace detail
 
 template <size_t kOutputs, class F, class... Args>
-TaskRef TaskGraph::add_call(const TaskKey* key, std::string name, const F& function,
+TaskRef TaskGraph::add_call(const TaskKey* key, std::string_view name, const F& function,
                             const Args&... args) {
   using Call = detail::BoundCall<std::decay_t<F>, detail::NodeSink, detail::Kept<Args>...>;
   using Task = detail::BoundTask<Call, kOutputs>;
@@ -392,8 +393,7 @@ TaskRef TaskGraph::add_call(const TaskKey* key, std::string name, const F& funct
   }
   uint32_t number = type != nullptr ? find_function(type, bits, operation) : kNone;
   if (number == kNone) {
-    number =
-        add_function(std::make_shared<const Task>(std::move(call)), operation, type, bits);
+    number = add_function(std::make_shared<const Task>(std::move(call)), operation, type, bits);
   }
   return finish_task(node, number, first, kOutputs == 0 ? 1 : kOutputs);
 }

@@ -67,8 +67,7 @@ class Welder {
  public:
   Welder(PlanArrays& plan, const Rows& trees)
       : plan_(plan), trees_(trees), groups_(std::make_shared<graph::GroupProgram>()) {
-    for (uint32_t f = 0; f < plan.functions.size(); ++f)
-      groups_->add_operation(plan.name_of(f));
+    for (uint32_t f = 0; f < plan.functions.size(); ++f) groups_->add_operation(plan.name_of(f));
     plan.function_seconds.resize(plan.functions.size(), PlanArrays::kTypicalCallSeconds);
     if (plan.names.empty()) {
       for (const auto& function : plan.functions) plan.names.emplace_back(function->name());

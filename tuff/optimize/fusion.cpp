@@ -200,8 +200,7 @@ double checked(std::optional<double> given, double otherwise, std::string_view n
                std::string_view operation) {
   const double value = given.value_or(otherwise);
   if (!(value >= 0)) {
-    throw InvalidArgument(operation,
-                          fmt::format("{} = {}; 0 or more is accepted", name, value));
+    throw InvalidArgument(operation, fmt::format("{} = {}; 0 or more is accepted", name, value));
   }
   return value;
 }
@@ -212,12 +211,12 @@ Widths widths_of(const FuseWidths& given, double ave_width, std::string_view ope
   Widths widths;
   widths.ave_width = checked(given.ave_width, ave_width, "ave_width", operation);
   widths.max_width =
-      checked(given.max_width, 1.5 + widths.ave_width * std::log(widths.ave_width + 1),
-              "max_width", operation);
-  widths.max_height = checked(given.max_height, std::numeric_limits<double>::infinity(),
-                              "max_height", operation);
-  widths.max_depth_new_edges = checked(given.max_depth_new_edges, 1.5 * widths.ave_width,
-                                       "max_depth_new_edges", operation);
+      checked(given.max_width, 1.5 + widths.ave_width * std::log(widths.ave_width + 1), "max_width",
+              operation);
+  widths.max_height =
+      checked(given.max_height, std::numeric_limits<double>::infinity(), "max_height", operation);
+  widths.max_depth_new_edges =
+      checked(given.max_depth_new_edges, 1.5 * widths.ave_width, "max_depth_new_edges", operation);
   return widths;
 }
 

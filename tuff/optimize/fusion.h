@@ -45,8 +45,7 @@ TUFF_API Widths widths_of(const FuseWidths& widths, double ave_width, std::strin
 /// swallowed at all. The outcome does not depend on the order of inputs or the numbers of tasks.
 inline constexpr uint32_t kNotSwallowed = UINT32_MAX;
 TUFF_API std::vector<uint32_t> choose_fusion(const Rows& inputs, std::span<const uint32_t> order,
-                                             std::span<const uint8_t> may_go,
-                                             const Widths& widths);
+                                             std::span<const uint8_t> may_go, const Widths& widths);
 
 /// Trees that choose_fusion() made: row i lists the members of one tree, inputs before readers, the root
 /// last. Trees of one task are left out.

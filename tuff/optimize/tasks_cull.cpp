@@ -19,8 +19,7 @@ std::vector<TaskRef> Keys::handles(const TaskGraph& graph, std::string_view oper
     const auto& key = std::get<TaskKey>(item);
     const std::optional<TaskRef> found = graph.find(key);
     if (!found) {
-      throw InvalidArgument(operation,
-                            fmt::format("no task has the key '{}'", to_string(key)));
+      throw InvalidArgument(operation, fmt::format("no task has the key '{}'", to_string(key)));
     }
     handles.push_back(*found);
   }

@@ -43,9 +43,7 @@ std::vector<uint8_t> may_go(const TaskGraph& graph, const Rows& inputs, const Ke
   std::vector<uint8_t> may(graph.node_count(), 0);
   for (uint32_t node = 0; node < graph.node_count(); ++node) {
     switch (graph.kind(node)) {
-      case Kind::task:
-        may[node] = graph.parts(node).back().output_count == 1 ? 1 : 0;
-        break;
+      case Kind::task: may[node] = graph.parts(node).back().output_count == 1 ? 1 : 0; break;
       case Kind::alias: may[node] = graph.target(node).output == 0 ? 1 : 0; break;
       case Kind::literal:
         may[node] =
@@ -175,7 +173,8 @@ class Fuser {
 
   /// The key of the fused task, unless it is taken.
   uint32_t new_node(std::span<const uint32_t> members) {
-    if (!options_.renamer) return editor_.append(std::string_view(namer_.name(members)), members.back());
+    if (!options_.renamer)
+      return editor_.append(std::string_view(namer_.name(members)), members.back());
     std::vector<TaskKey> keys;
     for (uint32_t member : members) keys.push_back(graph_.key_of(member));
     return editor_.append(options_.renamer(keys), members.back());

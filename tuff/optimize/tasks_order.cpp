@@ -67,7 +67,8 @@ Diagnostics diagnostics(const TaskGraph& graph, const std::vector<TaskRef>& orde
   result.peak = pressure.peak();
   for (uint32_t i = 0; i < order.size(); ++i) {
     const optimize::TaskPressure& of = pressure.tasks[live.number[order[i].task]];
-    result.nodes.push_back({order[i], i, of.age, of.alive_when_run, of.alive_when_released, of.freed});
+    result.nodes.push_back(
+        {order[i], i, of.age, of.alive_when_run, of.alive_when_released, of.freed});
   }
   result.pressure = pressure.alive;
   return result;

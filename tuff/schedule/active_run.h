@@ -137,7 +137,7 @@ class ActiveRun final : public Joinable {
   bool instrumented_ = false;  // traced or observed
   bool has_options_ = false;   // some task has retries or demands
   Resources resources_;
-  bool offered_ = false;       // to the pool; written before any helper is inside
+  bool offered_ = false;  // to the pool; written before any helper is inside
   std::stop_source stop_;
 
   // Read for each task.

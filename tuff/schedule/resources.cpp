@@ -38,8 +38,8 @@ void Resources::prepare(const PlanArrays& plan, const std::map<std::string, doub
   std::map<std::string, size_t> numbers;
   for (const auto& [name, total] : totals) {
     if (!(total >= 0)) {
-      throw InvalidArgument("run", fmt::format("resource '{}' = {}; 0 or more is accepted", name,
-                                               total));
+      throw InvalidArgument("run",
+                            fmt::format("resource '{}' = {}; 0 or more is accepted", name, total));
     }
     numbers[name] = free_.size();
     free_.push_back(total);
@@ -58,9 +58,8 @@ void Resources::prepare(const PlanArrays& plan, const std::map<std::string, doub
 }
 
 bool Resources::fits(const Demand& demand) const {
-  return std::all_of(demand.begin(), demand.end(), [&](const auto& item) {
-    return item.second <= free_[item.first] + kSlack;
-  });
+  return std::all_of(demand.begin(), demand.end(),
+                     [&](const auto& item) { return item.second <= free_[item.first] + kSlack; });
 }
 
 void Resources::take(const Demand& demand, double sign) {
