@@ -11,7 +11,7 @@
 
 #include "tuff/array/math.h"
 #include "tuff/array/scalars.h"
-#include "tuff/graph/blockwise.h"
+#include "tuff/graph/generated_layers.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -222,11 +222,10 @@ Array from_delayed(const std::vector<Delayed<Block>>& blocks, DType dtype, const
                    const ChunkSpec& spec) {
   const Chunks chunks = spec.resolve("from_delayed", shape.dims("from_delayed"), dtype);
   if (blocks.size() != block_count(chunks)) {
-    throw InvalidArgument(
-        "from_delayed",
-        fmt::format("{} delayed blocks for shape {} in {} blocks; {} are needed", blocks.size(),
-                    tuff::to_string(shape.dims("from_delayed")), tuff::to_string(grid_of(chunks)),
-                    block_count(chunks)));
+    throw InvalidArgument("from_delayed",
+                          fmt::format("{} delayed blocks for shape {} in {} blocks; {} are needed",
+                                      blocks.size(), tuff::to_string(shape.dims("from_delayed")),
+                                      tuff::to_string(grid_of(chunks)), block_count(chunks)));
   }
   std::vector<graph::Port> ports;
   ports.reserve(blocks.size());
