@@ -4,8 +4,8 @@
 #include "other_process.h"
 #include "random_graph.h"
 
-#include "tuff/graph/blockwise.h"
 #include "tuff/graph/concatenate.h"
+#include "tuff/graph/generated_layers.h"
 
 namespace tuff::flow {
 namespace {

@@ -9,8 +9,9 @@
 
 #include "tuff/array/axes.h"
 #include "tuff/array/math.h"
-#include "tuff/graph/blockwise.h"
+#include "tuff/graph/elementwise_layer.h"
 #include "tuff/graph/movement.h"
+#include "tuff/graph/relabel_layer.h"
 #include "tuff/graph/sources.h"
 
 TUFF_NAMESPACE_BEGIN

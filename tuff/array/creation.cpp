@@ -11,7 +11,7 @@
 
 #include "tuff/array/math.h"
 #include "tuff/array/scalars.h"
-#include "tuff/graph/blockwise.h"
+#include "tuff/graph/generated_layers.h"
 
 TUFF_NAMESPACE_BEGIN
 

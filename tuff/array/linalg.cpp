@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include "tuff/array/axes.h"
-#include "tuff/graph/blockwise.h"
 #include "tuff/graph/combine.h"
 #include "tuff/graph/concatenate.h"
+#include "tuff/graph/elementwise_layer.h"
+#include "tuff/graph/matmul_layer.h"
+#include "tuff/graph/relabel_layer.h"
 
 TUFF_NAMESPACE_BEGIN
 

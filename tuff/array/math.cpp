@@ -8,7 +8,7 @@
 
 #include "tuff/array/axes.h"
 #include "tuff/array/scalars.h"
-#include "tuff/graph/blockwise.h"
+#include "tuff/graph/elementwise_layer.h"
 
 TUFF_NAMESPACE_BEGIN
 

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "tuff/array/math.h"
-#include "tuff/graph/blockwise.h"
+#include "tuff/graph/generated_layers.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace random {

@@ -9,8 +9,9 @@
 #include "tuff/array/axes.h"
 #include "tuff/array/math.h"
 #include "tuff/array/scalars.h"
-#include "tuff/graph/blockwise.h"
 #include "tuff/graph/combine.h"
+#include "tuff/graph/reduce_layer.h"
+#include "tuff/graph/relabel_layer.h"
 
 TUFF_NAMESPACE_BEGIN
 

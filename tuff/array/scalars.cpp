@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "tuff/graph/blockwise.h"
+#include "tuff/graph/generated_layers.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace detail {

@@ -4,11 +4,15 @@
 
 #include <fmt/format.h>
 
-#include "tuff/graph/blockwise.h"
 #include "tuff/graph/combine.h"
 #include "tuff/graph/concatenate.h"
+#include "tuff/graph/elementwise_layer.h"
 #include "tuff/graph/fused.h"
+#include "tuff/graph/generated_layers.h"
+#include "tuff/graph/matmul_layer.h"
 #include "tuff/graph/movement.h"
+#include "tuff/graph/reduce_layer.h"
+#include "tuff/graph/relabel_layer.h"
 #include "tuff/graph/sources.h"
 
 TUFF_NAMESPACE_BEGIN

@@ -1,44 +1,20 @@
-// Chooses how a block is walked and turns a program's instructions into steps; see bind.h.
+// Turns a program's instructions into steps over the tiles of a walk; see bind.h.
 //
-// The choices depend on the program, the extents and the strides alone: never on the number of
-// threads, on caches found at run time or on timings, so that sums are the same in every run.
+// walk.cpp chooses how the block is walked, registers.cpp where values lie. All choices depend on the program,
+// the extents and the strides alone: never on the number of threads, on caches found at run time or on timings,
+// so that sums are the same in every run.
 #include "tuff/kernels/bind.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <numeric>
+#include <utility>
+
+#include "tuff/kernels/registers.h"
+#include "tuff/kernels/walk.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
 namespace {
-
-using LabelStrides = std::array<int64_t, kMaxLabels>;
-
-constexpr LabelSet bit(size_t label) { return static_cast<LabelSet>(1U << label); }
-
-LabelStrides by_label(const LabelMap& axes, const Dims& strides, uint8_t skip = 0) {
-  LabelStrides result{};
-  for (size_t a = 0; a < axes.size(); ++a) {
-    if (axes[a] != kNoLabel && ((skip >> a) & 1) == 0)
-      result[static_cast<size_t>(axes[a])] = strides[a];
-  }
-  return result;
-}
-
-/// What an instruction touches in memory, by label.
-struct Touch {
-  LabelStrides strides{};
-  LabelSet labels = 0;
-};
-
-/// The order of labels and their split into outer, row and inner axes.
-struct Walk {
-  std::vector<size_t> outer;
-  std::vector<size_t> rows;
-  std::vector<size_t> inner;  // at most one before merging
-  enum class Partial : uint8_t { none, columns, per_outer, rows } partial = Partial::none;
-};
 
 struct Value {
   bool row = false;
@@ -62,284 +38,24 @@ class Binder {
       : program_(program),
         extents_(extents),
         streaming_(streaming),
-        values_(program.instructions.size()) {
-    find_touches(strides, output_strides);
-    if (program.panel) {
-      walk_panel();
-    } else {
-      walk_flat();
-    }
-    make_accesses();
+        values_(program.instructions.size()),
+        walk_(program, extents, strides, output_strides, bound_) {
     find_direct_stores();
     for (uint32_t v = 0; v < values_.size(); ++v) emit(v);
     once_first();
-    place_registers();
+    place_registers(bound_, register_bytes_);
   }
   Bound take() { return std::move(bound_); }
 
  private:
   const Instruction& at(uint32_t v) const { return program_.instructions[v]; }
 
-  // ---- geometry ----------------------------------------------------------------------------------
-
-  void find_touches(std::span<const Dims> strides, std::span<const Dims> output_strides) {
-    touch_of_.assign(values_.size(), -1);
-    output_touch_.assign(program_.outputs.size(), -1);
-    const auto add = [&](const LabelStrides& s, LabelSet labels) {
-      touches_.push_back({s, labels});
-      return static_cast<int64_t>(touches_.size()) - 1;
-    };
-    for (size_t o = 0; o < program_.outputs.size(); ++o) {
-      const ProgramOutput& output = program_.outputs[o];
-      output_touch_[o] = add(by_label(output.axes, output_strides[o], output.collapsed), 0);
-    }
-    for (uint32_t v = 0; v < values_.size(); ++v) {
-      const Instruction& i = at(v);
-      if (i.code == Code::load) {
-        touch_of_[v] = add(by_label(program_.operands[i.index].axes, strides[i.index]), i.labels);
-      } else if (i.code == Code::random) {
-        const ProgramSource& s = program_.sources[i.index];
-        touch_of_[v] = add(by_label(s.axes, s.global_strides), 0);
-      } else if (i.code == Code::index) {
-        LabelStrides s{};
-        s[i.index] = 1;
-        touch_of_[v] = add(s, 0);
-      }
-    }
-  }
-
-  void walk_panel() {
-    walk_.rows = {0};
-    bound_.rows = Dims{extents_[0]};
-    bound_.row_count = extents_[0];
-    int64_t widest = 1;
-    for (uint32_t v = 0; v < values_.size(); ++v) {
-      for (size_t l = 1; l < program_.label_count; ++l) {
-        if ((at(v).labels & 1) != 0 && (at(v).labels & bit(l)) != 0) {
-          widest = std::max(widest, extents_[l]);
-        }
-      }
-    }
-    bound_.tile_rows = panel_rows(widest);
-    bound_.inner = bound_.piece = 0;  // columns differ by value
-  }
-
-  void walk_flat() {
-    LabelSet reduced = 0;
-    LabelSet partial = 0;
-    for (const Instruction& i : program_.instructions) {
-      if (i.code != Code::reduce) continue;
-      LabelSet kept = i.space & static_cast<LabelSet>(~i.over);
-      for (size_t l = 0; l < program_.label_count; ++l) {
-        if (extents_[l] == 1) kept &= static_cast<LabelSet>(~bit(l));
-      }
-      if (kept == 0) continue;
-      TUFF_CHECK(partial == 0 || partial == i.over);
-      partial = i.over;
-    }
-    reduced = partial;
-    std::vector<size_t> order;
-    for (size_t l = 0; l < program_.label_count; ++l) {
-      if (extents_[l] != 1 || (reduced & bit(l)) != 0) order.push_back(l);
-    }
-    sort_by_stride(order);
-    if (reduced == 0) {
-      if (!order.empty()) {
-        walk_.inner = {order.back()};
-        walk_.rows.assign(order.begin(), order.end() - 1);
-      }
-    } else {
-      split_for_partial(order, reduced);
-    }
-    merge();
-  }
-
-  /// Longest strides first, as the first load that spans all axes lies in memory.
-  void sort_by_stride(std::vector<size_t>& order) const {
-    for (const Touch& touch : touches_) {
-      const bool spans = std::all_of(order.begin(), order.end(), [&](size_t l) {
-        return (touch.labels & bit(l)) != 0 && touch.strides[l] != 0;
-      });
-      if (!spans || touch.labels == 0) continue;
-      std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-        return std::abs(touch.strides[a]) > std::abs(touch.strides[b]);
-      });
-      return;
-    }
-  }
-
-  void split_for_partial(const std::vector<size_t>& order, LabelSet reduced) {
-    const auto is_reduced = [&](size_t l) { return (reduced & bit(l)) != 0; };
-    const size_t last = order.back();
-    walk_.inner = {last};
-    std::vector<size_t> kept;
-    std::vector<size_t> gone;
-    for (size_t i = 0; i + 1 < order.size(); ++i) {
-      (is_reduced(order[i]) ? gone : kept).push_back(order[i]);
-    }
-    if (!is_reduced(last)) {
-      walk_.partial = Walk::Partial::columns;
-      walk_.outer = kept;
-      walk_.rows = gone;
-    } else if (gone.empty() && extents_[last] <= kTileElements) {
-      walk_.partial = Walk::Partial::rows;
-      walk_.rows = kept;
-    } else {
-      walk_.partial = Walk::Partial::per_outer;
-      walk_.outer = kept;
-      walk_.rows = gone;
-    }
-  }
-
-  /// Merges neighbours; a merged axis is named by its last label, merged_ holds its extent.
-  void merge() {
-    merged_extent_.assign(program_.label_count, 1);
-    for (size_t l = 0; l < program_.label_count; ++l) merged_extent_[l] = extents_[l];
-    const auto merge_list = [&](std::vector<size_t>& list) {
-      for (size_t i = 0; i + 1 < list.size();) {
-        if (mergeable(list[i], list[i + 1])) {
-          merge_into(list[i], list[i + 1]);
-          list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
-        } else {
-          ++i;
-        }
-      }
-    };
-    merge_list(walk_.outer);
-    merge_list(walk_.rows);
-    const bool inner_may_merge =
-        walk_.partial == Walk::Partial::none || walk_.partial == Walk::Partial::per_outer;
-    if (inner_may_merge && !walk_.inner.empty() && !walk_.rows.empty() &&
-        mergeable(walk_.rows.back(), walk_.inner[0])) {
-      merge_into(walk_.rows.back(), walk_.inner[0]);
-      walk_.rows.pop_back();
-    }
-    if (inner_may_merge && walk_.rows.empty()) std::swap(walk_.rows, walk_.inner);
-    for (size_t l : walk_.outer) bound_.outer.push_back(merged_extent_[l]);
-    for (size_t l : walk_.rows) {
-      bound_.rows.push_back(merged_extent_[l]);
-      bound_.row_count *= merged_extent_[l];
-    }
-    bound_.inner = walk_.inner.empty() ? 1 : merged_extent_[walk_.inner[0]];
-    // Longer tiles make the merging of results rare. Column sums read their tile once, and it still
-    // stays in L1; programs that only load and reduce have no values between that should stay there.
-    const int64_t tile = walk_.partial == Walk::Partial::columns ? 8 * kTileElements
-                         : only_reduces() && walk_.partial == Walk::Partial::none
-                             ? 64 * kTileElements
-                             : kTileElements;
-    const bool may_cut = walk_.partial != Walk::Partial::rows;
-    bound_.piece = may_cut ? std::min(bound_.inner, tile) : bound_.inner;
-    bound_.tile_rows = bound_.piece < bound_.inner
-                           ? 1
-                           : std::max<int64_t>(1, tile / std::max<int64_t>(bound_.piece, 1));
-    // Whole cache lines of eight-byte elements, so that tiles which are streamed out share none.
-    const int64_t whole = 8 / std::gcd(bound_.piece, int64_t{8});
-    if (bound_.tile_rows > whole) bound_.tile_rows -= bound_.tile_rows % whole;
-  }
-
-  bool only_reduces() const {
-    return std::all_of(program_.instructions.begin(), program_.instructions.end(),
-                       [&](const Instruction& i) {
-                         return i.code == Code::load || i.code == Code::reduce ||
-                                (i.code == Code::store && at(i.args[0]).code == Code::reduce);
-                       });
-  }
-
-  bool mergeable(size_t a, size_t b) const {
-    return std::all_of(
-               touches_.begin(), touches_.end(),
-               [&](const Touch& t) { return t.strides[a] == t.strides[b] * merged_extent_[b]; }) &&
-           same_labels(a, b);
-  }
-  /// Values that have one label but not the other (numbered along one axis, say) forbid a merge.
-  bool same_labels(size_t a, size_t b) const {
-    for (const Instruction& i : program_.instructions) {
-      if (i.code != Code::load && i.code != Code::index && i.code != Code::random) continue;
-      if (((i.labels & bit(a)) != 0) != ((i.labels & bit(b)) != 0)) return false;
-    }
-    return true;
-  }
-  void merge_into(size_t a, size_t b) { merged_extent_[b] *= merged_extent_[a]; }
-
-  Access access_of(const Touch& touch) const {
-    Access access;
-    for (size_t l : walk_.outer) access.outer.push_back(touch.strides[l]);
-    for (size_t l : walk_.rows) access.rows.push_back(touch.strides[l]);
-    if (!walk_.inner.empty()) access.inner = touch.strides[walk_.inner[0]];
-    return access;
-  }
-
-  void make_accesses() {
-    for (const Touch& touch : touches_) bound_.accesses.push_back(access_of(touch));
-    for (uint32_t v = 0; v < values_.size(); ++v) {
-      const Instruction& i = at(v);
-      if (touch_of_[v] < 0) continue;
-      Access& access = bound_.accesses[static_cast<size_t>(touch_of_[v])];
-      const Touch& touch = touches_[static_cast<size_t>(touch_of_[v])];
-      if (program_.panel) panel_columns_access(i.labels, touch, access);
-      if (i.code == Code::random) {
-        const ProgramSource& s = program_.sources[i.index];
-        for (size_t a = 0; a < s.axes.size(); ++a) {
-          if (s.axes[a] == kNoLabel) continue;
-          access.start_label.push_back(s.axes[a]);
-          access.start_stride.push_back(s.global_strides[a]);
-        }
-      } else if (i.code == Code::index) {
-        access.start_label.push_back(static_cast<int8_t>(i.index));
-        access.start_stride.push_back(1);
-      }
-    }
-    if (!program_.panel) return;
-    for (uint32_t v = 0; v < values_.size(); ++v) {
-      const Instruction& i = at(v);
-      if (i.code != Code::store) continue;
-      const auto touch = static_cast<size_t>(output_touch_[i.index]);
-      const Instruction& source = at(i.args[0]);
-      if (source.code == Code::gram) {
-        // (a, b) as the program wrote the panel's and the other operand's labels.
-        const LabelSet first = at(source.args[0]).labels & static_cast<LabelSet>(~1U);
-        const LabelSet second = at(source.args[1]).labels & static_cast<LabelSet>(~1U);
-        bound_.accesses[touch].matrix_rows = stride_along(touches_[touch], first);
-        bound_.accesses[touch].inner = stride_along(touches_[touch], second);
-      } else {
-        panel_columns_access(store_labels(i), touches_[touch], bound_.accesses[touch]);
-      }
-    }
-  }
-
-  int64_t stride_along(const Touch& touch, LabelSet labels) const {
-    for (size_t l = 1; l < program_.label_count; ++l) {
-      if ((labels & bit(l)) != 0) return touch.strides[l];
-    }
-    return 0;
-  }
-
-  void panel_columns_access(LabelSet labels, const Touch& touch, Access& access) const {
-    access.inner = stride_along(touch, labels & static_cast<LabelSet>(~1U));
-  }
-
-  int64_t panel_columns(LabelSet labels) const {
-    for (size_t l = 1; l < program_.label_count; ++l) {
-      if ((labels & bit(l)) != 0) return extents_[l];
-    }
-    return 1;
-  }
-
   // ---- kinds -------------------------------------------------------------------------------------
 
-  bool has_row(LabelSet labels) const {
-    if (program_.panel) return (labels & 1) != 0;
-    return std::any_of(walk_.rows.begin(), walk_.rows.end(),
-                       [&](size_t l) { return (labels & bit(l)) != 0; });
-  }
-  bool has_inner(LabelSet labels) const {
-    if (program_.panel) return (labels & static_cast<LabelSet>(~1U)) != 0;
-    return !walk_.inner.empty() && (labels & bit(walk_.inner[0])) != 0;
-  }
   void set_kind(Value& value, LabelSet labels) const {
-    value.row = has_row(labels);
-    value.inner = has_inner(labels);
-    value.columns = !value.inner ? 1 : program_.panel ? panel_columns(labels) : 0;
+    value.row = walk_.has_row(labels);
+    value.inner = walk_.has_inner(labels);
+    value.columns = !value.inner ? 1 : program_.panel ? walk_.panel_columns(labels) : 0;
   }
   int64_t capacity(const Value& value) const {
     const int64_t columns = value.columns == 0 ? bound_.piece : value.columns;
@@ -388,10 +104,11 @@ class Binder {
       if (source.code != Code::elementwise) continue;
       if (is_streamed(i) && !can_stream(i.args[0])) continue;
       if (direct_output_[i.args[0]] >= 0) continue;
-      const LabelSet full = store_labels(i);
-      if (kind_of(full) != kind_of(source.labels) || !has_row(full)) continue;
-      const auto& access = bound_.accesses[static_cast<size_t>(output_touch_[i.index])];
-      if (dense(access, true, has_inner(full), program_.panel ? panel_columns(full) : 0)) {
+      const LabelSet full = walk_.store_labels(i);
+      if (kind_of(full) != kind_of(source.labels) || !walk_.has_row(full)) continue;
+      const auto& access = bound_.accesses[walk_.access_of_output(i.index)];
+      if (dense(access, true, walk_.has_inner(full),
+                program_.panel ? walk_.panel_columns(full) : 0)) {
         direct_output_[i.args[0]] = v;
       }
     }
@@ -408,17 +125,7 @@ class Binder {
     return readers == 1 && find_streaming(static_cast<Elementwise>(i.op), i.operand, 0) != nullptr;
   }
   int kind_of(LabelSet labels) const {
-    return (has_row(labels) ? 2 : 0) + (has_inner(labels) ? 1 : 0);
-  }
-  LabelSet store_labels(const Instruction& store) const {
-    LabelSet labels = 0;
-    const ProgramOutput& output = program_.outputs[store.index];
-    for (size_t a = 0; a < output.axes.size(); ++a) {
-      if (output.axes[a] != kNoLabel && ((output.collapsed >> a) & 1) == 0) {
-        labels |= bit(static_cast<size_t>(output.axes[a]));
-      }
-    }
-    return labels;
+    return (walk_.has_row(labels) ? 2 : 0) + (walk_.has_inner(labels) ? 1 : 0);
   }
 
   void emit(uint32_t v) {
@@ -440,7 +147,7 @@ class Binder {
         value.reg = new_scratch(value, size);
         Step step = make(i.code == Code::index ? StepCode::index : StepCode::random, value, size);
         step.instruction = v;
-        step.access = static_cast<uint32_t>(touch_of_[v]);
+        step.access = walk_.access_of(v);
         bound_.steps.push_back(step);
         break;
       }
@@ -466,7 +173,7 @@ class Binder {
   void emit_load(uint32_t v) {
     const Instruction& i = at(v);
     Value& value = values_[v];
-    const auto access = static_cast<uint32_t>(touch_of_[v]);
+    const auto access = walk_.access_of(v);
     const size_t size = size_of(i.dtype);
     if (program_.panel && (i.labels & 1) == 0 && __builtin_popcount(i.labels) == 2) {
       emit_matrix_load(v);
@@ -490,17 +197,17 @@ class Binder {
       if (user.code == Code::times_matrix && user.args[1] == v) first = user.over;
     }
     const LabelSet second = i.labels & static_cast<LabelSet>(~first);
-    const Touch& touch = touches_[static_cast<size_t>(touch_of_[v])];
-    Access& access = bound_.accesses[static_cast<size_t>(touch_of_[v])];
-    access.matrix_rows = stride_along(touch, first);
-    access.inner = stride_along(touch, second);
-    value.matrix_rows = panel_columns(first);
-    value.columns = panel_columns(second);
+    const Touch& touch = walk_.touch_of(v);
+    Access& access = bound_.accesses[walk_.access_of(v)];
+    access.matrix_rows = walk_.stride_along(touch, first);
+    access.inner = walk_.stride_along(touch, second);
+    value.matrix_rows = walk_.panel_columns(first);
+    value.columns = walk_.panel_columns(second);
     const size_t size = size_of(i.dtype);
     value.reg = new_register(Register::Place::scratch, 0,
                              static_cast<size_t>(value.matrix_rows * value.columns) * size);
     Step step = make(StepCode::load_matrix, value, size);
-    step.access = static_cast<uint32_t>(touch_of_[v]);
+    step.access = walk_.access_of(v);
     step.instruction = v;
     step.other_columns = value.matrix_rows;
     bound_.steps.push_back(step);
@@ -553,7 +260,7 @@ class Binder {
                             : new_scratch(value, size);
     if (direct >= 0) {
       Step point = make(StepCode::store_direct, value, size);
-      point.access = static_cast<uint32_t>(output_touch_[at(static_cast<uint32_t>(direct)).index]);
+      point.access = walk_.access_of_output(at(static_cast<uint32_t>(direct)).index);
       bound_.steps.push_back(point);
     }
     Step step = make(StepCode::elementwise, value, size);
@@ -582,8 +289,8 @@ class Binder {
     Value space = full_kind(i.space);
     if (!program_.panel) {
       // Constants count as often as the walk visits them, so every argument is spread over the walk.
-      space.row = !walk_.rows.empty();
-      space.inner = !walk_.inner.empty();
+      space.row = walk_.has_rows();
+      space.inner = walk_.has_inner();
       space.columns = space.inner ? 0 : 1;
     }
     const uint32_t arg = expanded(i.args[0], space);
@@ -591,9 +298,9 @@ class Binder {
     const bool keeps_columns =
         program_.panel
             ? (i.space & static_cast<LabelSet>(~i.over) & static_cast<LabelSet>(~1U)) != 0
-            : walk_.partial == Walk::Partial::columns && has_kept(i);
+            : walk_.partial() == Walk::Partial::columns && has_kept(i);
     const bool rows_kept =
-        program_.panel ? !over_row : walk_.partial == Walk::Partial::rows && has_kept(i);
+        program_.panel ? !over_row : walk_.partial() == Walk::Partial::rows && has_kept(i);
     Step step;
     step.reduction = kernels;
     step.args[0] = arg;
@@ -623,9 +330,9 @@ class Binder {
     accumulator.dtype = i.dtype;
     accumulator.moments = reduction == Reduction::moments;
     using Reset = Accumulator::Reset;
-    accumulator.reset = program_.panel || !has_kept(i)              ? Reset::block
-                        : walk_.partial == Walk::Partial::per_outer ? Reset::outer
-                                                                    : Reset::piece;
+    accumulator.reset = program_.panel || !has_kept(i)                ? Reset::block
+                        : walk_.partial() == Walk::Partial::per_outer ? Reset::outer
+                                                                      : Reset::piece;
     step.code = keeps_columns ? StepCode::add_columns : StepCode::add_flat;
     add_accumulator(v, accumulator, step);
   }
@@ -641,7 +348,7 @@ class Binder {
     for (uint32_t u = v + 1; u < values_.size(); ++u) {
       if (at(u).code == Code::store && at(u).args[0] == v) {
         accumulator.output = at(u).index;
-        accumulator.access = static_cast<uint32_t>(output_touch_[at(u).index]);
+        accumulator.access = walk_.access_of_output(at(u).index);
       }
     }
     step.accumulator = static_cast<uint32_t>(bound_.accumulators.size());
@@ -657,7 +364,7 @@ class Binder {
     const Value& panel = values_[i.args[0]];
     Value full = panel;
     full.row = full.inner = true;
-    full.columns = panel_columns(i.over);
+    full.columns = walk_.panel_columns(i.over);
     const uint32_t x = expanded(i.args[0], full);
     value.reg = new_scratch(value, size);
     Step step = make(i.code == Code::times_vector ? StepCode::times_vector : StepCode::times_matrix,
@@ -689,8 +396,8 @@ class Binder {
     step.per_row = step.rows = true;
     step.args = {with_rows(i.args[0]), with_rows(i.args[1]), 0};
     step.arg_count = 2;
-    step.columns = panel_columns(at(i.args[0]).labels);
-    step.other_columns = i.code == Code::gram ? panel_columns(at(i.args[1]).labels) : 1;
+    step.columns = walk_.panel_columns(at(i.args[0]).labels);
+    step.other_columns = i.code == Code::gram ? walk_.panel_columns(at(i.args[1]).labels) : 1;
     step.panel = find_panel(i.dtype);
     Accumulator accumulator;
     accumulator.columns = step.columns;
@@ -712,7 +419,7 @@ class Binder {
     if (made.code == Code::reduce && !program_.panel) {
       full = source;  // one value per row
     } else {
-      set_kind(full, store_labels(i));
+      set_kind(full, walk_.store_labels(i));
       // A value may have rows that the output has not only if it came from a reduction.
       full.row = full.row || source.row;
     }
@@ -727,12 +434,12 @@ class Binder {
                                              static_cast<Reduction>(made.op) == Reduction::moments
                                          ? 24
                                          : size_of(i.dtype));
-    step.access = static_cast<uint32_t>(output_touch_[i.index]);
+    step.access = walk_.access_of_output(i.index);
     step.instruction = v;
     bound_.steps.push_back(step);
   }
 
-  // ---- order and memory --------------------------------------------------------------------------
+  // ---- order -------------------------------------------------------------------------------------
 
   void once_first() {
     std::stable_partition(bound_.steps.begin(), bound_.steps.end(),
@@ -743,82 +450,15 @@ class Binder {
                             bound_.steps.begin());
   }
 
-  void place_registers() {
-    constexpr size_t kAlign = 64;
-    const auto rounded = [](size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; };
-    size_t top = 0;
-    for (Accumulator& accumulator : bound_.accumulators) {
-      accumulator.state_offset = top;
-      top += rounded(accumulator.state_bytes);
-    }
-    std::vector<size_t> last_use(bound_.registers.size(), 0);
-    std::vector<bool> lasting(bound_.registers.size(), false);
-    for (size_t s = 0; s < bound_.steps.size(); ++s) {
-      const Step& step = bound_.steps[s];
-      for (uint8_t k = 0; k < step.arg_count; ++k) last_use[step.args[k]] = s;
-      // What is made once per piece must survive all tiles.
-      if (s < bound_.once_steps) lasting[step.result] = true;
-    }
-    std::vector<std::pair<size_t, size_t>> free;  // (bytes, offset)
-    std::vector<bool> placed(bound_.registers.size(), false);
-    const auto place = [&](uint32_t reg) {
-      if (placed[reg] || bound_.registers[reg].place != Register::Place::scratch) return;
-      placed[reg] = true;
-      const size_t bytes = rounded(register_bytes_[reg]);
-      const auto fit = std::find_if(free.begin(), free.end(),
-                                    [&](const auto& hole) { return hole.first == bytes; });
-      if (fit != free.end()) {
-        bound_.registers[reg].offset = fit->second;
-        free.erase(fit);
-      } else {
-        bound_.registers[reg].offset = top;
-        top += bytes;
-      }
-    };
-    const auto release = [&](const Step& step, size_t s) {
-      for (uint8_t k = 0; k < step.arg_count; ++k) {
-        const uint32_t reg = step.args[k];
-        if (last_use[reg] != s || lasting[reg]) continue;
-        if (bound_.registers[reg].place != Register::Place::scratch || !placed[reg]) continue;
-        last_use[reg] = SIZE_MAX;  // an operand given twice is released once
-        free.emplace_back(rounded(register_bytes_[reg]), bound_.registers[reg].offset);
-      }
-    };
-    for (size_t s = 0; s < bound_.steps.size(); ++s) {
-      const Step& step = bound_.steps[s];
-      const bool makes = step.code != StepCode::store && step.code != StepCode::add_flat &&
-                         step.code != StepCode::add_columns && step.code != StepCode::row_sums &&
-                         step.code != StepCode::gram;
-      // An element-wise result may take the place of an operand that dies here, when elements are
-      // equally large (otherwise writing would overtake reading).
-      const bool in_place = step.code == StepCode::elementwise && in_place_safe(step);
-      if (in_place) release(step, s);
-      if (makes) place(step.result);
-      if (!in_place) release(step, s);
-    }
-    bound_.scratch_bytes = top;
-  }
-
-  bool in_place_safe(const Step& step) const {
-    for (uint8_t k = 0; k < step.arg_count; ++k) {
-      if (register_bytes_[step.args[k]] != register_bytes_[step.result]) return false;
-    }
-    return true;
-  }
-
   const Program& program_;
   std::span<const int64_t> extents_;
   uint32_t streaming_;
   std::vector<Value> values_;
-  std::vector<Touch> touches_;
-  std::vector<int64_t> touch_of_;
-  std::vector<int64_t> output_touch_;
-  std::vector<int64_t> merged_extent_;
+  Bound bound_;
+  Walk walk_;
   std::vector<int64_t> direct_output_;
   std::vector<uint32_t> accumulated_;
   std::vector<size_t> register_bytes_;
-  Walk walk_;
-  Bound bound_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "tuff/graph/blockwise.h"
+#include "tuff/graph/generated_layers.h"
 #include "tuff/graph/movement.h"
 
 TUFF_NAMESPACE_BEGIN

@@ -9,6 +9,7 @@
 #include "tuff/graph/blockwise.h"
 #include "tuff/graph/combine.h"
 #include "tuff/graph/lower.h"
+#include "tuff/graph/matmul_layer.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace optimize {

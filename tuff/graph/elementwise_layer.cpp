@@ -1,0 +1,138 @@
+// Element-wise operations and casts as layers; see elementwise_layer.h.
+#include "tuff/graph/elementwise_layer.h"
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "tuff/graph/movement.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+std::vector<DType> dtypes_of(const std::vector<Port>& ports) {
+  std::vector<DType> types;
+  for (const Port& port : ports) types.push_back(output_of(port).dtype);
+  return types;
+}
+
+}  // namespace
+
+ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space)
+    : ElementwiseLayer(op, inputs, space, ops::types_of(ops::operation(op), dtypes_of(inputs))) {}
+
+ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space,
+                                   ops::OperationTypes types)
+    : BlockwiseLayer(inputs, types.result, space, broadcast_alignment(inputs, space)),
+      op_(op),
+      types_(types) {}
+
+uint32_t ElementwiseLayer::emit(Emitter& emitter, std::span<const uint32_t> args,
+                                const LabelMap&) const {
+  std::array<uint32_t, 3> cast_args{};
+  for (size_t k = 0; k < args.size(); ++k) {
+    const bool condition = op_ == ops::Elementwise::where && k == 0;
+    cast_args[k] = emitter.cast(args[k], condition ? DType::bool_ : types_.operand);
+  }
+  const ops::TypeRule rule = ops::operation(op_).rule;
+  if (!is_floating(types_.operand)) {
+    // Whole numbers are their own floor, never NaN, and absolute values of unsigned ones are themselves.
+    if (rule == ops::TypeRule::rounding) return cast_args[0];
+    if (op_ == ops::Elementwise::absolute && !is_signed_integer(types_.operand))
+      return cast_args[0];
+    if (rule == ops::TypeRule::predicate) {
+      std::array<std::byte, 8> answer{};
+      answer[0] = std::byte{op_ == ops::Elementwise::isfinite};
+      return emitter.constant(DType::bool_, answer);
+    }
+  }
+  return emitter.elementwise(op_, types_.operand, types_.result,
+                             std::span(cast_args.data(), args.size()));
+}
+
+LayerPtr ElementwiseLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<ElementwiseLayer>(op_, std::move(inputs), alignment().space, types_);
+}
+
+Port ElementwiseLayer::sliced(uint32_t, const Slices& slices) const {
+  return {std::make_shared<ElementwiseLayer>(op_, sliced_inputs(*this, slices),
+                                             sliced_chunks(alignment().space, slices), types_),
+          0};
+}
+
+Port ElementwiseLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<ElementwiseLayer>(op_, rechunked_inputs(*this, chunks), chunks, types_),
+          0};
+}
+
+void ElementwiseLayer::write(LayerWriter& writer) const {
+  writer.put(types_.operand);
+  writer.put(types_.result);
+  writer.put_chunks(alignment().space);
+}
+
+namespace {
+
+/// Chunks read from outside must fit the inputs before a layer may trust them.
+void check_broadcast(LayerReader& reader, const std::vector<Port>& inputs, const Chunks& space) {
+  for (const Port& input : inputs) {
+    const Chunks& chunks = output_of(input).chunks;
+    if (chunks.size() > space.size()) reader.fail("an input of higher rank than its result");
+    for (size_t a = 0; a < chunks.size(); ++a) {
+      const AxisChunksPtr& axis = space[space.size() - chunks.size() + a];
+      if (!is_one(chunks[a]) && !same_chunks(chunks[a], axis))
+        reader.fail("inputs cut differently");
+    }
+  }
+}
+
+}  // namespace
+
+LayerPtr ElementwiseLayer::read(LayerReader& reader, std::vector<Port> inputs,
+                                std::string_view name) {
+  const DType operand = reader.dtype();
+  const DType result = reader.dtype();
+  Chunks space = reader.get_chunks();
+  check_broadcast(reader, inputs, space);
+  for (const ops::Operation& op : ops::operations()) {
+    if (op.name != name) continue;
+    if (static_cast<size_t>(op.arity) != inputs.size()) reader.fail("a wrong number of operands");
+    return std::make_shared<ElementwiseLayer>(op.code, std::move(inputs), std::move(space),
+                                              ops::OperationTypes{operand, result});
+  }
+  reader.fail("an unknown operation");
+}
+
+// ---- CastLayer -----------------------------------------------------------------------------------
+
+CastLayer::CastLayer(Port input, DType dtype)
+    : BlockwiseLayer({input}, dtype, output_of(input).chunks,
+                     broadcast_alignment({input}, output_of(input).chunks)) {}
+
+uint32_t CastLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap&) const {
+  return emitter.cast(args[0], outputs()[0].dtype);
+}
+
+LayerPtr CastLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<CastLayer>(inputs[0], outputs()[0].dtype);
+}
+
+Port CastLayer::sliced(uint32_t, const Slices& slices) const {
+  return {std::make_shared<CastLayer>(sliced_input(*this, 0, slices), outputs()[0].dtype), 0};
+}
+
+Port CastLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<CastLayer>(rechunked_input(*this, 0, chunks), outputs()[0].dtype), 0};
+}
+
+void CastLayer::write(LayerWriter& writer) const { writer.put(outputs()[0].dtype); }
+
+LayerPtr CastLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  return std::make_shared<CastLayer>(inputs[0], reader.dtype());
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END

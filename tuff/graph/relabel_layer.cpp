@@ -1,0 +1,131 @@
+// Relabelled axes as a layer, and as a task that makes a view; see relabel_layer.h.
+#include "tuff/graph/relabel_layer.h"
+
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tuff/graph/movement.h"
+
+TUFF_NAMESPACE_BEGIN
+namespace graph {
+
+namespace {
+
+Alignment relabel_alignment(const Port& input, const LabelMap& from, const Chunks& chunks) {
+  Alignment alignment;
+  alignment.space = chunks;
+  alignment.output = counting(chunks.size());
+  const Chunks& given = output_of(input).chunks;
+  LabelMap map(given.size(), kNoLabel);
+  for (size_t a = 0; a < from.size(); ++a) {
+    if (from[a] == kNoLabel) continue;
+    const auto axis = static_cast<size_t>(from[a]);
+    if (same_chunks(given[axis], chunks[a])) map[axis] = static_cast<int8_t>(a);
+  }
+  alignment.inputs.push_back(map);
+  return alignment;
+}
+
+class RelabelTask final : public TaskFunction {
+ public:
+  explicit RelabelTask(LabelMap from) : from_(std::move(from)) {}
+  std::string_view name() const override { return "relabel"; }
+  void run(TaskArguments& arguments) const override {
+    const Block& block = arguments.inputs[0]->get<Block>();
+    Dims shape;
+    Dims strides;
+    for (int8_t axis : from_) {
+      shape.push_back(axis == kNoLabel ? 1 : block.shape()[static_cast<size_t>(axis)]);
+      strides.push_back(axis == kNoLabel ? 0 : block.strides()[static_cast<size_t>(axis)]);
+    }
+    arguments.outputs[0].emplace<Block>(block.strided_view(0, shape, strides));
+  }
+
+ private:
+  LabelMap from_;
+};
+
+}  // namespace
+
+RelabelLayer::RelabelLayer(Port input, LabelMap from, Chunks chunks)
+    : BlockwiseLayer({input}, output_of(input).dtype, chunks,
+                     relabel_alignment(input, from, chunks)),
+      from_(from) {
+  const Chunks& given = output_of(input).chunks;
+  for (size_t a = 0; a < from.size(); ++a) {
+    view_ = view_ &&
+            (from[a] == kNoLabel ? is_one(chunks[a])
+                                 : same_chunks(given[static_cast<size_t>(from[a])], chunks[a]));
+  }
+}
+
+uint32_t RelabelLayer::emit(Emitter&, std::span<const uint32_t> args, const LabelMap&) const {
+  return args[0];
+}
+
+LayerPtr RelabelLayer::with_inputs(std::vector<Port> inputs) const {
+  return std::make_shared<RelabelLayer>(inputs[0], from_, alignment().space);
+}
+
+Port RelabelLayer::sliced(uint32_t, const Slices& slices) const {
+  return {std::make_shared<RelabelLayer>(sliced_input(*this, 0, slices), from_,
+                                         sliced_chunks(alignment().space, slices)),
+          0};
+}
+
+Port RelabelLayer::rechunked(uint32_t, const Chunks& chunks) const {
+  return {std::make_shared<RelabelLayer>(rechunked_input(*this, 0, chunks), from_, chunks), 0};
+}
+
+void RelabelLayer::write(LayerWriter& writer) const {
+  writer.put(static_cast<uint8_t>(from_.size()));
+  for (int8_t axis : from_) writer.put(axis);
+  writer.put_chunks(alignment().space);
+}
+
+std::string RelabelLayer::note() const {
+  std::string text;
+  for (int8_t axis : from_)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ",
+                        axis == kNoLabel ? "new" : fmt::format("{}", axis));
+  return fmt::format("axes ({})", text);
+}
+
+std::shared_ptr<const TaskFunction> RelabelLayer::lower(const LowerHints& hints) const {
+  if (!view_) return BlockwiseLayer::lower(hints);
+  return std::make_shared<RelabelTask>(from_);
+}
+
+LayerPtr RelabelLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  const Chunks& given = output_of(inputs[0]).chunks;
+  LabelMap from;
+  const auto rank = reader.get<uint8_t>();
+  if (rank > kMaxRank) reader.fail("a rank out of range");
+  uint32_t used = 0;
+  for (size_t a = 0; a < rank; ++a) {
+    const auto axis = reader.get<int8_t>();
+    if (axis < kNoLabel || axis >= static_cast<int>(given.size()))
+      reader.fail("an axis out of range");
+    if (axis != kNoLabel && ((used >> axis) & 1) != 0) reader.fail("an axis used twice");
+    if (axis != kNoLabel) used |= 1U << axis;
+    from.push_back(axis);
+  }
+  Chunks chunks = reader.get_chunks();
+  if (chunks.size() != rank) reader.fail("chunks of another rank");
+  for (size_t a = 0; a < rank; ++a) {
+    if (from[a] == kNoLabel) continue;
+    const AxisChunksPtr& axis = given[static_cast<size_t>(from[a])];
+    if (!is_one(axis) && !same_chunks(axis, chunks[a])) reader.fail("axes cut differently");
+  }
+  for (size_t a = 0; a < given.size(); ++a) {
+    if (((used >> a) & 1) == 0 && !is_one(given[a]))
+      reader.fail("a dropped axis of extent other than 1");
+  }
+  return std::make_shared<RelabelLayer>(inputs[0], from, std::move(chunks));
+}
+
+}  // namespace graph
+TUFF_NAMESPACE_END
