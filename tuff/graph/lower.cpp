@@ -14,6 +14,13 @@ constexpr uint32_t kNone = UINT32_MAX;
 /// While lowering, slots that hold a value before the run are numbered on their own, with this bit.
 constexpr uint32_t kPreset = uint32_t{1} << 31;
 
+/// Makes room for `more` elements, in steps that double: a plan may have 100,000 layers of one task.
+template <class T>
+void make_room(std::vector<T>& list, size_t more) {
+  if (list.size() + more > list.capacity())
+    list.reserve(std::max(list.size() + more, 2 * list.capacity()));
+}
+
 /// Where a layer's blocks are found in the plan.
 struct Place {
   const Layer* layer = nullptr;
@@ -67,8 +74,8 @@ class Lowering {
       place_memory(*memory, place);
       return;
     }
-    if (dynamic_cast<const ParameterLayer*>(&layer) != nullptr) {
-      place_parameter(layer, place);
+    if (auto parameter = std::dynamic_pointer_cast<const ParameterLayer>(pointer)) {
+      place_parameter(std::move(parameter), place);
       return;
     }
     const bool of_constants = std::all_of(layer.inputs().begin(), layer.inputs().end(),
@@ -108,25 +115,21 @@ class Lowering {
     constant_layers_[&memory] = true;
     const auto blocks = static_cast<uint32_t>(memory.task_count());
     place.slots.assign(blocks, kNone);
-    result_.arrays.constants.reserve(result_.arrays.constants.size() + blocks);
+    make_room(result_.arrays.constants, blocks);
     for (uint32_t b = 0; b < blocks; ++b) {
       if (!is_needed(place, b)) continue;
       place.slots[b] = new_constant(Value(memory.block(b)));
     }
   }
 
-  void place_parameter(const Layer& layer, Place& place) {
+  void place_parameter(std::shared_ptr<const ParameterLayer> layer, Place& place) {
     place.folded = true;
-    for (const LayerPtr& candidate : layers_) {
-      if (candidate.get() == &layer) {
-        result_.parameters.push_back(std::static_pointer_cast<const ParameterLayer>(candidate));
-      }
-    }
     result_.first_parameter_slot.push_back(result_.arrays.parameter_slots.size());
-    for (size_t b = 0; b < layer.task_count(); ++b) {
+    for (size_t b = 0; b < layer->task_count(); ++b) {
       place.slots.push_back(new_preset());
       result_.arrays.parameter_slots.push_back(place.slots.back());
     }
+    result_.parameters.push_back(std::move(layer));
   }
 
   /// Each block is one of an input.
@@ -188,9 +191,8 @@ class Lowering {
     if (place.needed != nullptr) place.rank.assign(tasks, kNone);
     uint32_t rank = 0;
     if (place.needed == nullptr) {
-      for (auto* list : {&plan.function, &plan.block, &plan.inputs.first, &plan.first_output}) {
-        list->reserve(list->size() + tasks);
-      }
+      for (auto* list : {&plan.function, &plan.block, &plan.inputs.first, &plan.first_output})
+        make_room(*list, tasks);
     }
     for (uint32_t t = 0; t < tasks; ++t) {
       if (!is_needed(place, t)) continue;

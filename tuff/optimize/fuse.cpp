@@ -5,9 +5,11 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 
 #include "tuff/graph/fused.h"
 #include "tuff/optimize/cse.h"
+#include "tuff/optimize/merge_order.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
@@ -42,6 +44,7 @@ struct Node {
 struct Group {
   std::vector<size_t> members;  // nodes
   std::vector<AxisChunksPtr> labels;
+  size_t kept = 1;  // members that somebody outside reads
   bool alive = true;
 };
 
@@ -58,6 +61,7 @@ struct Trial {
   std::vector<AxisChunksPtr> labels;
   std::vector<size_t> members;
   std::vector<LabelMap> maps;  // by member
+  size_t kept = 0;             // members that somebody outside reads
 };
 
 bool is_unit(const AxisChunksPtr& axis) {
@@ -110,7 +114,8 @@ class Fuser {
 
  private:
   void make_nodes() {
-    std::map<const graph::Layer*, size_t> number;
+    std::unordered_map<const graph::Layer*, size_t> number;
+    Rows inputs;
     for (const LayerPtr& layer : graph::layers_in_order(outputs_)) {
       const size_t n = nodes_.size();
       number[layer.get()] = n;
@@ -122,8 +127,10 @@ class Fuser {
       for (size_t k = 0; k < layer->inputs().size(); ++k) {
         const size_t from = number.at(layer->inputs()[k].layer.get());
         node.inputs.push_back(from);
+        inputs.items.push_back(static_cast<uint32_t>(from));
         nodes_[from].readers.emplace_back(n, k);
       }
+      inputs.end_row();
       if (node.blockwise && !node.cheap_source) {
         node.group = static_cast<int>(groups_.size());
         Group group;
@@ -136,6 +143,7 @@ class Fuser {
       nodes_.push_back(std::move(node));
     }
     for (const Port& output : outputs_) nodes_[number.at(output.layer.get())].is_output = true;
+    order_.emplace(graph::make_dag(inputs));
   }
 
   void join_nodes(size_t producer, size_t consumer) {
@@ -178,15 +186,20 @@ class Fuser {
   bool try_join(size_t p, size_t c) {
     if (groups_[p].members.size() + groups_[c].members.size() > kMaxGroup) return false;
     std::vector<int> map(groups_[p].labels.size(), kUnset);
-    const std::optional<Edges> edges = map_by_edges(p, c, map);
-    if (!edges) return false;
+    const std::optional<bool> meet = map_by_edges(p, c, map);
+    if (!meet) return false;
+    // What leaves two groups that do not meet leaves their union, too.
+    if (!*meet && groups_[p].kept + groups_[c].kept > kMaxOutputs) return false;
+    pair_common_inputs(p, c, map);
     std::optional<Trial> trial = unify(p, c, map);
     if (!trial || !outputs_fit(*trial) || !walk_of(*trial)) return false;
-    // The graph of groups has no cycle, so a direct edge rules out every path in the other direction.
-    if (!edges->backward && path_outside(p, c)) return false;
-    if (!edges->forward && path_outside(c, p)) return false;
+    if (!order_->merge(any_member(p), any_member(c))) return false;
     accept(p, c, std::move(*trial));
     return true;
+  }
+
+  uint32_t any_member(size_t group) const {
+    return static_cast<uint32_t>(groups_[group].members.front());
   }
 
   /// Pairs label `from` of group p with label `to` of group c; false when that contradicts.
@@ -221,18 +234,13 @@ class Fuser {
     return result;
   }
 
-  struct Edges {
-    bool forward = false;   // something flows from p to c
-    bool backward = false;  // or from c to p
-  };
-
-  /// Labels paired by what flows from p to c, from c to p, and by blocks that both read.
-  std::optional<Edges> map_by_edges(size_t p, size_t c, std::vector<int>& map) const {
-    Edges edges;
+  /// Labels paired by what flows from p to c, and from c to p; whether anything does.
+  std::optional<bool> map_by_edges(size_t p, size_t c, std::vector<int>& map) const {
+    bool meet = false;
     for (size_t n : groups_[p].members) {
       for (const auto& [reader, k] : nodes_[n].readers) {
         if (nodes_[reader].group != static_cast<int>(c)) continue;
-        edges.forward = true;
+        meet = true;
         const graph::Alignment& from = nodes_[n].blockwise->alignment();
         const graph::Alignment& to = nodes_[reader].blockwise->alignment();
         if (nodes_[n].blockwise->yields_moments()) return std::nullopt;
@@ -246,7 +254,7 @@ class Fuser {
     for (size_t n : groups_[c].members) {
       for (const auto& [reader, k] : nodes_[n].readers) {
         if (nodes_[reader].group != static_cast<int>(p)) continue;
-        edges.backward = true;
+        meet = true;
         const graph::Alignment& from = nodes_[n].blockwise->alignment();
         const graph::Alignment& to = nodes_[reader].blockwise->alignment();
         if (nodes_[n].blockwise->yields_moments() || from.collapsed != 0) return std::nullopt;
@@ -256,8 +264,7 @@ class Fuser {
         }
       }
     }
-    pair_common_inputs(p, c, map);
-    return edges;
+    return meet;
   }
 
   /// Common inputs are a wish, not a must: they may be read in two ways (x and x').
@@ -348,25 +355,25 @@ class Fuser {
   }
 
   /// Every block of an output that leaves the group is made by exactly one task.
-  bool outputs_fit(const Trial& trial) const {
+  bool outputs_fit(Trial& trial) const {
     uint32_t cut = 0;
     uint32_t maybe_empty = 0;
     for (size_t l = 0; l < trial.labels.size(); ++l) {
       if (trial.labels[l]->count() > 1) cut |= 1U << l;
       if (may_be_empty(*trial.labels[l])) maybe_empty |= 1U << l;
     }
-    size_t kept = 0;
+    trial.kept = 0;
     for (size_t m = 0; m < trial.members.size(); ++m) {
       const Node& node = nodes_[trial.members[m]];
       if (!is_kept(node, trial)) continue;
-      ++kept;
+      ++trial.kept;
       const uint32_t has =
           label_set(node.blockwise->alignment().output, trial.maps[m], trial.labels);
       if ((cut & ~has) != 0) return false;
       // A walk along an axis without elements makes nothing, so nothing but its sums may leave it.
       if ((maybe_empty & ~(has | reduced_labels(node, trial.maps[m]))) != 0) return false;
     }
-    return kept <= kMaxOutputs;
+    return trial.kept <= kMaxOutputs;
   }
 
   // ---- can the program be walked -----------------------------------------------------------------
@@ -473,40 +480,9 @@ class Fuser {
     return operand <= kMaxSmallOperand;
   }
 
-  // ---- no path may leave the union and come back -------------------------------------------------
-
-  bool path_outside(size_t from, size_t to) const {
-    std::vector<size_t> stack;
-    std::vector<bool> seen;
-    const auto push_readers = [&](size_t n, bool leaving) {
-      for (const auto& [reader, k] : nodes_[n].readers) {
-        const int group = nodes_[reader].group;
-        if (group == static_cast<int>(from)) continue;
-        if (leaving && group == static_cast<int>(to)) continue;  // a direct edge is no detour
-        if (seen.empty()) seen.resize(nodes_.size(), false);
-        if (seen[reader]) continue;
-        seen[reader] = true;
-        stack.push_back(reader);
-      }
-    };
-    for (size_t n : groups_[from].members) push_readers(n, true);
-    while (!stack.empty()) {
-      const size_t n = stack.back();
-      stack.pop_back();
-      if (nodes_[n].group == static_cast<int>(to)) return true;
-      if (nodes_[n].group >= 0) {
-        // A group runs as one: reaching one member is reaching all.
-        for (size_t member : groups_[static_cast<size_t>(nodes_[n].group)].members)
-          push_readers(member, false);
-      } else {
-        push_readers(n, false);
-      }
-    }
-    return false;
-  }
-
   void accept(size_t p, size_t c, Trial trial) {
     groups_[c].labels = std::move(trial.labels);
+    groups_[c].kept = trial.kept;
     for (size_t m = 0; m < trial.members.size(); ++m) {
       nodes_[trial.members[m]].labels = trial.maps[m];
       nodes_[trial.members[m]].group = static_cast<int>(c);
@@ -674,6 +650,7 @@ class Fuser {
   const std::vector<Port>& outputs_;
   std::vector<Node> nodes_;
   std::vector<Group> groups_;
+  std::optional<MergeOrder> order_;  // of groups and of nodes that are in none
   graph::Replacements replacements_;
 };
 
@@ -681,7 +658,7 @@ class Fuser {
 /// other factor in another (X' W X). cse merges again those that were not welded.
 std::vector<Port> with_own_views(const std::vector<Port>& outputs) {
   graph::Replacements replacements;
-  std::map<const graph::Layer*, size_t> readers;
+  std::unordered_map<const graph::Layer*, size_t> readers;
   const std::vector<LayerPtr> layers = graph::layers_in_order(outputs);
   for (const LayerPtr& layer : layers) {
     for (const Port& input : layer->inputs()) ++readers[input.layer.get()];
