@@ -20,8 +20,9 @@ Alignment relabel_alignment(const Port& input, const LabelMap& from, const Chunk
   const Chunks& given = output_of(input).chunks;
   LabelMap map(given.size(), kNoLabel);
   for (size_t a = 0; a < from.size(); ++a) {
-    if (from[a] == kNoLabel) continue;
-    const auto axis = static_cast<size_t>(from[a]);
+    const int8_t label = from[a];
+    if (label == kNoLabel) continue;
+    const auto axis = static_cast<size_t>(label);
     if (same_chunks(given[axis], chunks[a])) map[axis] = static_cast<int8_t>(a);
   }
   alignment.inputs.push_back(map);
