@@ -194,6 +194,7 @@ Array stack(const std::vector<Array>& arrays, int64_t axis) {
   std::vector<Index> index(rank, whole);
   index.insert(index.begin() + added, newaxis);
   std::vector<Array> layers;
+  layers.reserve(arrays.size());
   for (const Array& x : arrays) layers.push_back(x[index]);
   return concatenate(layers, added);
 }

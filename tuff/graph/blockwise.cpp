@@ -25,8 +25,9 @@ void BlockwiseLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) co
     const LabelMap& map = alignment_.inputs[k];
     int64_t block = 0;
     for (size_t a = 0; a < map.size(); ++a) {
-      if (map[a] == kNoLabel) continue;
-      const auto axis = static_cast<size_t>(map[a]);
+      const int8_t label = map[a];
+      if (label == kNoLabel) continue;
+      const auto axis = static_cast<size_t>(label);
       block = block * static_cast<int64_t>(alignment_.space[axis]->count()) + space[axis];
     }
     reads.push_back({k, static_cast<uint32_t>(block)});

@@ -132,7 +132,8 @@ void CombineLayer::write(LayerWriter& writer) const {
 
 std::string CombineLayer::note() const { return "axes " + tuff::to_string(axes_); }
 
-LayerPtr CombineLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr CombineLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                            std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const auto reduction =
       reader.get_enum<ops::Reduction>(static_cast<int>(ops::Reduction::moments) + 1);
@@ -239,7 +240,8 @@ std::string FinishMomentsLayer::note() const {
   return fmt::format("{} ddof {}", names[static_cast<size_t>(moment_)], ddof_);
 }
 
-LayerPtr FinishMomentsLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr FinishMomentsLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                                  std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const auto moment = reader.get_enum<Moment>(3);
   const auto ddof = reader.get<double>();
@@ -291,7 +293,7 @@ void RequireElementsLayer::write(LayerWriter& writer) const {
   writer.put(std::string_view(operation_));
 }
 
-LayerPtr RequireElementsLayer::read(LayerReader& reader, std::vector<Port> inputs,
+LayerPtr RequireElementsLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                                     std::string_view) {
   if (inputs.size() != 2) reader.fail("a wrong number of inputs");
   const LayerOutput& count = output_of(inputs[1]);

@@ -87,7 +87,8 @@ void ConcatenateLayer::write(LayerWriter& writer) const { writer.put(static_cast
 
 std::string ConcatenateLayer::note() const { return fmt::format("axis {}", axis_); }
 
-LayerPtr ConcatenateLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr ConcatenateLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                                std::string_view) {
   if (inputs.empty()) reader.fail("a wrong number of inputs");
   const auto axis = reader.get<uint8_t>();
   const LayerOutput& first = output_of(inputs[0]);
@@ -105,7 +106,7 @@ LayerPtr ConcatenateLayer::read(LayerReader& reader, std::vector<Port> inputs, s
       fits = a == axis || same_chunks(part.chunks[a], first.chunks[a]);
     if (!fits) reader.fail("arrays that do not fit together");
   }
-  return std::make_shared<ConcatenateLayer>(std::move(inputs), axis);
+  return std::make_shared<ConcatenateLayer>(inputs, axis);
 }
 
 }  // namespace graph

@@ -21,7 +21,7 @@ class TUFF_API ConcatenateLayer final : public Layer {
   Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   size_t axis_;

@@ -14,17 +14,19 @@ namespace {
 
 std::vector<DType> dtypes_of(const std::vector<Port>& ports) {
   std::vector<DType> types;
+  types.reserve(ports.size());
   for (const Port& port : ports) types.push_back(output_of(port).dtype);
   return types;
 }
 
 }  // namespace
 
-ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space)
+ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs,
+                                   const Chunks& space)
     : ElementwiseLayer(op, inputs, space, ops::types_of(ops::operation(op), dtypes_of(inputs))) {}
 
-ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space,
-                                   ops::OperationTypes types)
+ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs,
+                                   const Chunks& space, ops::OperationTypes types)
     : BlockwiseLayer(inputs, types.result, space, broadcast_alignment(inputs, space)),
       op_(op),
       types_(types) {}
@@ -53,7 +55,7 @@ uint32_t ElementwiseLayer::emit(Emitter& emitter, std::span<const uint32_t> args
 }
 
 LayerPtr ElementwiseLayer::with_inputs(std::vector<Port> inputs) const {
-  return std::make_shared<ElementwiseLayer>(op_, std::move(inputs), alignment().space, types_);
+  return std::make_shared<ElementwiseLayer>(op_, inputs, alignment().space, types_);
 }
 
 Port ElementwiseLayer::sliced(uint32_t, const Slices& slices) const {
@@ -90,7 +92,7 @@ void check_broadcast(LayerReader& reader, const std::vector<Port>& inputs, const
 
 }  // namespace
 
-LayerPtr ElementwiseLayer::read(LayerReader& reader, std::vector<Port> inputs,
+LayerPtr ElementwiseLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                                 std::string_view name) {
   const DType operand = reader.dtype();
   const DType result = reader.dtype();
@@ -99,7 +101,7 @@ LayerPtr ElementwiseLayer::read(LayerReader& reader, std::vector<Port> inputs,
   for (const ops::Operation& op : ops::operations()) {
     if (op.name != name) continue;
     if (static_cast<size_t>(op.arity) != inputs.size()) reader.fail("a wrong number of operands");
-    return std::make_shared<ElementwiseLayer>(op.code, std::move(inputs), std::move(space),
+    return std::make_shared<ElementwiseLayer>(op.code, inputs, std::move(space),
                                               ops::OperationTypes{operand, result});
   }
   reader.fail("an unknown operation");
@@ -107,7 +109,7 @@ LayerPtr ElementwiseLayer::read(LayerReader& reader, std::vector<Port> inputs,
 
 // ---- CastLayer -----------------------------------------------------------------------------------
 
-CastLayer::CastLayer(Port input, DType dtype)
+CastLayer::CastLayer(const Port& input, DType dtype)
     : BlockwiseLayer({input}, dtype, output_of(input).chunks,
                      broadcast_alignment({input}, output_of(input).chunks)) {}
 
@@ -129,7 +131,7 @@ Port CastLayer::rechunked(uint32_t, const Chunks& chunks) const {
 
 void CastLayer::write(LayerWriter& writer) const { writer.put(outputs()[0].dtype); }
 
-LayerPtr CastLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr CastLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   return std::make_shared<CastLayer>(inputs[0], reader.dtype());
 }

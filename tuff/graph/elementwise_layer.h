@@ -13,9 +13,9 @@ namespace graph {
 class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
  public:
   /// `space`: chunks of the result; every input axis has these chunks or one block of extent 1.
-  ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space);
+  ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs, const Chunks& space);
   /// With the operand type given instead of promoted: for operands that are C++ scalars.
-  ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, Chunks space,
+  ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs, const Chunks& space,
                    ops::OperationTypes types);
   std::string_view name() const override { return ops::operation(op_).name; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
@@ -24,7 +24,7 @@ class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
   Port sliced(uint32_t output, const Slices& slices) const override;
   Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   ops::Elementwise op_;
@@ -33,7 +33,7 @@ class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
 
 class TUFF_API CastLayer final : public BlockwiseLayer {
  public:
-  CastLayer(Port input, DType dtype);
+  CastLayer(const Port& input, DType dtype);
   std::string_view name() const override { return "astype"; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
@@ -42,7 +42,7 @@ class TUFF_API CastLayer final : public BlockwiseLayer {
   Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override { return std::string(name_of(outputs()[0].dtype)); }
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 };
 
 }  // namespace graph

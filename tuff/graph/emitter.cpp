@@ -1,8 +1,6 @@
 // One instruction per call, with its type and its labels; see emitter.h.
 #include "tuff/graph/emitter.h"
 
-#include <utility>
-
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
@@ -47,7 +45,7 @@ uint32_t Emitter::random(kernels::ProgramSource source, bool normal, DType dtype
   i.op = normal ? 1 : 0;
   i.index = static_cast<uint32_t>(program.sources.size());
   i.labels = set_of(source.axes);
-  program.sources.push_back(std::move(source));
+  program.sources.push_back(source);
   return add(i);
 }
 

@@ -385,7 +385,7 @@ void FusedLayer::write(LayerWriter& writer) const {
   for (const AxisChunksPtr& axis : core_->label_chunks) writer.put_axis(axis);
 }
 
-LayerPtr FusedLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr FusedLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   std::string description = reader.text();
   kernels::Program program = kernels::Program::read(reader);
   std::vector<AxisChunksPtr> label_chunks(reader.count(4));
@@ -407,9 +407,8 @@ LayerPtr FusedLayer::read(LayerReader& reader, std::vector<Port> inputs, std::st
       if (!fits) reader.fail("an operand cut in another way than its input");
     }
   }
-  return std::shared_ptr<const FusedLayer>(
-      new FusedLayer(make_core(std::move(program), std::move(label_chunks)), std::move(inputs),
-                     std::move(description)));
+  return std::shared_ptr<const FusedLayer>(new FusedLayer(
+      make_core(std::move(program), std::move(label_chunks)), inputs, std::move(description)));
 }
 
 std::shared_ptr<const FusedLayer> weld_single(const BlockwiseLayer& layer) {

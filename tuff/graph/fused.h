@@ -44,7 +44,7 @@ class TUFF_API FusedLayer final : public Layer {
   std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   struct Core;  // all but the inputs; shared by copies and by tasks

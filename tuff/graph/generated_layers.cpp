@@ -15,7 +15,7 @@
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
-FullLayer::FullLayer(DType dtype, Chunks chunks, const std::array<std::byte, 8>& value)
+FullLayer::FullLayer(DType dtype, const Chunks& chunks, const std::array<std::byte, 8>& value)
     : BlockwiseLayer({}, dtype, chunks, plain_alignment(chunks)), value_(value) {}
 
 uint32_t FullLayer::emit(Emitter& emitter, std::span<const uint32_t>, const LabelMap&) const {
@@ -40,7 +40,7 @@ void FullLayer::write(LayerWriter& writer) const {
   writer.raw(value_.data(), value_.size());
 }
 
-LayerPtr FullLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr FullLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
   const DType dtype = reader.dtype();
   Chunks chunks = reader.get_chunks();
@@ -75,7 +75,7 @@ bool are_positions(int64_t first, const Dims& strides, const Chunks& chunks) {
 
 // ---- IndexLayer ---------------------------------------------------------------------------------
 
-IndexLayer::IndexLayer(AxisChunksPtr axis, int64_t first, int64_t step)
+IndexLayer::IndexLayer(const AxisChunksPtr& axis, int64_t first, int64_t step)
     : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(Chunks{axis})),
       first_(first),
       step_(step) {}
@@ -126,7 +126,7 @@ void IndexLayer::write(LayerWriter& writer) const {
   writer.put(step_);
 }
 
-LayerPtr IndexLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr IndexLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
   AxisChunksPtr axis = reader.get_axis();
   const auto first = reader.get<int64_t>();
@@ -147,10 +147,10 @@ Dims strides_of(const Chunks& chunks) {
 
 }  // namespace
 
-RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks)
+RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks)
     : RandomLayer(normal, key, dtype, chunks, 0, strides_of(chunks)) {}
 
-RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks,
+RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks,
                          int64_t first, Dims strides)
     : BlockwiseLayer({}, dtype, chunks, plain_alignment(chunks)),
       normal_(normal),
@@ -165,7 +165,7 @@ uint32_t RandomLayer::emit(Emitter& emitter, std::span<const uint32_t>,
   source.axes = labels;
   source.first = first_;
   source.global_strides = strides_;
-  return emitter.random(std::move(source), normal_, outputs()[0].dtype);
+  return emitter.random(source, normal_, outputs()[0].dtype);
 }
 
 LayerPtr RandomLayer::with_inputs(std::vector<Port>) const {
@@ -237,7 +237,8 @@ std::string RandomLayer::note() const {
   return fmt::format("seed {} stream {}", key_.seed, key_.stream);
 }
 
-LayerPtr RandomLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view name) {
+LayerPtr RandomLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                           std::string_view name) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
   kernels::RandomKey key;
   key.seed = reader.get<uint64_t>();

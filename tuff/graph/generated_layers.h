@@ -15,7 +15,7 @@ namespace graph {
 /// Arrays made from nothing: one value everywhere.
 class TUFF_API FullLayer final : public BlockwiseLayer {
  public:
-  FullLayer(DType dtype, Chunks chunks, const std::array<std::byte, 8>& value);
+  FullLayer(DType dtype, const Chunks& chunks, const std::array<std::byte, 8>& value);
   std::string_view name() const override { return "full"; }
   /// The element, in the first bytes.
   const std::array<std::byte, 8>& value() const { return value_; }
@@ -26,7 +26,7 @@ class TUFF_API FullLayer final : public BlockwiseLayer {
   Port sliced(uint32_t output, const Slices& slices) const override;
   Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   std::array<std::byte, 8> value_;
@@ -35,7 +35,7 @@ class TUFF_API FullLayer final : public BlockwiseLayer {
 /// int64 numbers first, first + step, first + 2 step, ... in a 1-d array; 0, 1, 2, ... unless it was sliced.
 class TUFF_API IndexLayer final : public BlockwiseLayer {
  public:
-  explicit IndexLayer(AxisChunksPtr axis, int64_t first = 0, int64_t step = 1);
+  explicit IndexLayer(const AxisChunksPtr& axis, int64_t first = 0, int64_t step = 1);
   std::string_view name() const override { return "index"; }
   bool is_cheap_source() const override { return true; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
@@ -44,7 +44,7 @@ class TUFF_API IndexLayer final : public BlockwiseLayer {
   Port sliced(uint32_t output, const Slices& slices) const override;
   Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   int64_t first_;
@@ -54,9 +54,9 @@ class TUFF_API IndexLayer final : public BlockwiseLayer {
 /// Random numbers keyed by (seed, stream, position in the whole array).
 class TUFF_API RandomLayer final : public BlockwiseLayer {
  public:
-  RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks);
+  RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks);
   /// A part of a larger array: element i has the position first + the sum of strides[a] i[a] there.
-  RandomLayer(bool normal, kernels::RandomKey key, DType dtype, Chunks chunks, int64_t first,
+  RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks, int64_t first,
               Dims strides);
   std::string_view name() const override { return normal_ ? "normal" : "uniform"; }
   bool is_cheap_source() const override { return true; }
@@ -67,7 +67,7 @@ class TUFF_API RandomLayer final : public BlockwiseLayer {
   Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   bool normal_;

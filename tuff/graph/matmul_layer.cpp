@@ -46,7 +46,7 @@ Chunks MatmulLayer::output_chunks(const Alignment& alignment) {
   return chunks;
 }
 
-MatmulLayer::MatmulLayer(Port a, Port b)
+MatmulLayer::MatmulLayer(const Port& a, const Port& b)
     : BlockwiseLayer({a, b}, output_of(a).dtype, output_chunks(align(a, b)), align(a, b)),
       has_i_(output_of(a).chunks.size() == 2),
       has_j_(output_of(b).chunks.size() == 2) {
@@ -130,7 +130,7 @@ LayerPtr MatmulLayer::with_inputs(std::vector<Port> inputs) const {
 
 void MatmulLayer::write(LayerWriter&) const {}
 
-LayerPtr MatmulLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr MatmulLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   if (inputs.size() != 2) reader.fail("a wrong number of inputs");
   const Chunks& a = output_of(inputs[0]).chunks;
   const Chunks& b = output_of(inputs[1]).chunks;

@@ -14,7 +14,7 @@ namespace graph {
 /// the output has one more axis at the end, with one element per block of k, for combine.h to sum.
 class TUFF_API MatmulLayer final : public BlockwiseLayer {
  public:
-  MatmulLayer(Port a, Port b);
+  MatmulLayer(const Port& a, const Port& b);
   std::string_view name() const override { return "matmul"; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
@@ -33,7 +33,7 @@ class TUFF_API MatmulLayer final : public BlockwiseLayer {
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   static Alignment align(const Port& a, const Port& b);

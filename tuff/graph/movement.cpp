@@ -163,7 +163,7 @@ struct SliceLayer::Cut {
   std::vector<std::vector<Piece>> pieces;
 };
 
-SliceLayer::SliceLayer(Port input, Slices slices)
+SliceLayer::SliceLayer(const Port& input, const Slices& slices)
     : SliceLayer(input, slices, [&] {
         Cut cut;
         const Chunks& chunks = output_of(input).chunks;
@@ -174,7 +174,7 @@ SliceLayer::SliceLayer(Port input, Slices slices)
         return cut;
       }()) {}
 
-SliceLayer::SliceLayer(Port input, Slices slices, Cut cut)
+SliceLayer::SliceLayer(const Port& input, const Slices& slices, Cut cut)
     : Layer({input}, output_of(input).dtype, std::move(cut.chunks)),
       slices_(slices),
       pieces_(std::make_shared<std::vector<std::vector<Piece>>>(std::move(cut.pieces))) {}
@@ -246,7 +246,7 @@ std::string SliceLayer::note() const {
   return text;
 }
 
-LayerPtr SliceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr SliceLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const Chunks& chunks = output_of(inputs[0]).chunks;
   if (reader.get<uint8_t>() != chunks.size()) reader.fail("slices of another rank");
@@ -355,7 +355,7 @@ class RechunkTask final : public GridTask {
 
 }  // namespace
 
-RechunkLayer::RechunkLayer(Port input, Chunks chunks)
+RechunkLayer::RechunkLayer(const Port& input, Chunks chunks)
     : Layer({input}, output_of(input).dtype, std::move(chunks)) {}
 
 void RechunkLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
@@ -387,7 +387,8 @@ void RechunkLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs(
 
 std::string RechunkLayer::note() const { return tuff::to_string(outputs()[0].chunks); }
 
-LayerPtr RechunkLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr RechunkLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                            std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const Chunks& given = output_of(inputs[0]).chunks;
   Chunks chunks = reader.get_chunks();
@@ -462,7 +463,7 @@ class MaskTask final : public GridTask {
 
 }  // namespace
 
-MaskLayer::MaskLayer(Port input, Port mask, AxisChunksPtr selected)
+MaskLayer::MaskLayer(const Port& input, const Port& mask, AxisChunksPtr selected)
     : Layer({input, mask}, output_of(input).dtype,
             masked_chunks(input, mask, std::move(selected))) {}
 
@@ -491,7 +492,7 @@ Port MaskLayer::sliced(uint32_t, const Slices& slices) const {
 
 void MaskLayer::write(LayerWriter& writer) const { writer.put_axis(outputs()[0].chunks[0]); }
 
-LayerPtr MaskLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr MaskLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   if (inputs.size() != 2) reader.fail("a wrong number of inputs");
   AxisChunksPtr selected = reader.get_axis();
   const LayerOutput& array = output_of(inputs[0]);
@@ -538,7 +539,7 @@ class AssumeChunksTask final : public GridTask {
 
 }  // namespace
 
-AssumeChunksLayer::AssumeChunksLayer(Port input, Chunks chunks)
+AssumeChunksLayer::AssumeChunksLayer(const Port& input, Chunks chunks)
     : Layer({input}, output_of(input).dtype, std::move(chunks)) {}
 
 std::shared_ptr<const TaskFunction> AssumeChunksLayer::lower(const LowerHints&) const {
@@ -561,7 +562,8 @@ Port AssumeChunksLayer::sliced(uint32_t, const Slices& slices) const {
 
 void AssumeChunksLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }
 
-LayerPtr AssumeChunksLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr AssumeChunksLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                                 std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const Chunks& given = output_of(inputs[0]).chunks;
   Chunks chunks = reader.get_chunks();

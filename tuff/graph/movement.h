@@ -34,7 +34,7 @@ TUFF_API RechunkWork rechunk_work(const Chunks& from, const Chunks& to);
 /// A slice per axis. Each output block is a view of one input block, so nothing is copied.
 class TUFF_API SliceLayer final : public Layer {
  public:
-  SliceLayer(Port input, Slices slices);
+  SliceLayer(const Port& input, const Slices& slices);
   std::string_view name() const override { return "slice"; }
   bool is_view() const override { return true; }
   const Slices& slices() const { return slices_; }
@@ -44,7 +44,7 @@ class TUFF_API SliceLayer final : public Layer {
   Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
   /// What one output block takes of one input block along one axis.
   struct Piece {
@@ -56,7 +56,7 @@ class TUFF_API SliceLayer final : public Layer {
 
  private:
   struct Cut;
-  SliceLayer(Port input, Slices slices, Cut cut);
+  SliceLayer(const Port& input, const Slices& slices, Cut cut);
   Slices slices_;
   std::shared_ptr<const std::vector<std::vector<Piece>>> pieces_;  // by axis, by output block
 };
@@ -65,7 +65,7 @@ class TUFF_API SliceLayer final : public Layer {
 /// it overlaps; a block that lies inside one input block is a view.
 class TUFF_API RechunkLayer final : public Layer {
  public:
-  RechunkLayer(Port input, Chunks chunks);
+  RechunkLayer(const Port& input, Chunks chunks);
   std::string_view name() const override { return "rechunk"; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
@@ -75,7 +75,7 @@ class TUFF_API RechunkLayer final : public Layer {
   Port rechunked(uint32_t output, const Chunks& chunks) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 };
 
 /// Elements where a mask is true. Input 0: the array; input 1: the mask (bool), either 1-d, selecting
@@ -83,7 +83,7 @@ class TUFF_API RechunkLayer final : public Layer {
 /// The first extent of the result is a symbol.
 class TUFF_API MaskLayer final : public Layer {
  public:
-  MaskLayer(Port input, Port mask, AxisChunksPtr selected);
+  MaskLayer(const Port& input, const Port& mask, AxisChunksPtr selected);
   std::string_view name() const override { return "mask"; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
@@ -91,13 +91,13 @@ class TUFF_API MaskLayer final : public Layer {
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 };
 
 /// The same blocks under chunks that are now known (or other symbols); each block is checked as it passes.
 class TUFF_API AssumeChunksLayer final : public Layer {
  public:
-  AssumeChunksLayer(Port input, Chunks chunks);
+  AssumeChunksLayer(const Port& input, Chunks chunks);
   std::string_view name() const override { return "assume_chunks"; }
   bool is_view() const override { return true; }
   bool reads_everything() const override { return true; }
@@ -108,7 +108,7 @@ class TUFF_API AssumeChunksLayer final : public Layer {
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   Port sliced(uint32_t output, const Slices& slices) const override;
   void write(LayerWriter& writer) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 };
 
 }  // namespace graph

@@ -41,7 +41,8 @@ constexpr std::string_view kPartialNames[] = {"sum", "min", "max", "any", "all",
 
 }  // namespace
 
-ReduceLayer::ReduceLayer(ops::Reduction reduction, DType element, Port input, Axes axes)
+ReduceLayer::ReduceLayer(ops::Reduction reduction, DType element, const Port& input,
+                         const Axes& axes)
     : BlockwiseLayer({input}, element,
                      reduced_chunks(input, axes, reduction == ops::Reduction::moments),
                      reduce_alignment(input, axes)),
@@ -77,7 +78,8 @@ void ReduceLayer::write(LayerWriter& writer) const {
 
 std::string ReduceLayer::note() const { return "axes " + tuff::to_string(axes_); }
 
-LayerPtr ReduceLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view name) {
+LayerPtr ReduceLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                           std::string_view name) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const DType element = reader.dtype();
   const Axes axes = reader.dims();

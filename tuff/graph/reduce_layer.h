@@ -11,7 +11,7 @@ namespace graph {
 /// block; combine.h puts the blocks together.
 class TUFF_API ReduceLayer final : public BlockwiseLayer {
  public:
-  ReduceLayer(ops::Reduction reduction, DType element, Port input, Axes axes);
+  ReduceLayer(ops::Reduction reduction, DType element, const Port& input, const Axes& axes);
   std::string_view name() const override;
   bool yields_moments() const override { return reduction_ == ops::Reduction::moments; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
@@ -20,7 +20,7 @@ class TUFF_API ReduceLayer final : public BlockwiseLayer {
   void write(LayerWriter& writer) const override;
   std::string note() const override;
   const Axes& axes() const { return axes_; }
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   ops::Reduction reduction_;

@@ -20,8 +20,9 @@ Alignment relabel_alignment(const Port& input, const LabelMap& from, const Chunk
   const Chunks& given = output_of(input).chunks;
   LabelMap map(given.size(), kNoLabel);
   for (size_t a = 0; a < from.size(); ++a) {
-    if (from[a] == kNoLabel) continue;
-    const auto axis = static_cast<size_t>(from[a]);
+    const int8_t label = from[a];
+    if (label == kNoLabel) continue;
+    const auto axis = static_cast<size_t>(label);
     if (same_chunks(given[axis], chunks[a])) map[axis] = static_cast<int8_t>(a);
   }
   alignment.inputs.push_back(map);
@@ -30,7 +31,7 @@ Alignment relabel_alignment(const Port& input, const LabelMap& from, const Chunk
 
 class RelabelTask final : public TaskFunction {
  public:
-  explicit RelabelTask(LabelMap from) : from_(std::move(from)) {}
+  explicit RelabelTask(const LabelMap& from) : from_(from) {}
   std::string_view name() const override { return "relabel"; }
   void run(TaskArguments& arguments) const override {
     const Block& block = arguments.inputs[0]->get<Block>();
@@ -49,7 +50,7 @@ class RelabelTask final : public TaskFunction {
 
 }  // namespace
 
-RelabelLayer::RelabelLayer(Port input, LabelMap from, Chunks chunks)
+RelabelLayer::RelabelLayer(const Port& input, const LabelMap& from, const Chunks& chunks)
     : BlockwiseLayer({input}, output_of(input).dtype, chunks,
                      relabel_alignment(input, from, chunks)),
       from_(from) {
@@ -98,7 +99,8 @@ std::shared_ptr<const TaskFunction> RelabelLayer::lower(const LowerHints& hints)
   return std::make_shared<RelabelTask>(from_);
 }
 
-LayerPtr RelabelLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr RelabelLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                            std::string_view) {
   if (inputs.size() != 1) reader.fail("a wrong number of inputs");
   const Chunks& given = output_of(inputs[0]).chunks;
   LabelMap from;

@@ -13,7 +13,7 @@ class TUFF_API RelabelLayer final : public BlockwiseLayer {
  public:
   /// `from[a]`: the input axis that output axis a shows, or kNoLabel for a new one. `chunks`: of the
   /// output; a new axis, or one whose input has extent 1, may have any chunks (broadcast).
-  RelabelLayer(Port input, LabelMap from, Chunks chunks);
+  RelabelLayer(const Port& input, const LabelMap& from, const Chunks& chunks);
   std::string_view name() const override { return "relabel"; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
                 const LabelMap& labels) const override;
@@ -25,7 +25,7 @@ class TUFF_API RelabelLayer final : public BlockwiseLayer {
   /// A new header on the same memory, unless an axis is broadcast over several blocks' extents.
   bool is_view() const override { return view_; }
   std::shared_ptr<const TaskFunction> lower(const LowerHints& hints) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   LabelMap from_;

@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint32_t kMagic = 0x46465554;  // "TUFF", least significant byte first
 
-using Read = LayerPtr (*)(LayerReader&, std::vector<Port>, std::string_view);
+using Read = LayerPtr (*)(LayerReader&, const std::vector<Port>&, std::string_view);
 
 /// The reader of each kind of layer. Element-wise operations are found by the operation table.
 const std::unordered_map<std::string_view, Read>& readers() {

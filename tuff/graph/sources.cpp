@@ -41,7 +41,7 @@ MemoryLayer::MemoryLayer(DType dtype, Chunks chunks, std::vector<Block> blocks)
   TUFF_CHECK_EQ(blocks_.size(), block_count(outputs()[0].chunks));
 }
 
-MemoryLayer::MemoryLayer(const Block& whole, Chunks chunks)
+MemoryLayer::MemoryLayer(const Block& whole, const Chunks& chunks)
     : Layer({}, whole.dtype(), chunks), blocks_(cut(whole, chunks)) {}
 
 LayerPtr MemoryLayer::with_inputs(std::vector<Port>) const {
@@ -70,7 +70,7 @@ void MemoryLayer::write(LayerWriter& writer) const {
   }
 }
 
-LayerPtr MemoryLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr MemoryLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
   const DType dtype = reader.dtype();
   const Chunks chunks = reader.get_chunks();
@@ -120,7 +120,8 @@ void ParameterLayer::write(LayerWriter& writer) const {
   writer.put_chunks(outputs()[0].chunks);
 }
 
-LayerPtr ParameterLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr ParameterLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                              std::string_view) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
   std::string label = reader.text();
   const DType dtype = reader.dtype();
@@ -216,7 +217,8 @@ void FunctionLayer::write(LayerWriter& writer) const {
   writer.put_chunks(outputs()[0].chunks);
 }
 
-LayerPtr FunctionLayer::read(LayerReader& reader, std::vector<Port> inputs, std::string_view) {
+LayerPtr FunctionLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                             std::string_view) {
   if (!inputs.empty()) reader.fail("a wrong number of inputs");
   std::string registered = reader.text();
   const DType dtype = reader.dtype();

@@ -27,7 +27,7 @@ class TUFF_API MemoryLayer final : public Layer {
   /// One block per grid position, in row-major order.
   MemoryLayer(DType dtype, Chunks chunks, std::vector<Block> blocks);
   /// Views of `whole`, cut as `chunks` say.
-  MemoryLayer(const Block& whole, Chunks chunks);
+  MemoryLayer(const Block& whole, const Chunks& chunks);
   std::string_view name() const override { return "memory"; }
   const Block& block(uint32_t number) const { return blocks_[number]; }
   void inputs_of(uint32_t, std::vector<InputBlock>&) const override {}
@@ -36,7 +36,7 @@ class TUFF_API MemoryLayer final : public Layer {
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   /// Memory travels by value. Throws InvalidArgument above kSendLimit bytes.
   void write(LayerWriter& writer) const override;
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
   /// 64 MiB: what one may reasonably copy into a message; larger data belongs in files.
   static constexpr size_t kSendLimit = size_t{64} << 20;
@@ -57,7 +57,7 @@ class TUFF_API ParameterLayer final : public Layer {
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override { return label_; }
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   std::string label_;
@@ -75,7 +75,7 @@ class TUFF_API FunctionLayer final : public Layer {
   void write(LayerWriter& writer) const override;
   double typical_seconds() const override;
   std::string note() const override { return registered_; }
-  static LayerPtr read(LayerReader& reader, std::vector<Port> inputs, std::string_view name);
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
   BlockFunction function_;

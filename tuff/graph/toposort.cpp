@@ -29,28 +29,28 @@ Toposort toposort(const Rows& inputs) {
     std::iota(result.order.begin(), result.order.end(), 0U);
     return result;
   }
-  enum : uint8_t { fresh, on_path, finished };
-  std::vector<uint8_t> state(count, fresh);
+  enum class State : uint8_t { fresh, on_path, finished };
+  std::vector<State> state(count, State::fresh);
   std::vector<uint32_t> next(inputs.first.begin(), inputs.first.end() - 1);
   std::vector<uint32_t> path;
   result.order.reserve(count);
   for (uint32_t start = 0; start < count; ++start) {
-    if (state[start] != fresh) continue;
-    state[start] = on_path;
+    if (state[start] != State::fresh) continue;
+    state[start] = State::on_path;
     path.push_back(start);
     while (!path.empty()) {
       const uint32_t t = path.back();
       if (next[t] == inputs.first[t + 1]) {
-        state[t] = finished;
+        state[t] = State::finished;
         result.order.push_back(t);
         path.pop_back();
         continue;
       }
       const uint32_t input = inputs.items[next[t]++];
-      if (state[input] == fresh) {
-        state[input] = on_path;
+      if (state[input] == State::fresh) {
+        state[input] = State::on_path;
         path.push_back(input);
-      } else if (state[input] == on_path) {
+      } else if (state[input] == State::on_path) {
         result.cycle.assign(std::find(path.begin(), path.end(), input), path.end());
         result.order.clear();
         return result;

@@ -2,6 +2,7 @@
 #include "tuff/optimize/order.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tuff/optimize/order_walk.h"
 
@@ -66,13 +67,12 @@ void order(PlanArrays& plan) {
   for (size_t s = plan.first_output.back(); s < plan.slot_count(); ++s)
     new_slot[s] = static_cast<uint32_t>(s);
 
-  PlanArrays old = std::move(plan);
+  PlanArrays old = std::exchange(plan, {});
   plan.functions = std::move(old.functions);
   plan.names = std::move(old.names);
   plan.labels = std::move(old.labels);
   plan.function_seconds = std::move(old.function_seconds);
   plan.options = std::move(old.options);
-  plan.option_of.clear();
   if (!old.option_of.empty()) {
     for (uint32_t t : sequence) plan.option_of.push_back(old.option_of[t]);
   }
@@ -80,13 +80,10 @@ void order(PlanArrays& plan) {
   plan.function.reserve(tasks);
   plan.block.reserve(tasks);
   plan.wait_count.reserve(tasks);
-  plan.inputs = Rows();
   plan.inputs.items.reserve(old.inputs.items.size());
   plan.inputs.first.reserve(tasks + 1);
-  plan.successors = Rows();
   plan.successors.items.reserve(old.successors.items.size());
   plan.successors.first.reserve(tasks + 1);
-  plan.roots.clear();
   for (uint32_t i = 0; i < tasks; ++i) {
     const uint32_t t = sequence[i];
     plan.function.push_back(old.function[t]);

@@ -146,10 +146,8 @@ graph::Port stack_columns(const std::vector<graph::Port>& columns, DType dtype) 
   return {table_layer(std::move(task), columns, {{dtype, std::move(chunks)}}), 0};
 }
 
-graph::Port drop_rows(graph::Port column, graph::Port mask, AxisChunksPtr selected) {
-  return {
-      std::make_shared<graph::MaskLayer>(std::move(column), std::move(mask), std::move(selected)),
-      0};
+graph::Port drop_rows(const graph::Port& column, const graph::Port& mask, AxisChunksPtr selected) {
+  return {std::make_shared<graph::MaskLayer>(column, mask, std::move(selected)), 0};
 }
 
 }  // namespace table::detail

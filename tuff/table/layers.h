@@ -62,7 +62,7 @@ graph::LayerPtr table_layer(TableTask task, std::vector<graph::Port> inputs,
 graph::Port stack_columns(const std::vector<graph::Port>& columns, DType dtype);
 
 /// Rows of a where `mask` holds; `selected` are the chunks that all columns of the table share.
-graph::Port drop_rows(graph::Port column, graph::Port mask, AxisChunksPtr selected);
+graph::Port drop_rows(const graph::Port& column, const graph::Port& mask, AxisChunksPtr selected);
 
 }  // namespace table::detail
 TUFF_NAMESPACE_END

@@ -89,7 +89,7 @@ size_t find(const Selection& selection, std::string_view name) {
 
 /// The rows of `port` that the table keeps.
 Array kept(const Selection& selection, graph::Port port) {
-  if (selection.mask) port = drop_rows(std::move(port), *selection.mask, selection.selected);
+  if (selection.mask) port = drop_rows(port, *selection.mask, selection.selected);
   if (selection.counted) {
     Chunks chunks = graph::output_of(port).chunks;
     chunks[0] = selection.counted;
