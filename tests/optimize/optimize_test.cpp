@@ -1,4 +1,4 @@
-// The list of passes, their switches, and graphs that are very long.
+// The list of passes and their switches.
 #include "tuff/optimize/optimize.h"
 
 #include <cstdlib>
@@ -229,60 +229,6 @@ TEST(PassList, EveryCombinationGivesTheSameResultsAcrossReductions) {
     for (size_t o = 0; o < got.size(); ++o)
       EXPECT_NEAR(got[o][0], want[o][0], 1e-12 * (1 + std::abs(want[o][0]))) << "passes " << bits;
   }
-}
-
-/// Builds, describes, compiles, runs and destroys a graph of `count` operations.
-void live_and_die(int count, const std::function<Array(const Array&)>& next, double want) {
-  const Array x = in_memory({8}, 4);
-  Array y = x;
-  for (int i = 0; i < count; ++i) y = next(y);
-  const std::string text = describe({y});
-  EXPECT_GE(std::count(text.begin(), text.end(), '\n'), count);
-  const Plan plan = compiled({y});
-  EXPECT_LE(plan.task_count(), 2u * static_cast<size_t>((count + 255) / 256));
-  EXPECT_NEAR(run(plan)[0][3], want, 1e-9 * std::abs(want));
-  EXPECT_NEAR(run(compiled({y}, none()))[0][3], want, 1e-9 * std::abs(want));
-}
-
-TEST(LongGraphs, AThousandOperationsLiveAndDie) {
-  live_and_die(
-      1000, [](const Array& y) { return -y; }, 3.25);
-  live_and_die(
-      1000, [](const Array& y) { return y + 1.0; }, 1003.25);
-}
-
-TEST(LongGraphsSlow, AHundredThousandOperationsNeedNoStack) {
-  live_and_die(
-      100'000, [](const Array& y) { return -y; }, 3.25);
-}
-
-TEST(LongGraphsSlow, ANumberThatEverybodyReadsCostsNoMoreThanOneEach) {
-  live_and_die(
-      100'000, [](const Array& y) { return y + 1.0; }, 100'003.25);
-}
-
-TEST(LongGraphsSlow, AnArrayThatEverybodyReadsCostsNoMoreThanOneEach) {
-  const Array x = in_memory({8}, 4);
-  live_and_die(
-      100'000, [&](const Array& y) { return y + x; }, 100'001 * 3.25);
-}
-
-TEST(LongGraphsSlow, AHundredThousandBranchesAreOneGraph) {
-  const Array x = in_memory({8}, 4);
-  Array total = x;
-  for (int i = 0; i < 50'000; ++i) total = total + x * static_cast<double>(i % 7);
-  EXPECT_NEAR(run(compiled({total}))[0][0], 0.25 * (1.0 + 149'997.0 - 0.0), 10.0);
-}
-
-TEST(LongGraphsSlow, LayersThatDoNotFuseNeedNoStackEither) {
-  Array y = in_memory({8}, 4);
-  for (int i = 0; i < 50'000; ++i) y = y[{Slice{{}, {}, -1}}];
-  EXPECT_EQ(run(compiled({y}))[0][0], 0.25);
-  EXPECT_EQ(run(compiled({y}, without_moves()))[0][0], 0.25);
-  const auto add_one = delayed([](double v) { return v + 1; });
-  auto value = add_one(0.0);
-  for (int i = 1; i < 100'000; ++i) value = add_one(value);
-  EXPECT_EQ(value.compute(), 100'000.0);
 }
 
 }  // namespace

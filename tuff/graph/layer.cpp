@@ -88,16 +88,56 @@ double Layer::typical_seconds() const {
   return kSecondsPerCall + bytes * kSecondsPerByte;
 }
 
+namespace {
+
+/// A set of addresses in one flat table, at most half full: every pass walks all layers, and a node per layer
+/// in a table of lists took most of that time.
+class Seen {
+ public:
+  /// False when it was there before.
+  bool add(const Layer* layer) {
+    if (2 * count_ >= table_.size()) grow();
+    const Layer*& place = find(layer);
+    if (place == layer) return false;
+    place = layer;
+    ++count_;
+    return true;
+  }
+
+ private:
+  /// Where the layer is or would be.
+  const Layer*& find(const Layer* layer) {
+    // Fibonacci hashing (Knuth, volume 3, section 6.4): neighbours in memory are spread over the table.
+    const uint64_t spread = reinterpret_cast<uint64_t>(layer) * 0x9E3779B97F4A7C15U;
+    size_t at = static_cast<size_t>(spread >> 32) & (table_.size() - 1);
+    while (table_[at] != nullptr && table_[at] != layer) at = (at + 1) & (table_.size() - 1);
+    return table_[at];
+  }
+
+  void grow() {
+    const std::vector<const Layer*> old = std::move(table_);
+    table_.assign(2 * old.size(), nullptr);
+    for (const Layer* layer : old) {
+      if (layer != nullptr) find(layer) = layer;
+    }
+  }
+
+  std::vector<const Layer*> table_ = std::vector<const Layer*>(64, nullptr);  // a power of two
+  size_t count_ = 0;
+};
+
+}  // namespace
+
 std::vector<LayerPtr> layers_in_order(const std::vector<Port>& outputs) {
   std::vector<LayerPtr> order;
   struct Visit {
     const LayerPtr* layer;
     size_t next_input;
   };
-  std::unordered_map<const Layer*, bool> seen;
+  Seen seen;
   std::vector<Visit> stack;
   for (const Port& output : outputs) {
-    if (!seen.try_emplace(output.layer.get(), true).second) continue;
+    if (!seen.add(output.layer.get())) continue;
     stack.push_back({&output.layer, 0});
     while (!stack.empty()) {
       Visit& top = stack.back();
@@ -108,7 +148,7 @@ std::vector<LayerPtr> layers_in_order(const std::vector<Port>& outputs) {
         continue;
       }
       const LayerPtr& input = inputs[top.next_input++].layer;
-      if (seen.try_emplace(input.get(), true).second) stack.push_back({&input, 0});
+      if (seen.add(input.get())) stack.push_back({&input, 0});
     }
   }
   return order;

@@ -156,13 +156,14 @@ std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs, const
 #if defined(TUFF_DEBUG_CHECKS)
   verify("build", {}, outputs);
 #endif
+  size_t layers = trace != nullptr ? count_layers(outputs) : 0;
   for (const LayerPass& pass : layer_passes()) {
     if (!(on.*pass.enabled)) continue;
     Stopwatch stopwatch(trace, pass.name);
     std::vector<graph::Port> result = pass.run(outputs);
     stopwatch.done([&](Step& step) {
-      step.before = count_layers(outputs);
-      step.after = count_layers(result);
+      step.before = layers;
+      step.after = layers = count_layers(result);
       step.outputs = result;
     });
 #if defined(TUFF_DEBUG_CHECKS)
