@@ -122,19 +122,16 @@ TEST_F(RunErrors, WhatACallableThrowsIsNamedWithItsTask) {
 TEST_F(RunErrors, ADelayedBlockMustBeWhatWasPromised) {
   const auto one = delayed([] { return Block::scalar(1.0); }, "one");
   EXPECT_RUN_FAILS(
-      "[run] task 1 (from_delayed) on block 0 failed: [from_delayed] expected float64 of shape "
-      "(3,); the "
-      "callable returned float64 of shape ()",
+      "[run] task 1 (from_delayed) on block (0,) failed: [from_delayed] expected float64 of shape "
+      "(3,); the callable returned float64 of shape ()",
       from_delayed(one(), DType::float64, {3}).compute());
   EXPECT_RUN_FAILS(
-      "[run] task 1 (from_delayed) on block 0 failed: [from_delayed] expected int8 of shape (); "
-      "the "
-      "callable returned float64 of shape ()",
+      "[run] task 1 (from_delayed) on block () failed: [from_delayed] expected int8 of shape (); "
+      "the callable returned float64 of shape ()",
       from_delayed(one(), DType::int8, {}).compute());
   EXPECT_RUN_FAILS(
-      "[run] task 1 (from_delayed) on block 0 failed: [from_delayed] expected int8 of shape (3,); "
-      "the "
-      "callable returned an empty block",
+      "[run] task 1 (from_delayed) on block (0,) failed: [from_delayed] expected int8 of shape (3,); "
+      "the callable returned an empty block",
       from_delayed(delayed([] { return Block(); })(), DType::int8, {3}).compute());
   EXPECT_EQ(from_delayed(one(), DType::float64, {}).compute<double>(), 1.0);
 }

@@ -6,8 +6,6 @@
 #pragma once
 
 #include "tuff/graph/blockwise.h"
-#include "tuff/graph/matmul_layer.h"
-#include "tuff/graph/relabel_layer.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace graph {

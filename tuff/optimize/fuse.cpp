@@ -8,6 +8,8 @@
 #include <unordered_map>
 
 #include "tuff/graph/fused.h"
+#include "tuff/graph/matmul_layer.h"
+#include "tuff/graph/relabel_layer.h"
 #include "tuff/optimize/cse.h"
 #include "tuff/optimize/merge_order.h"
 
