@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 required=(g++ make cmake ninja-build pkg-config python3 python3-venv libhwy-dev libsleef-dev
-          libopenblas-dev libfmt-dev libxxhash-dev libcli11-dev nlohmann-json3-dev libgtest-dev libgmock-dev)
+          libopenblas-dev libfmt-dev libxxhash-dev liblz4-dev libcli11-dev nlohmann-json3-dev libgtest-dev libgmock-dev)
 optional=(ccache)
 browser=()
 with_bench=no

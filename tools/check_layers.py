@@ -31,9 +31,9 @@ MAY_INCLUDE = {
     "cluster": ["compute", "storage", "glm"],
 }
 
-# The files directly under tuff/, by stem: compute.*, delayed.* and tasks.* are the layer `compute`; the
+# The files directly under tuff/, by stem: compute.*, delayed.*, persist.* and tasks.* are the layer `compute`; the
 # umbrella header names everything in libtuff, and nothing in tuff/ may include it back.
-FILES_OF_COMPUTE = ["compute", "delayed", "tasks"]
+FILES_OF_COMPUTE = ["compute", "delayed", "persist", "tasks"]
 UMBRELLA = "tuff/tuff.h"
 IN_OTHER_LIBRARIES = {"table", "handoff", "cluster"}
 # What users include beside the umbrella: the headers of the libraries beside libtuff.

@@ -46,22 +46,6 @@ namespace {
 /// Below this the copy (about 0.1 ms) is not worth waking another thread.
 constexpr size_t kParallelGatherBytes = size_t{1} << 20;
 
-/// Chunks as the run found them: symbols take the extents of the blocks.
-Chunks settled_chunks(const graph::LayerOutput& output, const std::vector<Block>& blocks) {
-  Chunks chunks = output.chunks;
-  const Dims grid = grid_of(chunks);
-  for (size_t a = 0; a < chunks.size(); ++a) {
-    if (chunks[a]->is_known()) continue;
-    std::vector<int64_t> sizes;
-    Dims index(grid.size(), 0);
-    for (index[a] = 0; index[a] < grid[a]; ++index[a]) {
-      sizes.push_back(blocks[linear_index(index, grid)].shape()[a]);
-    }
-    chunks[a] = AxisChunks::of(sizes);
-  }
-  return chunks;
-}
-
 [[noreturn]] void refuse_binding(const graph::Port& given) {
   const std::string what =
       given.layer == nullptr
@@ -152,7 +136,8 @@ std::vector<Result> Plan::run(std::vector<Binding> bindings, const RunOptions& o
     std::vector<Block> blocks;
     blocks.reserve(count);
     for (size_t b = 0; b < count; ++b) blocks.push_back(std::move(values[first + b].get<Block>()));
-    Chunks chunks = settled_chunks(output, blocks);
+    Chunks chunks = detail::settled_chunks(
+        output.chunks, [&](size_t b) -> const Dims& { return blocks[b].shape(); });
     results.emplace_back(output.dtype, std::move(chunks), std::move(blocks));
   }
   return results;
@@ -187,6 +172,19 @@ Dims Result::shape() const {
 }
 
 namespace detail {
+
+Chunks settled_chunks(Chunks chunks, const std::function<const Dims&(size_t)>& shape_of_block) {
+  const Dims grid = grid_of(chunks);
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (chunks[a]->is_known()) continue;
+    std::vector<int64_t> sizes;
+    Dims index(grid.size(), 0);
+    for (index[a] = 0; index[a] < grid[a]; ++index[a])
+      sizes.push_back(shape_of_block(linear_index(index, grid))[a]);
+    chunks[a] = AxisChunks::of(sizes);
+  }
+  return chunks;
+}
 
 void check_element_type(std::string_view operation, DType has, DType asked) {
   if (has == asked) return;

@@ -4,6 +4,7 @@
 // threads at once; parameters are filled anew for each run.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,9 @@
 TUFF_NAMESPACE_BEGIN
 
 namespace detail {
+/// Chunks as a run found them: symbols take the extents of the blocks.
+TUFF_API Chunks settled_chunks(Chunks chunks,
+                               const std::function<const Dims&(size_t block)>& shape_of_block);
 /// Throw InvalidArgument in the name of `operation` unless elements are of the type asked for, or there is
 /// exactly one of them.
 TUFF_API void check_element_type(std::string_view operation, DType has, DType asked);

@@ -141,7 +141,8 @@ class DelayedFunction {
       });
     };
     return Delayed<Yielded>({std::make_shared<graph::CallLayer>(std::move(run), name_,
-                                                                std::move(sink.ports), 1, options_),
+                                                                std::move(sink.ports), 1, options_,
+                                                                detail::kHasBlocks<Yielded>),
                              0});
   }
 
@@ -167,7 +168,8 @@ class DelayedFunction {
       });
     };
     const auto layer = std::make_shared<graph::CallLayer>(
-        std::move(run), name_, std::move(sink.ports), static_cast<uint32_t>(kOutputs), options_);
+        std::move(run), name_, std::move(sink.ports), static_cast<uint32_t>(kOutputs), options_,
+        detail::kHasBlocks<Yielded>);
     return [&]<size_t... I>(std::index_sequence<I...>) {
       return typename detail::DelayedOf<Yielded>::type{
           Delayed<std::tuple_element_t<I, Yielded>>({layer, static_cast<uint32_t>(I)})...};

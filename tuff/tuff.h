@@ -23,4 +23,5 @@
 #include "tuff/kernels/target.h"
 #include "tuff/optimize/order.h"
 #include "tuff/optimize/pressure.h"
+#include "tuff/schedule/memory_statistics.h"
 #include "tuff/tasks.h"

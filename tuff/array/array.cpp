@@ -181,7 +181,7 @@ Block Array::compute_for(std::string_view operation, DType asked, bool one_eleme
 }
 
 Array Array::persist(const RunOptions& options) const {
-  return Array(tuff::compute({port_}, options)[0]);
+  return Array(tuff::persist(std::vector<graph::Port>{port_}, options)[0]);
 }
 
 Array Array::astype(DType to) const {

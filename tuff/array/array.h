@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tuff/compute.h"
+#include "tuff/persist.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -105,7 +106,7 @@ class TUFF_API Array {
   T compute(const RunOptions& options = {}) const {
     return *compute_for("compute", dtype_of<T>, true, options).template data<T>();
   }
-  /// Computes and keeps the blocks: an array in memory.
+  /// Computes and keeps the blocks, in memory or, when that gets tight, on disk; see tuff/persist.h.
   Array persist(const RunOptions& options = {}) const;
   /// Computes, and returns all elements in row-major order. T must be the dtype.
   template <Element T>

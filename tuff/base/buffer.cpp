@@ -158,6 +158,7 @@ struct Central {
   uint64_t clock = 0;                              // counts requests
   size_t recycled_bytes = 0;
   size_t limit = kDefaultRecycleLimit;
+  size_t ceiling = std::numeric_limits<size_t>::max();  // of live and recycled memory together
   // Published by threads; a thread's own counts come on top.
   int64_t live_bytes = 0;
   int64_t live_buffers = 0;
@@ -192,10 +193,16 @@ void delete_all(const Doomed& doomed) {
   }
 }
 
+/// How much may be kept for reuse beside what is live and `more`. Caller holds the lock.
+size_t room_for_recycled(const Central& pool, size_t more) {
+  const size_t live = static_cast<size_t>(std::max<int64_t>(pool.live_bytes, 0)) + more;
+  return std::min(pool.limit, pool.ceiling - std::min(live, pool.ceiling));
+}
+
 /// Takes chunks out of the class that was not asked for for the longest time, other than `keep`, until
-/// `room` more bytes fit or nothing is left. Caller holds the lock.
-void evict(Central& pool, size_t room, uint32_t keep, Doomed& doomed) {
-  while (pool.recycled_bytes + room > pool.limit) {
+/// at most `most` bytes or nothing else is left. Caller holds the lock.
+void evict(Central& pool, size_t most, uint32_t keep, Doomed& doomed) {
+  while (pool.recycled_bytes > most) {
     uint32_t oldest = kClassCount;
     for (uint32_t c = 0; c < kClassCount; ++c) {
       if (c != keep && pool.lists[c] != nullptr &&
@@ -218,11 +225,12 @@ void give_central(FreeChunk* chunks, uint32_t size_class) {
   Doomed doomed{};
   {
     const std::lock_guard lock(pool.mutex);
+    const size_t limit = room_for_recycled(pool, 0);
     while (chunks != nullptr) {
       FreeChunk* chunk = std::exchange(chunks, chunks->next);
       // Sizes of an earlier phase of the program must not keep this phase from recycling: they go.
-      if (each <= pool.limit) evict(pool, each, size_class, doomed);
-      if (pool.recycled_bytes + each <= pool.limit) {
+      if (each <= limit) evict(pool, limit - each, size_class, doomed);
+      if (pool.recycled_bytes + each <= limit) {
         push(pool.lists[size_class], chunk);
         pool.recycled_bytes += each;
       } else {
@@ -252,10 +260,23 @@ FreeChunk* take_central(uint32_t size_class, uint32_t count, uint32_t* taken) {
   return first;
 }
 
+/// Before new memory is taken: recycled memory of other sizes goes, if all would be above the ceiling.
+void make_room(size_t bytes) {
+  Central& pool = central();
+  Doomed doomed{};
+  {
+    const std::lock_guard lock(pool.mutex);
+    if (pool.recycled_bytes == 0) return;
+    evict(pool, room_for_recycled(pool, bytes), kClassCount, doomed);
+  }
+  delete_all(doomed);
+}
+
 /// A chunk from the central lists or the system. Throws std::bad_alloc.
 FreeChunk* take_or_make(uint32_t size_class) {
   uint32_t taken = 0;
   if (FreeChunk* chunk = take_central(size_class, 1, &taken)) return chunk;
+  if (size_class >= kCachedClasses) make_room(chunk_bytes(size_class));
   if (FreeChunk* chunk = new_chunk(size_class)) return chunk;
   release_recycled_memory();
   if (FreeChunk* chunk = new_chunk(size_class)) return chunk;
@@ -571,12 +592,36 @@ void set_recycle_limit(size_t bytes) {
   {
     const std::lock_guard lock(pool.mutex);
     pool.limit = bytes;
-    evict(pool, 0, kClassCount, doomed);
+    evict(pool, room_for_recycled(pool, 0), kClassCount, doomed);
   }
   delete_all(doomed);
   // Caches may be above their new limit: let each thread empty its own.
   generation.fetch_add(1, std::memory_order_relaxed);
   if (ThreadCache* cache = cache_of_thread) cache->flush();
 }
+
+size_t set_memory_ceiling(size_t bytes) {
+  Central& pool = central();
+  Doomed doomed{};
+  size_t before = 0;
+  {
+    const std::lock_guard lock(pool.mutex);
+    before = std::exchange(pool.ceiling, bytes);
+    evict(pool, room_for_recycled(pool, 0), kClassCount, doomed);
+  }
+  delete_all(doomed);
+  return before;
+}
+
+size_t live_bytes() {
+  Central& pool = central();
+  const std::lock_guard lock(pool.mutex);
+  int64_t bytes = pool.live_bytes;
+  for (const ThreadCache* cache = pool.caches; cache != nullptr; cache = cache->next)
+    bytes += cache->live_bytes.get();
+  return not_negative(bytes);
+}
+
+bool Buffer::is_own() const { return header_ != nullptr && header_->size_class != kLent; }
 
 TUFF_NAMESPACE_END

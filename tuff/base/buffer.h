@@ -62,6 +62,8 @@ class TUFF_API Buffer {
     return header_ != nullptr ? header_->references.load(std::memory_order_acquire) : 0;
   }
   explicit operator bool() const { return header_ != nullptr; }
+  /// Whether freeing the last handle gives memory back (lent memory is its owner's).
+  bool is_own() const;
 
  private:
   explicit Buffer(detail::BufferHeader* header) : header_(header) {}
@@ -91,5 +93,10 @@ TUFF_API void release_recycled_memory();
 /// Freed memory beyond this many bytes goes back to the system at once (that of sizes which were not
 /// asked for lately first). Each thread may cache a 64th of it, up to 2 MiB, on top.
 TUFF_API void set_recycle_limit(size_t bytes);
+/// While live and recycled memory together are above this many bytes, freed memory goes back to the system,
+/// and recycled memory goes before new memory is taken. Returns what was set before.
+TUFF_API size_t set_memory_ceiling(size_t bytes);
+/// live_bytes of buffer_statistics().
+TUFF_API size_t live_bytes();
 
 TUFF_NAMESPACE_END

@@ -81,6 +81,19 @@ Context::Context(ContextOptions options) {
   // Recycled memory is the process's, so only a setting that somebody made changes it later.
   [[maybe_unused]] static const bool once = (set_recycle_limit(usable_memory() / 4), true);
   if (recycle) set_recycle_limit(*recycle);
+  const std::optional<size_t> memory = options.memory_bytes
+                                           ? options.memory_bytes
+                                           : from_environment<size_t>("TUFF_MEMORY_BYTES");
+  memory_bytes_ = memory.value_or(usable_memory() / 10 * 6);
+  if (memory_bytes_ == 0) {
+    throw InvalidArgument("context", "memory_bytes = 0; at least 1 is needed");
+  }
+  spill_folder_ = options.spill_folder;
+  if (const char* folder = std::getenv("TUFF_SPILL_FOLDER");
+      spill_folder_.empty() && folder != nullptr)
+    spill_folder_ = folder;
+  spill_bytes_ =
+      options.spill_bytes ? options.spill_bytes : from_environment<size_t>("TUFF_SPILL_BYTES");
 }
 
 Context::~Context() {

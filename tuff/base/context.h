@@ -1,4 +1,4 @@
-// What a process shares (threads, recycled memory, observers), and what one run may override.
+// What a process shares (threads, memory, observers), and what one run may override.
 //
 // Precedence of every setting: call (RunOptions), context, environment (TUFF_*), default.
 #pragma once
@@ -38,6 +38,9 @@ struct RunOptions {
   /// How much there is of each named resource that tasks demand; never more is in use at once. A task
   /// whose demand exceeds this, or names a resource that is not here, is an error before anything runs.
   std::map<std::string, double> resources = {};
+  /// Bytes that blocks may take while this run is under way, those of everybody else included; what is
+  /// needed latest is written to the spill folder when it gets tight.
+  std::optional<size_t> memory_bytes = {};
   /// Where to run; null is Context::current().
   Context* context = nullptr;
 };
@@ -49,6 +52,14 @@ struct ContextOptions {
   /// Freed memory kept for reuse, over the whole process. Environment TUFF_RECYCLE_BYTES; default: a
   /// quarter of the memory that this process may use (cgroup limit, else physical).
   std::optional<size_t> recycle_bytes = {};
+  /// Bytes that blocks may take while a run is under way. Environment TUFF_MEMORY_BYTES; default: 60 % of
+  /// the memory that this process may use.
+  std::optional<size_t> memory_bytes = {};
+  /// Where blocks go that do not fit: a folder on a disk. Environment TUFF_SPILL_FOLDER; default: the
+  /// first of $TMPDIR, /var/tmp and /tmp that is not in memory itself (tmpfs).
+  std::string spill_folder = {};
+  /// How much of that disk may be used. Environment TUFF_SPILL_BYTES; default: all but a twentieth of it.
+  std::optional<size_t> spill_bytes = {};
 };
 
 /// Owns a thread pool (made at first use) and a list of observers. Thread-safe.
@@ -64,6 +75,10 @@ class TUFF_API Context {
   static Context& current();
 
   int threads() const { return threads_; }
+  size_t memory_bytes() const { return memory_bytes_; }
+  /// Empty: the default.
+  const std::string& spill_folder() const { return spill_folder_; }
+  std::optional<size_t> spill_bytes() const { return spill_bytes_; }
 
   /// Observers and sinks that see every outermost run which starts before they are removed. Shared,
   /// since runs of other threads may be under way when their owner removes them.
@@ -85,6 +100,9 @@ class TUFF_API Context {
  private:
   void* find_or_make(std::type_index type, const std::function<std::shared_ptr<void>()>& make);
   int threads_ = 1;
+  size_t memory_bytes_ = 0;
+  std::string spill_folder_;
+  std::optional<size_t> spill_bytes_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<RunObserver>> observers_;
   std::vector<std::shared_ptr<TraceSink>> traces_;

@@ -41,6 +41,9 @@ void append_nested(const std::exception& error, std::string& text) {
 InvalidArgument::InvalidArgument(std::string_view operation, std::string_view what)
     : Error(fmt::format("[{}] {}", operation, what)) {}
 
+MemoryError::MemoryError(std::string_view operation, std::string_view what)
+    : Error(fmt::format("[{}] {}", operation, what)) {}
+
 TaskError::TaskError(std::vector<TaskFailure> failures)
     : Error(task_error_text(failures)), failures_(std::move(failures)) {}
 

@@ -1,7 +1,8 @@
-// The four kinds of error that Tuff throws.
+// The five kinds of error that Tuff throws.
 //
 // Texts read `[operation] what is wrong, with the actual values; what is accepted`. Building a graph
-// throws InvalidArgument; running a plan throws TaskError or Cancelled; InternalError is a bug in Tuff.
+// throws InvalidArgument; running a plan throws TaskError, Cancelled or MemoryError; InternalError is a bug
+// in Tuff.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +58,13 @@ class TUFF_API Cancelled : public Error {
 
  private:
   Reason reason_;
+};
+
+/// What a run must hold at once does not fit in its memory budget, or could not be written to the spill
+/// folder or read back from it. Nothing was lost: all blocks were freed, and the next run works.
+class TUFF_API MemoryError : public Error {
+ public:
+  MemoryError(std::string_view operation, std::string_view what);
 };
 
 /// A broken invariant inside Tuff: please report it.

@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "tuff/base/block.h"
 #include "tuff/base/value.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -307,6 +308,14 @@ class BoundCall {
   F function_;
   std::tuple<Argument<A, Sink>...> patterns_;
 };
+
+/// Whether a result is a block, or has blocks among its parts: only calling tells how large they are.
+template <class R>
+inline constexpr bool kHasBlocks = std::is_same_v<R, Block>;
+template <class... R>
+inline constexpr bool kHasBlocks<std::tuple<R...>> = (kHasBlocks<R> || ...);
+template <class A, class B>
+inline constexpr bool kHasBlocks<std::pair<A, B>> = kHasBlocks<A> || kHasBlocks<B>;
 
 /// What a task that calls something yielding R holds: void becomes std::monostate.
 template <class R>

@@ -10,9 +10,10 @@ namespace {
 
 class CallTask final : public TaskFunction {
  public:
-  CallTask(CallFunction function, std::string label)
-      : function_(std::move(function)), label_(std::move(label)) {}
+  CallTask(CallFunction function, std::string label, bool yields_blocks)
+      : function_(std::move(function)), label_(std::move(label)), yields_blocks_(yields_blocks) {}
   std::string_view name() const override { return label_; }
+  bool yields_unknown_sizes() const override { return yields_blocks_; }
   std::string block_name(uint32_t) const override { return "()"; }
   void run(TaskArguments& arguments) const override {
     function_(arguments.inputs, arguments.last_use, arguments.outputs);
@@ -21,6 +22,7 @@ class CallTask final : public TaskFunction {
  private:
   CallFunction function_;
   std::string label_;
+  bool yields_blocks_;
 };
 
 class FromValuesTask final : public TaskFunction {
@@ -72,11 +74,12 @@ class PickTask final : public TaskFunction {
 }  // namespace
 
 CallLayer::CallLayer(CallFunction function, std::string label, std::vector<Port> inputs,
-                     uint32_t outputs, TaskOptions options)
+                     uint32_t outputs, TaskOptions options, bool yields_blocks)
     : Layer(std::move(inputs), std::vector<LayerOutput>(outputs, {DType::float64, Chunks{}})),
       function_(std::move(function)),
       label_(std::move(label)),
-      options_(std::move(options)) {
+      options_(std::move(options)),
+      yields_blocks_(yields_blocks) {
   for (const Port& input : this->inputs())
     TUFF_CHECK_EQ(block_count(output_of(input).chunks), size_t{1});
 }
@@ -86,12 +89,13 @@ void CallLayer::inputs_of(uint32_t, std::vector<InputBlock>& reads) const {
 }
 
 std::shared_ptr<const TaskFunction> CallLayer::lower(const LowerHints&) const {
-  return std::make_shared<CallTask>(function_, label_);
+  return std::make_shared<CallTask>(function_, label_, yields_blocks_);
 }
 
 LayerPtr CallLayer::with_inputs(std::vector<Port> inputs) const {
   return std::make_shared<CallLayer>(function_, label_, std::move(inputs),
-                                     static_cast<uint32_t>(outputs().size()), options_);
+                                     static_cast<uint32_t>(outputs().size()), options_,
+                                     yields_blocks_);
 }
 
 double CallLayer::typical_seconds() const {

@@ -16,8 +16,9 @@ using CallFunction = std::function<void(std::span<Value* const> inputs,
 /// Inputs have one block each. Outputs count as rank-0 blocks; their values may be of any type.
 class TUFF_API CallLayer final : public Layer {
  public:
+  /// `yields_blocks`: some output is a block, of a size that only calling tells.
   CallLayer(CallFunction function, std::string label, std::vector<Port> inputs,
-            uint32_t outputs = 1, TaskOptions options = {});
+            uint32_t outputs = 1, TaskOptions options = {}, bool yields_blocks = false);
   std::string_view name() const override { return "call"; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
@@ -33,6 +34,7 @@ class TUFF_API CallLayer final : public Layer {
   CallFunction function_;
   std::string label_;
   TaskOptions options_;
+  bool yields_blocks_;
 };
 
 /// Blocks that callables yield, as an array: input b is block b. Each is checked when it arrives.

@@ -14,6 +14,24 @@ constexpr uint32_t kNone = UINT32_MAX;
 /// While lowering, slots that hold a value before the run are numbered on their own, with this bit.
 constexpr uint32_t kPreset = uint32_t{1} << 31;
 
+/// More than any memory; less than BlockBytes::kUnknown.
+constexpr double kMostBytes = 1e18;
+
+/// Of each output, its largest block: most blocks are of one size, and a bound is all that is asked for.
+class LargestBytes final : public BlockBytes {
+ public:
+  explicit LargestBytes(const std::vector<LayerOutput>& outputs) {
+    for (const LayerOutput& output : outputs) {
+      const double bytes = largest_block(output) * static_cast<double>(size_of(output.dtype));
+      bytes_.push_back(static_cast<uint64_t>(std::min(bytes, kMostBytes)));
+    }
+  }
+  uint64_t bytes(uint32_t, uint32_t output) const override { return bytes_[output]; }
+
+ private:
+  std::vector<uint64_t> bytes_;
+};
+
 /// Makes room for `more` elements, in steps that double: a plan may have 100,000 layers of one task.
 template <class T>
 void make_room(std::vector<T>& list, size_t more) {
@@ -184,6 +202,7 @@ class Lowering {
     }
     const auto function = static_cast<uint32_t>(plan.functions.size());
     plan.functions.push_back(layer.lower(hints));
+    bound_outputs(layer, place);
     plan.function_seconds.push_back(static_cast<float>(layer.typical_seconds()));
     const uint32_t option = option_number(layer.options());
     const auto tasks = static_cast<uint32_t>(layer.task_count());
@@ -209,6 +228,28 @@ class Lowering {
       plan.first_output.push_back(plan.first_output.back() + place.output_count);
     }
     if (has_options_) plan.option_of.resize(plan.task_count(), option);
+  }
+
+  /// How much the layer's tasks yield: each, and all together.
+  void bound_outputs(const Layer& layer, const Place& place) {
+    PlanArrays& plan = result_.arrays;
+    if (plan.functions.back()->yields_unknown_sizes()) plan.output_bytes = BlockBytes::kUnknown;
+    plan.function_bytes.push_back(layer.is_view() ? nullptr : std::make_shared<LargestBytes>(layer.outputs()));
+    if (layer.is_view() || plan.output_bytes == BlockBytes::kUnknown) return;
+    for (const LayerOutput& output : layer.outputs()) {
+      double elements = 0;
+      if (place.needed == nullptr) {
+        elements = 1;
+        for (const AxisChunksPtr& axis : output.chunks)
+          elements *= static_cast<double>(axis->extent().upper_bound());
+      } else {
+        elements = largest_block(output) *
+                   static_cast<double>(std::count(place.needed->begin(), place.needed->end(), true));
+      }
+      const double sum = static_cast<double>(plan.output_bytes) +
+                         elements * static_cast<double>(size_of(output.dtype));
+      plan.output_bytes = static_cast<uint64_t>(std::min(sum, kMostBytes));
+    }
   }
 
   /// The number of these options in the plan.

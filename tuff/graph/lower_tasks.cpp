@@ -171,6 +171,7 @@ class TaskLowering {
     if (number == kNone) {
       number = static_cast<uint32_t>(plan_.functions.size());
       plan_.functions.push_back(graph_.function(function).code);
+      if (plan_.functions.back()->yields_unknown_sizes()) plan_.output_bytes = BlockBytes::kUnknown;
       plan_.names.emplace_back(graph_.operation_name(function));
       plan_.function_seconds.push_back(PlanArrays::kTypicalCallSeconds);
     }

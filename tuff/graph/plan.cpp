@@ -197,6 +197,7 @@ void PlanArrays::verify() const {
   }
   TUFF_CHECK(names.empty() || names.size() == functions.size());
   TUFF_CHECK(function_seconds.empty() || function_seconds.size() == functions.size());
+  TUFF_CHECK(function_bytes.empty() || function_bytes.size() == functions.size());
   TUFF_CHECK(option_of.empty() || option_of.size() == tasks);
   for (uint32_t index : option_of) TUFF_CHECK_LT(index, options.size());
   verify_rows(inputs, tasks, slot_count());

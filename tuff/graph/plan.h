@@ -54,6 +54,8 @@ class TUFF_API TaskFunction {
   virtual void run(TaskArguments& arguments) const = 0;
   /// For traces and errors, e.g. "exp" or "fused(exp, divide, sum)".
   virtual std::string_view name() const = 0;
+  /// Whether it yields blocks of sizes that nobody knows before (a user's function may).
+  virtual bool yields_unknown_sizes() const { return false; }
   /// Block number as text for errors, e.g. "(3, 0)".
   virtual std::string block_name(uint32_t block) const { return std::to_string(block); }
 };
@@ -85,6 +87,15 @@ TUFF_API bool may_fuse(const TaskOptions& a, const TaskOptions& b);
 /// Throws InvalidArgument, in the name of `operation`, for negative retries or costs and for amounts that
 /// are not above 0.
 TUFF_API void check(const TaskOptions& options, std::string_view operation);
+
+/// How large the blocks are that the tasks of one function yield.
+class TUFF_API BlockBytes {
+ public:
+  virtual ~BlockBytes() = default;
+  /// An upper bound, in bytes.
+  virtual uint64_t bytes(uint32_t block, uint32_t output) const = 0;
+  static constexpr uint64_t kUnknown = UINT64_MAX;
+};
 
 /// Names of tasks for errors, made when somebody asks.
 class TUFF_API TaskLabels {
@@ -146,6 +157,10 @@ struct PlanArrays {
 
   std::vector<float> function_seconds;  ///< typical cost of a call; empty: kTypicalCallSeconds each
 
+  std::vector<std::shared_ptr<const BlockBytes>> function_bytes;  ///< null or empty: next to nothing
+  /// Bound of what all tasks yield; BlockBytes::kUnknown when some function yields unknown sizes.
+  uint64_t output_bytes = 0;
+
   /// What a call of a user's function costs nobody knows; a microsecond is where scheduling (tens of
   /// nanoseconds) begins to tell.
   static constexpr float kTypicalCallSeconds = 1e-6F;
@@ -154,6 +169,14 @@ struct PlanArrays {
   }
   std::string name_of(uint32_t function_number) const {
     return names.empty() ? std::string(functions[function_number]->name()) : names[function_number];
+  }
+  /// Bound of output `output` of a task; BlockBytes::kUnknown when nobody knows.
+  uint64_t bytes_of(uint32_t task, uint32_t output) const {
+    const uint32_t f = function[task];
+    if (functions[f]->yields_unknown_sizes()) return BlockBytes::kUnknown;
+    return f < function_bytes.size() && function_bytes[f] != nullptr
+               ? function_bytes[f]->bytes(block[task], output)
+               : 0;
   }
   const TaskOptions& options_of(uint32_t task) const {
     static const TaskOptions none;

@@ -23,6 +23,7 @@ constexpr size_t kNamesShown = 6;
 void GroupProgram::add_part(const TaskFunction* function, uint32_t operation, uint32_t block,
                             std::span<const Argument> arguments, uint32_t outputs) {
   if (parts_.size() == first_part_) first_value_.assign(1, 0);
+  unknown_sizes_ = unknown_sizes_ || function->yields_unknown_sizes();
   Part part{};
   part.function = function;
   part.operation = operation;

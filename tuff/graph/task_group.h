@@ -36,6 +36,8 @@ class TUFF_API GroupProgram {
   uint32_t end();
 
   void run(TaskArguments& arguments) const;
+  /// Whether some part yields blocks of unknown sizes.
+  bool yields_unknown_sizes() const { return unknown_sizes_; }
   size_t group_count() const { return groups_.size(); }
   /// Calls of one group, and how many values it holds at once at most.
   size_t part_count(uint32_t group) const { return groups_[group].part_count; }
@@ -72,6 +74,7 @@ class TUFF_API GroupProgram {
   std::vector<uint32_t> arguments_;
   std::vector<Group> groups_;
   std::vector<std::string> operations_;
+  bool unknown_sizes_ = false;
   // Of the group that is being built:
   size_t first_part_ = 0;
   std::vector<uint32_t> first_value_;  // by part: the number of its first output, before registers
@@ -84,6 +87,7 @@ class TUFF_API GroupTask final : public TaskFunction {
       : program_(std::move(program)), name_(std::move(name)) {}
   void run(TaskArguments& arguments) const override { program_->run(arguments); }
   std::string_view name() const override { return name_; }
+  bool yields_unknown_sizes() const override { return program_->yields_unknown_sizes(); }
   const GroupProgram& program() const { return *program_; }
 
  private:

@@ -334,6 +334,7 @@ class BoundTask final : public TaskFunction {
  public:
   explicit BoundTask(Call call) : call_(std::move(call)) {}
   std::string_view name() const override { return "task"; }
+  bool yields_unknown_sizes() const override { return kHasBlocks<typename Call::Returned>; }
   void run(TaskArguments& arguments) const override {
     call_.call(arguments.inputs, arguments.last_use, [&](auto&& result) {
       using Yielded = std::remove_cvref_t<decltype(result)>;

@@ -62,6 +62,16 @@ std::vector<float> costs(const PlanArrays& plan) {
   return seconds;
 }
 
+/// What groups yield, by group.
+class GroupBytes final : public BlockBytes {
+ public:
+  void add(std::vector<uint64_t> outputs) { bytes_.push_back(std::move(outputs)); }
+  uint64_t bytes(uint32_t group, uint32_t output) const override { return bytes_[group][output]; }
+
+ private:
+  std::vector<std::vector<uint64_t>> bytes_;
+};
+
 /// Writes the plan anew with each tree as one task.
 class Welder {
  public:
@@ -69,6 +79,7 @@ class Welder {
       : plan_(plan), trees_(trees), groups_(std::make_shared<graph::GroupProgram>()) {
     for (uint32_t f = 0; f < plan.functions.size(); ++f) groups_->add_operation(plan.name_of(f));
     plan.function_seconds.resize(plan.functions.size(), PlanArrays::kTypicalCallSeconds);
+    plan.function_bytes.resize(plan.functions.size());
     if (plan.names.empty()) {
       for (const auto& function : plan.functions) plan.names.emplace_back(function->name());
     }
@@ -147,6 +158,21 @@ class Welder {
     for (uint32_t t : members) part_of_slot_.erase(old.first_output[t]);
     plan_.function.push_back(group_function(seconds));
     plan_.block.push_back(groups_->end());
+    bytes_->add(bytes_of_group(old, members));
+  }
+
+  /// By output of the last one; what stays inside counts with the first.
+  std::vector<uint64_t> bytes_of_group(const PlanArrays& old, std::span<const uint32_t> members) const {
+    const auto bytes = [&](uint32_t t, uint32_t output) {
+      const auto& function = plan_.function_bytes[old.function[t]];
+      return function != nullptr ? function->bytes(old.block[t], output) : 0;
+    };
+    std::vector<uint64_t> outputs;
+    const uint32_t last = members.back();
+    for (uint32_t o = 0; o < old.first_output[last + 1] - old.first_output[last]; ++o)
+      outputs.push_back(bytes(last, o));
+    for (uint32_t t : members.first(members.size() - 1)) outputs[0] += bytes(t, 0);
+    return outputs;
   }
 
   graph::GroupProgram::Argument argument(uint32_t slot, size_t first_input) {
@@ -170,6 +196,7 @@ class Welder {
       plan_.functions.push_back(std::make_shared<graph::GroupTask>(groups_, name));
       plan_.names.push_back(std::move(name));
       plan_.function_seconds.push_back(seconds);
+      plan_.function_bytes.push_back(bytes_);
     }
     return at->second;
   }
@@ -185,6 +212,7 @@ class Welder {
   PlanArrays& plan_;
   const Rows& trees_;
   std::shared_ptr<graph::GroupProgram> groups_;
+  std::shared_ptr<GroupBytes> bytes_ = std::make_shared<GroupBytes>();
   std::vector<uint32_t> new_slot_;
   uint32_t slots_ = 0;
   std::unordered_map<uint32_t, uint32_t> input_of_slot_;  // of the group at hand

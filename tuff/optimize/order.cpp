@@ -72,6 +72,8 @@ void order(PlanArrays& plan) {
   plan.names = std::move(old.names);
   plan.labels = std::move(old.labels);
   plan.function_seconds = std::move(old.function_seconds);
+  plan.function_bytes = std::move(old.function_bytes);
+  plan.output_bytes = old.output_bytes;
   plan.options = std::move(old.options);
   if (!old.option_of.empty()) {
     for (uint32_t t : sequence) plan.option_of.push_back(old.option_of[t]);

@@ -69,6 +69,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
   holders_.store(1, std::memory_order_relaxed);
   resources_.prepare(program_.plan, resources);
   has_options_ = !program_.plan.option_of.empty();
+  memory_ = nullptr;
   const size_t tasks = program_.plan.task_count();
   settings_ = std::move(settings);
   instrumented_ = settings_.traced || settings_.progress != nullptr;
@@ -170,6 +171,8 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   arguments.outputs = state_.outputs(record_of_task);
   if (has_options_ && resources_.any() && !resources_.acquire(task)) [[unlikely]]
     return kNone;
+  if (memory_ != nullptr && !wait_for_memory(worker, task)) [[unlikely]]
+    return kNone;
   state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
   int64_t start_ns = 0;
   if (instrumented_) [[unlikely]] {
@@ -177,7 +180,12 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     if (settings_.traced) worker.bytes_in = bytes_of(arguments.inputs);
     start_ns = now_ns();
   }
-  if (!call(worker, record_of_task, task, start_ns)) return kNone;
+  if (!call(worker, record_of_task, task, start_ns)) {
+    if (memory_ != nullptr) memory_->done(task, worker.grant, false);
+    return kNone;
+  }
+  if (memory_ != nullptr) [[unlikely]]
+    memory_->made(task);
   uint32_t next = kNone;
   bool pushed = false;
   // Ready tasks come highest number first, so the last one is the lowest, and the lowest of the others
@@ -189,6 +197,8 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     }
     next = ready;
   });
+  if (memory_ != nullptr) [[unlikely]]
+    memory_->done(task, worker.grant, true);
   ++worker.done;
   if constexpr (kShared) {
     if (pushed) surplus(worker);
@@ -225,6 +235,17 @@ bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t 
 bool ActiveRun::may_retry(uint32_t task, uint32_t attempts) const {
   return end_.load(std::memory_order_relaxed) == End::none &&
          attempts < static_cast<uint32_t>(program_.plan.options_of(task).retries);
+}
+
+bool ActiveRun::wait_for_memory(Worker& worker, uint32_t task) {
+  bool admitted = false;
+  try {
+    admitted = memory_->admit(task, worker.grant);
+  } catch (...) {
+    fail(worker, task, now_ns());
+  }
+  if (!admitted && has_options_ && resources_.any()) release_resources(worker, task);
+  return admitted;
 }
 
 void ActiveRun::release_resources(Worker& worker, uint32_t task) {

@@ -24,6 +24,7 @@
 #include "tuff/schedule/deque.h"
 #include "tuff/schedule/pool.h"
 #include "tuff/schedule/resources.h"
+#include "tuff/schedule/run_memory.h"
 #include "tuff/schedule/state.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -47,6 +48,7 @@ struct alignas(64) Worker {
   int64_t reported_ns = 0;
   int64_t last_wake_ns = 0;
   uint64_t bytes_in = 0;  // of the task under way, when traced
+  RunMemory::Grant grant;  // of the task under way, when memory is short
   std::vector<TraceEvent> events;
   bool taken = false;  // by a helper; guarded by the run's mutex
 };
@@ -55,6 +57,7 @@ class ActiveRun final : public Joinable {
  public:
   struct Settings {
     int threads = 1;
+    Context* context = nullptr;  // in which the run takes place
     ThreadPool* pool = nullptr;  // null when threads is 1
     int64_t offer_at_ticks = 0;  // helpers are not asked before this time
     bool traced = false;
@@ -72,6 +75,8 @@ class ActiveRun final : public Joinable {
   /// Before a run, by its caller: counts and queues start anew. Throws InvalidArgument when a task
   /// demands more than `resources` has.
   void prepare(Settings settings, const std::map<std::string, double>& resources);
+  /// Before work: tasks start when `memory` lets them. It must live until the run is over; null at first.
+  void set_memory(RunMemory* memory) { memory_ = memory; }
   /// Works as worker 0 until all tasks are done or the run was ended and nobody is inside any more.
   void work_as_caller();
   /// Ends the run early; the first reason stays. Any thread.
@@ -80,6 +85,7 @@ class ActiveRun final : public Joinable {
   void release();
 
   RunState& state() { return state_; }
+  Context& context() const { return *settings_.context; }
   End ended() const { return end_.load(std::memory_order_acquire); }
   /// Fires when the run ends early.
   std::stop_token stop_token() const { return stop_.get_token(); }
@@ -121,6 +127,8 @@ class ActiveRun final : public Joinable {
   bool call(Worker& worker, const TaskRecord& record_of_task, uint32_t task, int64_t start_ns);
   bool may_retry(uint32_t task, uint32_t attempts) const;
   void release_resources(Worker& worker, uint32_t task);
+  /// Waits until the task may start. False when it may not any more.
+  bool wait_for_memory(Worker& worker, uint32_t task);
   void fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept;
   void publish(Worker& worker);
   void report(Worker& worker);
@@ -137,6 +145,7 @@ class ActiveRun final : public Joinable {
   bool instrumented_ = false;  // traced or observed
   bool has_options_ = false;   // some task has retries or demands
   Resources resources_;
+  RunMemory* memory_ = nullptr;
   bool offered_ = false;  // to the pool; written before any helper is inside
   std::stop_source stop_;
 

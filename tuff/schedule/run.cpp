@@ -5,6 +5,7 @@
 #include "tuff/schedule/run.h"
 
 #include <algorithm>
+#include <optional>
 #include <stop_token>
 #include <utility>
 
@@ -24,6 +25,9 @@ namespace {
 // 5-50 us until it runs), so such a run asks for helpers only once it takes longer.
 constexpr int64_t kShortRunNs = 20'000;
 constexpr int64_t kShortRunTicks = 60'000;
+
+// What is below this does not tell in any budget: nobody is asked.
+constexpr uint64_t kNegligibleBytes = 1 << 20;
 
 /// Holds an ActiveRun from the store; frees its values and gives it back.
 class Lease {
@@ -115,6 +119,23 @@ std::vector<std::shared_ptr<TraceSink>> sinks_of(const Context& context, bool ne
   return nested ? std::vector<std::shared_ptr<TraceSink>>() : context.traces();
 }
 
+/// Promises the run what it may hold, or has its tasks ask one by one.
+class MemoryOfRun {
+ public:
+  MemoryOfRun(Context& context, ActiveRun& run, const Program& program, uint64_t limit) {
+    const uint64_t bytes = program.plan.output_bytes;
+    if (bytes <= kNegligibleBytes) return;
+    auto& budget = context.service<MemoryBudget>();
+    if (bytes != BlockBytes::kUnknown && promise_.emplace(budget, bytes, limit).is_kept()) return;
+    tasks_.emplace(budget, program, run.state(), limit, [&run] { return run.ended() != End::none; });
+    run.set_memory(&*tasks_);
+  }
+
+ private:
+  std::optional<MemoryPromise> promise_;
+  std::optional<RunMemory> tasks_;
+};
+
 void deliver_trace(ActiveRun& run, RunStore& store, int64_t start_ns, int threads,
                    const std::vector<std::shared_ptr<TraceSink>>& sinks, TraceSink* own) {
   TraceRun trace;
@@ -191,7 +212,11 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
   Observers observers(context, options, nested);
   const int64_t start_ns = now_ns();
 
+  const uint64_t limit = options.memory_bytes.value_or(context.memory_bytes());
+  if (limit == 0) throw InvalidArgument("run", "memory_bytes = 0; at least 1 is needed");
+
   ActiveRun::Settings settings;
+  settings.context = &context;
   settings.threads = plan.task_count() > 1 ? std::min(asked, context.threads()) : 1;
   if (settings.threads > 1) settings.pool = &context.service<ThreadPool>();
   if (store_->last_run_ns.load(std::memory_order_relaxed) < kShortRunNs) {
@@ -209,6 +234,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
   Lease run(*store_);
   run->prepare(std::move(settings), options.resources);
   run->state().set_parameters(std::move(parameters));
+  const MemoryOfRun memory(context, *run, store_->program, limit);
   {
     const std::stop_callback<Ender> asked_to_stop(options.stop, Ender{&*run});
     const std::stop_callback<Ender> outer_ends(nested ? outer->stop_token() : std::stop_token(),

@@ -96,6 +96,8 @@ class RunState {
     }
   }
 
+  /// What the slot holds. Whoever asks knows that no task is using it.
+  Value& value(uint32_t slot) { return values_[slot]; }
   std::span<Value> outputs(const TaskRecord& task) {
     return {values_.get() + task.output, task.output_count & ~TaskRecord::kDropsOutputs};
   }

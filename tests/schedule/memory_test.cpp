@@ -1,0 +1,376 @@
+// Runs under a memory budget that they would exceed: exact results, a peak within the budget, and errors that
+// lose nothing.
+#include "tuff/schedule/memory.h"
+
+#include <cmath>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tuff/base/buffer.h"
+#include "tuff/base/error.h"
+#include "tuff/schedule/run.h"
+
+#include "tests/schedule/plan_builder.h"
+
+namespace {
+
+using tuff::Block;
+using tuff::Context;
+using tuff::Dims;
+using tuff::DType;
+using tuff::MemoryError;
+using tuff::MemoryStatistics;
+using tuff::PlanArrays;
+using tuff::Runner;
+using tuff::RunOptions;
+using tuff::StoredBlock;
+using tuff::TaskArguments;
+using tuff::TaskError;
+using tuff::Value;
+using tuff_test::PlanBuilder;
+
+constexpr int64_t kElements = 32 * 1024;
+constexpr size_t kBytes = kElements * sizeof(double);  // 256 KiB
+
+class FixedBytes final : public tuff::BlockBytes {
+ public:
+  uint64_t bytes(uint32_t, uint32_t) const override { return kBytes; }
+};
+
+/// A plan whose every task yields a block of kBytes.
+PlanArrays sized(PlanArrays plan) {
+  plan.function_bytes.assign(plan.functions.size(), std::make_shared<FixedBytes>());
+  plan.output_bytes = kBytes * plan.task_count();
+  return plan;
+}
+
+void make(TaskArguments& arguments) {
+  Block block = Block::allocate(DType::float64, Dims{kElements});
+  for (int64_t k = 0; k < kElements; ++k)
+    block.data<double>()[k] = std::sin(static_cast<double>(arguments.block * 7919 + k));
+  arguments.outputs[0].emplace<Block>(std::move(block));
+}
+
+/// Depends on the order and on every element of its inputs; writes into an input that it may consume.
+void mix(TaskArguments& arguments) {
+  Block result;
+  size_t reused = arguments.inputs.size();
+  for (size_t i = 0; i < arguments.inputs.size() && !result; ++i) {
+    if (!arguments.last_use[i] || !arguments.inputs[i]->get<Block>().is_unique()) continue;
+    result = std::move(arguments.inputs[i]->get<Block>());
+    reused = i;
+  }
+  if (!result) result = Block::allocate(DType::float64, Dims{kElements});
+  double* to = result.data<double>();
+  for (int64_t k = 0; k < kElements; ++k) {
+    double sum = 0;
+    for (size_t i = 0; i < arguments.inputs.size(); ++i)
+      sum = sum * 0.7 + (i == reused ? to : arguments.inputs[i]->get<Block>().data<double>())[k];
+    to[k] = sum / 3 + static_cast<double>(arguments.block);
+  }
+  arguments.outputs[0].emplace<Block>(std::move(result));
+}
+
+/// The source reads nothing back, so a second pass needs every block again: n blocks, summed, then each less the sum.
+PlanArrays two_passes(uint32_t n) {
+  PlanBuilder builder;
+  const uint32_t source = builder.function("source", make);
+  const uint32_t add = builder.function("mix", mix);
+  std::vector<uint32_t> blocks;
+  uint32_t sum = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    blocks.push_back(builder.task(source, {}));
+    sum = i == 0 ? builder.task(add, {blocks[0]}) : builder.task(add, {sum, blocks[i]});
+  }
+  uint32_t total = sum;
+  for (uint32_t i = 0; i < n; ++i) total = builder.task(add, {total, builder.task(add, {blocks[i], sum})});
+  builder.output(total);
+  return sized(builder.build());
+}
+
+PlanArrays random_plan(unsigned seed) {
+  std::mt19937 random(seed);
+  PlanBuilder builder;
+  const uint32_t source = builder.function("source", make);
+  const uint32_t add = builder.function("mix", mix);
+  const auto tasks = static_cast<uint32_t>(20 + random() % 60);
+  std::vector<uint32_t> slots;
+  for (uint32_t t = 0; t < tasks; ++t) {
+    std::vector<uint32_t> inputs;
+    const uint32_t count = slots.empty() || random() % 4 == 0 ? 0 : 1 + random() % 3;
+    for (uint32_t i = 0; i < count; ++i) inputs.push_back(slots[random() % slots.size()]);
+    slots.push_back(builder.task(inputs.empty() ? source : add, inputs));
+  }
+  builder.output(slots.back());
+  builder.output(slots[slots.size() / 2]);
+  return sized(builder.build());
+}
+
+std::vector<double> values_of(std::vector<Value> outputs) {
+  std::vector<double> values;
+  for (Value& output : outputs) {
+    const std::vector<double> part = output.get<Block>().to_vector<double>();
+    values.insert(values.end(), part.begin(), part.end());
+  }
+  return values;
+}
+
+/// A context with a small budget.
+struct Small {
+  explicit Small(size_t blocks, int threads = 2, std::optional<size_t> spill_bytes = {})
+      : context({.threads = threads, .memory_bytes = blocks * kBytes, .spill_folder = "/var/tmp",
+                 .spill_bytes = spill_bytes}) {}
+  RunOptions options() { return {.context = &context}; }
+  MemoryStatistics statistics() { return memory_statistics(&context); }
+  Context context;
+};
+
+class Memory : public testing::Test {
+ protected:
+  void SetUp() override { before_ = tuff::live_bytes(); }
+  void TearDown() override { EXPECT_EQ(tuff::live_bytes(), before_) << "blocks are left"; }
+  size_t before_ = 0;
+};
+
+TEST_F(Memory, ARunThatDoesNotFitIsExactAndStaysWithinItsBudget) {
+  const Runner runner(two_passes(64));
+  const std::vector<double> want = values_of(runner.run({}));
+  for (int threads : {1, 2, 4}) {
+    Small small(12, threads);
+    tuff::reset_peak_live_bytes();
+    EXPECT_EQ(values_of(runner.run({}, small.options())), want) << threads << " threads";
+    const MemoryStatistics seen = small.statistics();
+    EXPECT_LE(seen.peak_live_bytes, before_ + 12 * kBytes);
+    EXPECT_GE(seen.spilled_bytes, 40 * kBytes);
+    EXPECT_GE(seen.read_back_bytes, 40 * kBytes);
+    // 64 blocks, and with more threads some of what the second pass makes; none of them twice.
+    EXPECT_LE(seen.written_bytes, (threads == 1 ? 70 : 128) * kBytes);
+    EXPECT_EQ(seen.disk_bytes, 0u);
+  }
+}
+
+TEST_F(Memory, ARunThatFitsSpillsNothing) {
+  Small small(1000);
+  values_of(Runner(two_passes(64)).run({}, small.options()));
+  EXPECT_EQ(small.statistics().spilled_bytes, 0u);
+}
+
+TEST_F(Memory, WhatIsNeededLatestGoesFirst) {
+  // 20 blocks, read one by one from the last one made to the first: all must be there when that begins.
+  PlanBuilder builder;
+  const uint32_t source = builder.function("source", make);
+  const uint32_t add = builder.function("mix", mix);
+  std::vector<uint32_t> blocks;
+  for (int i = 0; i < 20; ++i) blocks.push_back(builder.task(source, {}));
+  uint32_t gate = builder.task(add, {blocks[19]});
+  for (size_t i = 19; i-- > 0;) gate = builder.task(add, {gate, blocks[i]});
+  builder.output(gate);
+  const Runner runner(sized(builder.build()));
+  Small small(10, 1);
+  values_of(runner.run({}, small.options()));
+  // Each block that was spilled was needed once more, so each is read back once and none is spilled twice.
+  EXPECT_EQ(small.statistics().read_back_bytes, small.statistics().spilled_bytes);
+  EXPECT_GE(small.statistics().spilled_bytes, 10 * kBytes);
+  EXPECT_LE(small.statistics().spilled_bytes, 14 * kBytes);
+}
+
+TEST_F(Memory, RandomGraphsUnderTinyBudgetsGiveEqualBits) {
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    const Runner runner(random_plan(seed));
+    const std::vector<double> want = values_of(runner.run({}));
+    Small small(6 + seed % 5, 1 + static_cast<int>(seed % 4));
+    for (int repeat = 0; repeat < 2; ++repeat)
+      ASSERT_EQ(values_of(runner.run({}, small.options())), want) << "seed " << seed;
+    ASSERT_EQ(small.statistics().disk_bytes, 0u) << "seed " << seed;
+  }
+}
+
+TEST_F(Memory, SizesThatNobodyKnowsAreLearned) {
+  PlanArrays plan = two_passes(64);
+  plan.function_bytes.clear();
+  plan.output_bytes = tuff::BlockBytes::kUnknown;
+  struct Unknown final : tuff::TaskFunction {
+    explicit Unknown(std::shared_ptr<const tuff::TaskFunction> function) : inner(std::move(function)) {}
+    void run(TaskArguments& arguments) const override { inner->run(arguments); }
+    std::string_view name() const override { return inner->name(); }
+    bool yields_unknown_sizes() const override { return true; }
+    std::shared_ptr<const tuff::TaskFunction> inner;
+  };
+  for (auto& function : plan.functions) function = std::make_shared<Unknown>(function);
+  const Runner runner(std::move(plan));
+  const std::vector<double> want = values_of(runner.run({}));
+  Small small(12);
+  tuff::reset_peak_live_bytes();
+  EXPECT_EQ(values_of(runner.run({}, small.options())), want);
+  EXPECT_LE(small.statistics().peak_live_bytes, before_ + 14 * kBytes);
+}
+
+TEST_F(Memory, TheBudgetOfOneRunCanBeSet) {
+  Small large(1000);
+  const Runner runner(two_passes(64));
+  tuff::reset_peak_live_bytes();
+  RunOptions options = large.options();
+  options.memory_bytes = 12 * kBytes;
+  values_of(runner.run({}, options));
+  EXPECT_LE(large.statistics().peak_live_bytes, before_ + 12 * kBytes);
+  EXPECT_GT(large.statistics().spilled_bytes, 0u);
+}
+
+TEST_F(Memory, ATaskThatCannotFitIsAnErrorBeforeAnythingRuns) {
+  PlanBuilder builder;
+  int ran = 0;
+  const uint32_t source = builder.function("source", [&ran](TaskArguments& arguments) {
+    ++ran;
+    make(arguments);
+  });
+  std::vector<uint32_t> blocks;
+  for (int i = 0; i < 10; ++i) blocks.push_back(builder.task(source, {}));
+  builder.output(builder.task("join", mix, blocks));
+  const Runner runner(sized(builder.build()));
+  Small small(8);
+  try {
+    runner.run({}, small.options());
+    FAIL() << "no error";
+  } catch (const MemoryError& error) {
+    EXPECT_STREQ(error.what(),
+                 "[run] task 10 (join) on block (10,) needs 2.9 MB at once, 2.6 MB of inputs and 0.3 MB of outputs; "
+                 "the memory budget is 2.1 MB; cut the arrays into smaller blocks, or raise it with "
+                 "RunOptions::memory_bytes or TUFF_MEMORY_BYTES");
+  }
+  EXPECT_EQ(ran, 0);
+}
+
+TEST_F(Memory, ResultsThatCannotFitAreAnErrorBeforeAnythingRuns) {
+  PlanBuilder builder;
+  const uint32_t source = builder.function("source", make);
+  for (int i = 0; i < 10; ++i) builder.output(builder.task(source, {}));
+  const Runner runner(sized(builder.build()));
+  Small small(8);
+  try {
+    runner.run({}, small.options());
+    FAIL() << "no error";
+  } catch (const MemoryError& error) {
+    EXPECT_STREQ(error.what(),
+                 "[run] the results take 2.6 MB, the memory budget is 2.1 MB; persist() keeps on disk what does not "
+                 "fit; or raise it with RunOptions::memory_bytes or TUFF_MEMORY_BYTES");
+  }
+}
+
+TEST_F(Memory, ABudgetOfNothingIsRefused) {
+  EXPECT_THROW(Context({.memory_bytes = 0}), tuff::InvalidArgument);
+  const Runner runner(two_passes(4));
+  try {
+    runner.run({}, {.memory_bytes = 0});
+    FAIL() << "no error";
+  } catch (const tuff::InvalidArgument& error) {
+    EXPECT_STREQ(error.what(), "[run] memory_bytes = 0; at least 1 is needed");
+  }
+}
+
+TEST_F(Memory, AFullDiskIsAnErrorThatLosesNothing) {
+  const Runner runner(two_passes(64));
+  const std::vector<double> want = values_of(runner.run({}));
+  for (int threads : {1, 2, 4}) {
+    Small full(12, threads, 10 * kBytes);
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      try {
+        runner.run({}, full.options());
+        FAIL() << "no error";
+      } catch (const TaskError& error) {
+        EXPECT_NE(std::string(error.what()).find("[spill] no room for 0.3 MB more in /var/tmp: "), std::string::npos)
+            << error.what();
+        EXPECT_THROW(std::rethrow_exception(error.failures()[0].cause), MemoryError);
+      }
+      EXPECT_EQ(tuff::live_bytes(), before_);
+      EXPECT_EQ(full.statistics().disk_bytes, 0u);
+    }
+    RunOptions more = full.options();
+    more.memory_bytes = 1000 * kBytes;
+    EXPECT_EQ(values_of(runner.run({}, more)), want);
+  }
+}
+
+TEST_F(Memory, StoredBlocksSpillAndComeBackAndGoWithTheLastHandle) {
+  Small small(12);
+  auto budget = small.context.service<tuff::MemoryBudget>().shared_from_this();
+  std::vector<std::shared_ptr<StoredBlock>> stored;
+  std::vector<std::vector<double>> want;
+  for (uint32_t i = 0; i < 10; ++i) {
+    Block block = Block::allocate(DType::float64, Dims{kElements / 4, 4});
+    for (int64_t k = 0; k < kElements; ++k) block.data<double>()[k] = i + 1e-6 * static_cast<double>(k);
+    const int64_t turned[] = {1, 0};
+    if (i % 2 == 1) block = block.transposed(turned);
+    want.push_back(block.to_vector<double>());
+    stored.push_back(std::make_shared<StoredBlock>(budget, std::move(block)));
+  }
+  // The run needs the room that stored blocks have.
+  const Runner runner(two_passes(64));
+  const std::vector<double> expected = values_of(runner.run({}));
+  tuff::reset_peak_live_bytes();
+  EXPECT_EQ(values_of(runner.run({}, small.options())), expected);
+  EXPECT_LE(small.statistics().peak_live_bytes, before_ + 12 * kBytes);
+  EXPECT_GE(small.statistics().disk_bytes, 5 * kBytes / 4);
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    for (size_t i = 0; i < stored.size(); ++i) {
+      const Block block = stored[i]->get();
+      EXPECT_EQ(block.to_vector<double>(), want[i]);
+      EXPECT_EQ(block.strides(), i % 2 == 1 ? (Dims{1, 4}) : (Dims{4, 1}));
+      EXPECT_EQ(stored[i]->shape(), block.shape());
+    }
+  }
+  stored.clear();
+  EXPECT_EQ(small.statistics().disk_bytes, 0u);
+}
+
+TEST_F(Memory, APieceOfSomethingLargeIsStoredAlone) {
+  Small small(12);
+  auto budget = small.context.service<tuff::MemoryBudget>().shared_from_this();
+  Block large = Block::allocate(DType::float64, Dims{kElements});
+  large.data<double>()[5] = 42;
+  StoredBlock stored(budget, large.strided_view(5, Dims{10}, Dims{1}));
+  large = Block();
+  EXPECT_LE(tuff::live_bytes(), before_ + 1000);
+  EXPECT_EQ(stored.get().data<double>()[0], 42);
+}
+
+TEST_F(Memory, RunsOfManyClientsShareOneBudget) {
+  const Runner runner(two_passes(48));
+  const std::vector<double> want = values_of(runner.run({}));
+  Small small(24, 3);
+  tuff::reset_peak_live_bytes();
+  std::vector<std::thread> clients;
+  std::atomic<int> wrong{0};
+  for (int c = 0; c < 4; ++c) {
+    clients.emplace_back([&] {
+      for (int repeat = 0; repeat < 3; ++repeat) wrong += values_of(runner.run({}, small.options())) != want;
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(wrong, 0);
+  // Each run may always have one task under way, whatever the others hold.
+  EXPECT_LE(small.statistics().peak_live_bytes, before_ + (24 + 4 * 2) * kBytes);
+}
+
+TEST_F(Memory, ANestedRunDoesNotWaitForTheTaskAroundIt) {
+  const auto inner = std::make_shared<Runner>(two_passes(32));
+  const std::vector<double> want = values_of(inner->run({}));
+  PlanBuilder builder;
+  const uint32_t source = builder.function("source", make);
+  const uint32_t nested = builder.function("nested", [inner](TaskArguments& arguments) {
+    arguments.outputs[0] = std::move(inner->run({})[0]);
+  });
+  std::vector<uint32_t> all;
+  for (int i = 0; i < 6; ++i) all.push_back(builder.task(nested, {builder.task(source, {})}));
+  for (uint32_t slot : all) builder.output(slot);
+  const Runner runner(sized(builder.build()));
+  Small small(14, 2);
+  const std::vector<double> got = values_of(runner.run({}, small.options()));
+  for (size_t i = 0; i < all.size(); ++i)
+    EXPECT_TRUE(std::equal(want.begin(), want.end(), got.begin() + static_cast<std::ptrdiff_t>(i * want.size())));
+}
+
+}  // namespace

@@ -1,0 +1,287 @@
+// See run_memory.h.
+#include "tuff/schedule/run_memory.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "tuff/base/buffer.h"
+#include "tuff/base/error.h"
+#include "tuff/schedule/pool.h"
+
+TUFF_NAMESPACE_BEGIN
+
+namespace {
+
+// Memory may be freed by those who do not tell (runs that were promised theirs, or the program itself), so
+// who waits looks again after this time.
+constexpr auto kLookAgain = std::chrono::milliseconds(2);
+
+// Tasks that yield no more than this always start: what reduces large blocks to small ones frees memory.
+constexpr uint64_t kSmall = 64 << 10;
+
+constexpr uint64_t kUnknown = BlockBytes::kUnknown;
+
+/// Recycled memory and live blocks together stay below the lowest limit of the runs under way.
+class Ceilings {
+ public:
+  void add(size_t limit) {
+    const std::lock_guard lock(mutex_);
+    limits_.insert(limit);
+    apply();
+  }
+  void remove(size_t limit) {
+    const std::lock_guard lock(mutex_);
+    limits_.erase(limits_.find(limit));
+    apply();
+  }
+
+ private:
+  void apply() {
+    if (limits_.empty()) {
+      set_memory_ceiling(before_);
+      is_set_ = false;
+      return;
+    }
+    const size_t before = set_memory_ceiling(*limits_.begin());
+    if (!is_set_) before_ = before;
+    is_set_ = true;
+  }
+  std::mutex mutex_;
+  std::multiset<size_t> limits_;
+  size_t before_ = 0;
+  bool is_set_ = false;
+};
+
+Ceilings& ceilings() {
+  static Ceilings& instance = *new Ceilings;
+  return instance;
+}
+
+std::string text(uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  return bytes < 1'000'000'000 ? fmt::format("{:.1f} MB", value * 1e-6) : fmt::format("{:.1f} GB", value * 1e-9);
+}
+
+std::string name_of_task(const PlanArrays& plan, uint32_t task) {
+  const uint32_t function = plan.function[task];
+  const uint32_t block = plan.block[task];
+  return fmt::format("task {} ({}) on block {}", task, plan.name_of(function),
+                     plan.labels ? plan.labels->label(block) : plan.functions[function]->block_name(block));
+}
+
+}  // namespace
+
+RunMemory::RunMemory(MemoryBudget& budget, const Program& program, RunState& state, uint64_t limit,
+                     std::function<bool()> is_over)
+    : budget_(budget), program_(program), state_(state), limit_(limit), is_over_(std::move(is_over)) {
+  size_slots();
+  check_sizes();
+  const PlanArrays& plan = program_.plan;
+  finished_.assign(plan.task_count(), 0);
+  function_most_.assign(plan.functions.size(), 0);
+  reads_left_.assign(plan.slot_count(), 0);
+  for (uint32_t read : program_.reads) {
+    if (is_tracked(read)) ++reads_left_[read & Program::kSlotMask];
+  }
+  held_ = std::vector<Held>(plan.slot_count());
+  for (uint32_t slot = 0; slot < plan.slot_count(); ++slot) {
+    held_[slot].slot = slot;
+    held_[slot].run = this;
+    held_[slot].value = &state_.value(slot);
+  }
+  list_readers();
+  ceilings().add(limit_);
+}
+
+RunMemory::~RunMemory() {
+  {
+    Lock lock(budget_.mutex_);
+    for (Held& held : held_) budget_.forget(held, lock);
+    budget_.freed_.notify_all();
+  }
+  ceilings().remove(limit_);
+}
+
+void RunMemory::size_slots() {
+  const PlanArrays& plan = program_.plan;
+  slot_bytes_.assign(plan.slot_count(), 0);
+  for (uint32_t t = 0; t < plan.task_count(); ++t) {
+    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
+      slot_bytes_[slot] = plan.bytes_of(t, slot - plan.first_output[t]);
+  }
+}
+
+void RunMemory::check_sizes() const {
+  const PlanArrays& plan = program_.plan;
+  const auto known = [&](uint32_t slot) { return slot_bytes_[slot] == kUnknown ? 0 : slot_bytes_[slot]; };
+  const std::string advice = "raise it with RunOptions::memory_bytes or TUFF_MEMORY_BYTES";
+  const std::set<uint32_t> returned(plan.output_slots.begin(), plan.output_slots.end());
+  uint64_t results = 0;
+  for (uint32_t slot : returned) results += known(slot);
+  if (results > limit_) {
+    throw MemoryError("run", fmt::format("the results take {}, the memory budget is {}; persist() keeps on disk "
+                                         "what does not fit; or {}",
+                                         text(results), text(limit_), advice));
+  }
+  std::vector<uint32_t> slots;
+  for (uint32_t t = 0; t < plan.task_count(); ++t) {
+    uint64_t outputs = 0;
+    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot) outputs += known(slot);
+    slots.assign(plan.inputs[t].begin(), plan.inputs[t].end());
+    std::sort(slots.begin(), slots.end());
+    slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+    uint64_t inputs = 0;
+    for (uint32_t slot : slots) inputs += known(slot);
+    if (inputs + outputs <= limit_) continue;
+    throw MemoryError(
+        "run", fmt::format("{} needs {} at once, {} of inputs and {} of outputs; the memory budget is {}; cut the "
+                           "arrays into smaller blocks, or {}",
+                           name_of_task(plan, t), text(inputs + outputs), text(inputs), text(outputs), text(limit_),
+                           advice));
+  }
+}
+
+void RunMemory::list_readers() {
+  const PlanArrays& plan = program_.plan;
+  readers_.first.assign(plan.slot_count() + 1, 0);
+  for (uint32_t slot : plan.inputs.items) ++readers_.first[slot + 1];
+  for (size_t s = 0; s < plan.slot_count(); ++s) readers_.first[s + 1] += readers_.first[s];
+  readers_.items.resize(plan.inputs.items.size());
+  next_reader_.assign(readers_.first.begin(), readers_.first.end() - 1);
+  for (uint32_t t = 0; t < plan.task_count(); ++t) {
+    for (uint32_t slot : plan.inputs[t]) readers_.items[next_reader_[slot]++] = t;
+  }
+  next_reader_.assign(readers_.first.begin(), readers_.first.end() - 1);
+}
+
+uint32_t RunMemory::next_use(const Held& held) {
+  uint32_t& at = next_reader_[held.slot];
+  const uint32_t end = readers_.first[held.slot + 1];
+  while (at < end && finished_[readers_.items[at]] != 0) ++at;
+  return at < end ? readers_.items[at] : UINT32_MAX;
+}
+
+uint64_t RunMemory::bound_of_outputs(uint32_t task) const {
+  const PlanArrays& plan = program_.plan;
+  uint64_t bytes = 0;
+  for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot)
+    bytes += slot_bytes_[slot] == kUnknown ? function_most_[plan.function[task]] : slot_bytes_[slot];
+  return bytes;
+}
+
+uint64_t RunMemory::bytes_on_disk(uint32_t task) const {
+  const TaskRecord& record = program_.tasks[task];
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < record.input_count; ++i) {
+    const uint32_t read = program_.reads[record.input + i];
+    if (!is_tracked(read)) continue;
+    const Held& held = held_[read & Program::kSlotMask];
+    if (held.place == Held::Place::disk) bytes += held.copy->buffer_bytes;
+  }
+  return bytes;
+}
+
+bool RunMemory::admit(uint32_t task, Grant& grant) {
+  grant = {};
+  Lock lock(budget_.mutex_);
+  int64_t since = 0;
+  for (;;) {
+    if (is_over_()) {
+      if (since != 0) budget_.stop_asking();
+      return false;
+    }
+    grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
+    if (grant.bytes <= kSmall || budget_.fits(grant.bytes, limit_)) break;
+    if (running_ == 0 && budget_.writing_ == 0) {
+      // Nobody will free anything: the disk must, or there is nothing to free.
+      if (since != 0 && budget_.error_ != nullptr) {
+        budget_.stop_asking();
+        std::rethrow_exception(std::exchange(budget_.error_, nullptr));
+      }
+      if (!budget_.can_spill()) break;
+    }
+    if (since == 0) {
+      since = now_ns();
+      ++budget_.waiting_;
+      budget_.error_ = nullptr;  // of an earlier try; the disk may have room by now
+    }
+    const uint64_t all = live_bytes() + budget_.reserved_ + budget_.promised_ + grant.bytes;
+    if (budget_.error_ == nullptr && all > limit_) budget_.ask(all - limit_);
+    budget_.freed_.wait_for(lock, kLookAgain);
+  }
+  if (since != 0) {
+    grant.waited_ns = now_ns() - since;
+    budget_.stop_asking();
+  }
+  ++running_;
+  budget_.reserved_ += grant.bytes;
+  try {
+    pin(task, lock);
+  } catch (...) {
+    --running_;
+    budget_.reserved_ -= grant.bytes;
+    throw;
+  }
+  return true;
+}
+
+void RunMemory::pin(uint32_t task, Lock& lock) {
+  const TaskRecord& record = program_.tasks[task];
+  const auto each = [&](auto&& visit) {
+    for (uint32_t i = 0; i < record.input_count; ++i) {
+      const uint32_t read = program_.reads[record.input + i];
+      if (is_tracked(read)) visit(held_[read & Program::kSlotMask]);
+    }
+  };
+  each([](Held& held) { ++held.pins; });
+  try {
+    each([&](Held& held) { budget_.bring_back(held, lock); });
+  } catch (...) {
+    unpin(task);
+    throw;
+  }
+}
+
+void RunMemory::unpin(uint32_t task) {
+  const TaskRecord& record = program_.tasks[task];
+  for (uint32_t i = 0; i < record.input_count; ++i) {
+    const uint32_t read = program_.reads[record.input + i];
+    if (is_tracked(read)) --held_[read & Program::kSlotMask].pins;
+  }
+}
+
+void RunMemory::made(uint32_t task) {
+  const PlanArrays& plan = program_.plan;
+  const Lock lock(budget_.mutex_);
+  for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
+    Held& held = held_[slot];
+    if (!held.value->holds<Block>()) continue;
+    if (slot_bytes_[slot] == kUnknown) {
+      uint64_t& most = function_most_[plan.function[task]];
+      most = std::max<uint64_t>(most, std::as_const(*held.value).get<Block>().bytes());
+    }
+    if (reads_left_[slot] > 0) budget_.add(held);
+  }
+}
+
+void RunMemory::done(uint32_t task, const Grant& grant, bool succeeded) {
+  const TaskRecord& record = program_.tasks[task];
+  Lock lock(budget_.mutex_);
+  unpin(task);
+  if (succeeded) {
+    finished_[task] = 1;
+    for (uint32_t i = 0; i < record.input_count; ++i) {
+      const uint32_t read = program_.reads[record.input + i];
+      if (!is_tracked(read)) continue;
+      const uint32_t slot = read & Program::kSlotMask;
+      if (--reads_left_[slot] == 0) budget_.forget(held_[slot], lock);
+    }
+  }
+  --running_;
+  budget_.reserved_ -= grant.bytes;
+  budget_.freed_.notify_all();
+}
+
+TUFF_NAMESPACE_END

@@ -1,0 +1,74 @@
+// One run under a memory budget that it could exceed: which tasks may start, and which of its values are
+// still needed, when.
+//
+// Made by Runner::run when the run's bound does not fit; asked by ActiveRun before and after each task.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "tuff/schedule/memory.h"
+#include "tuff/schedule/state.h"
+
+TUFF_NAMESPACE_BEGIN
+
+class RunMemory {
+ public:
+  /// Throws MemoryError when a task, or what the run returns, cannot fit in `limit` bytes.
+  /// `is_over`: whether the run was ended, so that nobody need wait any more.
+  RunMemory(MemoryBudget& budget, const Program& program, RunState& state, uint64_t limit,
+            std::function<bool()> is_over);
+  /// All values of the run may be freed afterwards. Nobody may be running tasks.
+  ~RunMemory();
+  RunMemory(const RunMemory&) = delete;
+  RunMemory& operator=(const RunMemory&) = delete;
+
+  /// What a task under way has been granted.
+  struct Grant {
+    uint64_t bytes = 0;
+    int64_t waited_ns = 0;
+  };
+  /// Waits until the task may start, and brings its inputs back. False when the run is over. Throws MemoryError
+  /// when there is no room and none can be made.
+  bool admit(uint32_t task, Grant& grant);
+  /// The task has run, nobody else knows yet.
+  void made(uint32_t task);
+  /// Nothing of the task is under way any more: it has finished, or failed.
+  void done(uint32_t task, const Grant& grant, bool succeeded);
+
+ private:
+  friend class MemoryBudget;
+  using Lock = MemoryBudget::Lock;
+
+  void size_slots();
+  void check_sizes() const;
+  void list_readers();
+  uint64_t bound_of_outputs(uint32_t task) const;
+  uint64_t bytes_on_disk(uint32_t task) const;
+  void pin(uint32_t task, Lock& lock);
+  void unpin(uint32_t task);
+  /// The next task that reads the slot, by number.
+  uint32_t next_use(const Held& held);
+  /// Whether the slot is freed at its last read; others stay in memory until the run ends.
+  static bool is_tracked(uint32_t read) {
+    return (read & (Program::kUncounted | Program::kConstant)) == 0;
+  }
+
+  MemoryBudget& budget_;
+  const Program& program_;
+  RunState& state_;
+  const uint64_t limit_;
+  const std::function<bool()> is_over_;
+  uint32_t running_ = 0;
+  std::vector<uint64_t> slot_bytes_;    // bound; kUnknown where nobody knows
+  std::vector<uint64_t> function_most_;  // largest output seen, of functions whose sizes nobody knows
+  std::vector<Held> held_;              // by slot
+  std::vector<uint32_t> reads_left_;    // by slot
+  Rows readers_;                        // by slot, ascending
+  std::vector<uint32_t> next_reader_;   // by slot: rows before it are of finished tasks
+  std::vector<uint8_t> finished_;       // by task
+};
+
+TUFF_NAMESPACE_END

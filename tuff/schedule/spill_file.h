@@ -1,0 +1,67 @@
+// Bytes on disk that no longer fit in memory: compressed, checksummed, gone when the process is.
+//
+// Used by memory.cpp alone. The file has no name (it is unlinked before the first byte), so that the
+// system takes it back on any exit, and freed regions become holes, so that it is never larger than what
+// it holds. Thread-safe: one thread writes, any number read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tuff/base/api.h"
+
+TUFF_NAMESPACE_BEGIN
+
+/// Where some bytes lie in the file. Default: nowhere.
+struct SpillRegion {
+  struct Piece {
+    uint32_t stored_bytes = 0;  ///< kPieceBytes or what is left of the data: not compressed
+    uint64_t checksum = 0;      ///< XXH3 of what is stored
+  };
+  uint64_t offset = 0;
+  uint64_t stored_bytes = 0;  ///< 0: nowhere
+  std::vector<Piece> pieces;
+  bool is_somewhere() const { return stored_bytes > 0; }
+};
+
+class SpillFile {
+ public:
+  /// Compressed at a time: LZ4 is at its best from 64 KiB on, and one piece fits in a second-level cache.
+  static constexpr size_t kPieceBytes = size_t{1} << 20;
+
+  /// `folder`: empty for the default (ContextOptions::spill_folder). Nothing is opened before the first write.
+  explicit SpillFile(std::string folder, std::optional<size_t> most_bytes)
+      : folder_(std::move(folder)), most_bytes_(most_bytes) {}
+  ~SpillFile();
+  SpillFile(const SpillFile&) = delete;
+  SpillFile& operator=(const SpillFile&) = delete;
+
+  /// Throws MemoryError when the folder cannot be used or there is no room; the file is as before then.
+  SpillRegion write(std::span<const std::byte> data);
+  /// Throws MemoryError when what is on disk is not what was written.
+  void read(const SpillRegion& region, std::span<std::byte> data) const;
+  void free(const SpillRegion& region) noexcept;
+  /// Bytes on disk.
+  uint64_t stored_bytes() const;
+
+ private:
+  void open();
+  void check_room(size_t more) const;
+  void start_anew_when_empty();
+  size_t compress(std::span<const std::byte> piece, SpillRegion::Piece& entry);
+
+  std::string folder_;
+  const std::optional<size_t> most_bytes_;
+  int file_ = -1;
+  std::vector<std::byte> buffer_;  // of the writer
+  mutable std::mutex mutex_;
+  uint64_t end_ = 0;
+  uint64_t stored_ = 0;
+};
+
+TUFF_NAMESPACE_END
