@@ -178,6 +178,7 @@ void MemoryBudget::spill(Held& held, Lock& lock) {
     ++writing_;
     auto copy = std::make_unique<Held::Copy>(describe(block));
     std::exception_ptr error;
+    const int64_t start_ns = now_ns();
     lock.unlock();
     try {
       copy->region = file_.write({block.buffer().data(), block.buffer().bytes()});
@@ -193,6 +194,7 @@ void MemoryBudget::spill(Held& held, Lock& lock) {
       return;
     }
     counts_.written_bytes += copy->buffer_bytes;
+    if (held.run != nullptr) held.run->written(start_ns, copy->buffer_bytes);
     held.copy = std::move(copy);
   }
   if (is_spillable(held)) let_go(held);
@@ -209,11 +211,12 @@ void MemoryBudget::let_go(Held& held) {
 }
 
 /// Has the value in memory; it must be pinned. The caller has been granted its bytes.
-void MemoryBudget::bring_back(Held& held, Lock& lock) {
+size_t MemoryBudget::bring_back(Held& held, Lock& lock) {
   using Place = Held::Place;
+  size_t bytes = 0;
   for (;;) {
     freed_.wait(lock, [&] { return held.place != Place::reading; });
-    if (held.place != Place::disk) return;
+    if (held.place != Place::disk) return bytes;
     held.place = Place::reading;
     const Held::Copy& copy = *held.copy;
     Block block;
@@ -233,6 +236,7 @@ void MemoryBudget::bring_back(Held& held, Lock& lock) {
       freed_.notify_all();
       std::rethrow_exception(error);
     }
+    bytes += copy.buffer_bytes;
     counts_.read_back_bytes += copy.buffer_bytes;
     held.value->emplace<Block>(std::move(block));
     add(held);

@@ -70,7 +70,8 @@ class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> 
   void add(Held& held);
   void remove(Held& held);
   void forget(Held& held, Lock& lock);
-  void bring_back(Held& held, Lock& lock);
+  /// Returns how many bytes it read.
+  size_t bring_back(Held& held, Lock& lock);
   bool is_spillable(const Held& held) const;
   bool can_spill() const;
   std::vector<Held*> choose(uint64_t bytes) const;

@@ -74,8 +74,13 @@ std::string name_of_task(const PlanArrays& plan, uint32_t task) {
 }  // namespace
 
 RunMemory::RunMemory(MemoryBudget& budget, const Program& program, RunState& state, uint64_t limit,
-                     std::function<bool()> is_over)
-    : budget_(budget), program_(program), state_(state), limit_(limit), is_over_(std::move(is_over)) {
+                     Tracing* tracing, std::function<bool()> is_over)
+    : budget_(budget),
+      program_(program),
+      state_(state),
+      limit_(limit),
+      tracing_(tracing),
+      is_over_(std::move(is_over)) {
   size_slots();
   check_sizes();
   const PlanArrays& plan = program_.plan;
@@ -183,42 +188,13 @@ uint64_t RunMemory::bytes_on_disk(uint32_t task) const {
   return bytes;
 }
 
-bool RunMemory::admit(uint32_t task, Grant& grant) {
-  grant = {};
+bool RunMemory::admit(uint32_t task, uint32_t w, Grant& grant) {
   Lock lock(budget_.mutex_);
-  int64_t since = 0;
-  for (;;) {
-    if (is_over_()) {
-      if (since != 0) budget_.stop_asking();
-      return false;
-    }
-    grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
-    if (grant.bytes <= kSmall || budget_.fits(grant.bytes, limit_)) break;
-    if (running_ == 0 && budget_.writing_ == 0) {
-      // Nobody will free anything: the disk must, or there is nothing to free.
-      if (since != 0 && budget_.error_ != nullptr) {
-        budget_.stop_asking();
-        std::rethrow_exception(std::exchange(budget_.error_, nullptr));
-      }
-      if (!budget_.can_spill()) break;
-    }
-    if (since == 0) {
-      since = now_ns();
-      ++budget_.waiting_;
-      budget_.error_ = nullptr;  // of an earlier try; the disk may have room by now
-    }
-    const uint64_t all = live_bytes() + budget_.reserved_ + budget_.promised_ + grant.bytes;
-    if (budget_.error_ == nullptr && all > limit_) budget_.ask(all - limit_);
-    budget_.freed_.wait_for(lock, kLookAgain);
-  }
-  if (since != 0) {
-    grant.waited_ns = now_ns() - since;
-    budget_.stop_asking();
-  }
+  if (!wait_for_room(task, w, grant, lock)) return false;
   ++running_;
   budget_.reserved_ += grant.bytes;
   try {
-    pin(task, lock);
+    pin(task, w, lock);
   } catch (...) {
     --running_;
     budget_.reserved_ -= grant.bytes;
@@ -227,7 +203,44 @@ bool RunMemory::admit(uint32_t task, Grant& grant) {
   return true;
 }
 
-void RunMemory::pin(uint32_t task, Lock& lock) {
+/// False when the run is over. Throws what stopped the disk when nothing else can make room.
+bool RunMemory::wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock) {
+  // Counts the task among those that wait, for as long as it does.
+  struct Waiting {
+    MemoryBudget& budget;
+    Tracing* tracing;
+    uint32_t w;
+    bool on = false;
+    void begin() {
+      if (std::exchange(on, true)) return;
+      ++budget.waiting_;
+      budget.error_ = nullptr;  // of an earlier try; the disk may have room by now
+      if (tracing != nullptr) tracing->begin_wait(w, WaitCause::memory);
+    }
+    ~Waiting() {
+      if (!on) return;
+      budget.stop_asking();
+      if (tracing != nullptr) tracing->end_wait(w);
+    }
+  } waiting{budget_, tracing_, w};
+  for (;;) {
+    if (is_over_()) return false;
+    grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
+    if (grant.bytes <= kSmall || budget_.fits(grant.bytes, limit_)) return true;
+    if (running_ == 0 && budget_.writing_ == 0) {
+      // Nobody will free anything: the disk must, or there is nothing to free.
+      if (waiting.on && budget_.error_ != nullptr)
+        std::rethrow_exception(std::exchange(budget_.error_, nullptr));
+      if (!budget_.can_spill()) return true;
+    }
+    waiting.begin();
+    const uint64_t all = live_bytes() + budget_.reserved_ + budget_.promised_ + grant.bytes;
+    if (budget_.error_ == nullptr && all > limit_) budget_.ask(all - limit_);
+    budget_.freed_.wait_for(lock, kLookAgain);
+  }
+}
+
+void RunMemory::pin(uint32_t task, uint32_t w, Lock& lock) {
   const TaskRecord& record = program_.tasks[task];
   const auto each = [&](auto&& visit) {
     for (uint32_t i = 0; i < record.input_count; ++i) {
@@ -237,11 +250,20 @@ void RunMemory::pin(uint32_t task, Lock& lock) {
   };
   each([](Held& held) { ++held.pins; });
   try {
-    each([&](Held& held) { budget_.bring_back(held, lock); });
+    each([&](Held& held) {
+      const int64_t start_ns = tracing_ != nullptr ? now_ns() : 0;
+      const size_t bytes = budget_.bring_back(held, lock);
+      if (bytes > 0 && tracing_ != nullptr) tracing_->spilled({start_ns, now_ns(), bytes, w, 1});
+    });
   } catch (...) {
     unpin(task);
     throw;
   }
+}
+
+/// A value of this run went to disk.
+void RunMemory::written(int64_t start_ns, size_t bytes) {
+  if (tracing_ != nullptr) tracing_->spilled({start_ns, now_ns(), bytes, 0, 0});
 }
 
 void RunMemory::unpin(uint32_t task) {

@@ -11,6 +11,7 @@
 
 #include "tuff/schedule/memory.h"
 #include "tuff/schedule/state.h"
+#include "tuff/schedule/tracing.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -18,8 +19,9 @@ class RunMemory {
  public:
   /// Throws MemoryError when a task, or what the run returns, cannot fit in `limit` bytes.
   /// `is_over`: whether the run was ended, so that nobody need wait any more.
+  /// `tracing`: hears of waits and of what goes to disk and back; may be null.
   RunMemory(MemoryBudget& budget, const Program& program, RunState& state, uint64_t limit,
-            std::function<bool()> is_over);
+            Tracing* tracing, std::function<bool()> is_over);
   /// All values of the run may be freed afterwards. Nobody may be running tasks.
   ~RunMemory();
   RunMemory(const RunMemory&) = delete;
@@ -28,11 +30,10 @@ class RunMemory {
   /// What a task under way has been granted.
   struct Grant {
     uint64_t bytes = 0;
-    int64_t waited_ns = 0;
   };
-  /// Waits until the task may start, and brings its inputs back. False when the run is over. Throws MemoryError
-  /// when there is no room and none can be made.
-  bool admit(uint32_t task, Grant& grant);
+  /// Waits until the task may start, and brings its inputs back, all for worker `w`. False when the run is over.
+  /// Throws MemoryError when there is no room and none can be made.
+  bool admit(uint32_t task, uint32_t w, Grant& grant);
   /// The task has run, nobody else knows yet.
   void made(uint32_t task);
   /// Nothing of the task is under way any more: it has finished, or failed.
@@ -47,8 +48,10 @@ class RunMemory {
   void list_readers();
   uint64_t bound_of_outputs(uint32_t task) const;
   uint64_t bytes_on_disk(uint32_t task) const;
-  void pin(uint32_t task, Lock& lock);
+  bool wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock);
+  void pin(uint32_t task, uint32_t w, Lock& lock);
   void unpin(uint32_t task);
+  void written(int64_t start_ns, size_t bytes);
   /// The next task that reads the slot, by number.
   uint32_t next_use(const Held& held);
   /// Whether the slot is freed at its last read; others stay in memory until the run ends.
@@ -60,6 +63,7 @@ class RunMemory {
   const Program& program_;
   RunState& state_;
   const uint64_t limit_;
+  Tracing* const tracing_;
   const std::function<bool()> is_over_;
   uint32_t running_ = 0;
   std::vector<uint64_t> slot_bytes_;    // bound; kUnknown where nobody knows
