@@ -106,6 +106,9 @@ def parse_row(line, expected):
     white_space = row.get("white_space", 0)
     if not isinstance(white_space, (int, float)) or not 0 <= white_space <= 1:
         raise ValueError(f"'white_space' is {white_space!r}")
+    peak_live = row.get("peak_live", 0)
+    if not isinstance(peak_live, int) or isinstance(peak_live, bool) or peak_live < 0:
+        raise ValueError(f"'peak_live' is {peak_live!r}")
     return row
 
 
@@ -133,15 +136,19 @@ def summarize(rows):
                 "bytes": group[-1]["bytes"],
                 "peak_rss": max(row["peak_rss"] for row in group),
                 "white_space": statistics.median(white_space) if white_space else None,
+                "peak_live": max((r["peak_live"] for r in group if "peak_live" in r), default=None),
                 "foreign_cpu": max(row["foreign_cpu"] for row in group),
             }
         )
     return summaries
 
 
-def find(summaries, case, system):
-    """The summary of a system on a case, with the most threads; None if it did not run."""
+def find(summaries, case, system, threads=None):
+    """The summary of a system on a case, with the most threads or with as many as are asked for; None
+    if it did not run."""
     of_system = [s for s in summaries if s["case"] == case and s["system"] == system]
+    if threads is not None:
+        of_system = [s for s in of_system if s["threads"] == threads]
     return max(of_system, key=lambda s: s["threads"], default=None)
 
 
@@ -253,6 +260,8 @@ def judge(target, summaries):
         return asked, format_bytes(ours["peak_rss"]), ours["peak_rss"] <= limit
     if "white_space_at_most" in target:
         return judge_white_space(ours, target["white_space_at_most"])
+    if "live_per_thread_at_most" in target:
+        return judge_live(ours, target["live_per_thread_at_most"])
     limit = target["seconds_at_most"]
     if "times" not in target:
         asked = f"at most {format_seconds(limit)}"
@@ -260,8 +269,10 @@ def judge(target, summaries):
             return asked, "-", None
         return asked, format_spread(ours), ours["warm"] <= limit
     peer_case = target["times"].get("case", case)
-    peer = find(summaries, peer_case, target["times"]["system"])
+    peer_threads = target["times"].get("threads")
+    peer = find(summaries, peer_case, target["times"]["system"], peer_threads)
     name = target["times"]["system"] + (f" on `{peer_case}`" if peer_case != case else "")
+    name += f" with {peer_threads} thread{'s' * (peer_threads > 1)}" if peer_threads is not None else ""
     asked = f"at most {limit:g} x {name}"
     times = ratio(ours and ours["warm"], peer)
     if times is None:
@@ -275,6 +286,14 @@ def judge_white_space(ours, limit):
     if ours is None or ours["white_space"] is None:
         return asked, "-", None
     return asked, f"{ours['white_space']:.1%}", ours["white_space"] <= limit
+
+
+def judge_live(ours, limit):
+    asked = f"at most {limit:g} live blocks per thread"
+    if ours is None or ours["peak_live"] is None:
+        return asked, "-", None
+    measured = f"{ours['peak_live']} with {ours['threads']} threads"
+    return asked, measured, ours["peak_live"] <= limit * ours["threads"]
 
 
 def judge_ahead(ours, case, rivals, summaries):
@@ -342,10 +361,12 @@ def case_table(case, summaries):
         for name in ("tuff", "c")
         if any(s["system"] == name for s in summaries)
     }
+    of_case = [s for s in summaries if s["case"] == case]
+    live = ["peak live"] if any(s["peak_live"] is not None for s in of_case) else []
     header = ["system", "threads", "tasks", "cold", "warm (min .. max)", "n", "GB/s", "peak RSS"]
-    header += [f"x {name}" for name in references] + ["foreign CPUs"]
+    header += live + [f"x {name}" for name in references] + ["foreign CPUs"]
     lines = []
-    for s in (s for s in summaries if s["case"] == case):
+    for s in of_case:
         speed = f"{s['bytes'] / s['warm'] / 1e9:.2f}" if s["warm"] and s["bytes"] else "-"
         lines.append(
             [
@@ -357,6 +378,7 @@ def case_table(case, summaries):
                 str(s["repeats"]),
                 speed,
                 format_bytes(s["peak_rss"]),
+                *(["-" if s["peak_live"] is None else str(s["peak_live"])] if live else []),
                 *(format_ratio(ratio(s["warm"], reference)) for reference in references.values()),
                 f"{s['foreign_cpu']:.2f}",
             ]
@@ -468,7 +490,7 @@ def prepare(name, system, folder):
             )
         return [str(PYTHON), str(folder / system["python"]), "--system", name]
     C_PEERS.mkdir(parents=True, exist_ok=True)
-    program = C_PEERS / f"{folder.name}_{Path(system['c_source']).stem}"
+    program = C_PEERS / f"{folder.name}_{name}"
     command = [
         "gcc",
         *shlex.split(system["c_flags"]),
@@ -535,6 +557,11 @@ def run_child(command, system, expected):
     return [row | {"foreign_cpu": round(foreign, 3)} for row in rows]
 
 
+def rounds_of(question, name):
+    """How many rounds a system takes part in: all, or as many as it bears."""
+    return question["systems"][name].get("rounds", question["rounds"])
+
+
 def jobs_of(question, cases, systems, quick):
     """(case, system, threads, repeats) in the order in which to run them.
 
@@ -555,7 +582,8 @@ def jobs_of(question, cases, systems, quick):
             for count in [max(threads)] if quick else threads:
                 turns.append((case, name, count, min(repeats, 2) if quick else repeats))
         for number in range(1 if quick else question["rounds"]):
-            jobs += [(number, *turn) for turn in (turns if number % 2 == 0 else reversed(turns))]
+            now = [t for t in turns if number < rounds_of(question, t[1])]
+            jobs += [(number, *turn) for turn in (now if number % 2 == 0 else reversed(now))]
     return jobs
 
 

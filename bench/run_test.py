@@ -64,6 +64,11 @@ class ParseRow(unittest.TestCase):
         self.assertIn("white_space", self.refusal(json.dumps(row(white_space=3))))
         self.assertIn("white_space", self.refusal(json.dumps(row(white_space="3 %"))))
 
+    def test_refuses_live_blocks_that_are_no_count(self):
+        run.parse_row(json.dumps(row(peak_live=3)), {})
+        for wrong in (-1, 2.5, "3", True):
+            self.assertIn("peak_live", self.refusal(json.dumps(row(peak_live=wrong))))
+
 
 class Summarize(unittest.TestCase):
     def test_takes_medians_of_cold_and_warm_apart(self):
@@ -86,6 +91,11 @@ class Summarize(unittest.TestCase):
         self.assertEqual(summary["white_space"], 0.02)
         (summary,) = run.summarize([row()])
         self.assertIsNone(summary["white_space"])
+
+    def test_takes_the_most_live_blocks_of_any_row(self):
+        rows = [row(peak_live=4, state="cold"), row(peak_live=3)]
+        self.assertEqual(run.summarize(rows)[0]["peak_live"], 4)
+        self.assertIsNone(run.summarize([row()])[0]["peak_live"])
 
     def test_keeps_systems_and_thread_counts_apart(self):
         summaries = run.summarize([row(), row(threads=1), row("numpy")])
@@ -202,6 +212,25 @@ class Targets(unittest.TestCase):
         target = {"case": "sum", "white_space_at_most": 0.05}
         self.assertIsNone(run.judge(target, run.summarize([row("tuff")]))[2])
 
+    def test_compare_with_another_number_of_threads(self):
+        target = {"case": "sum", "seconds_at_most": 1.1, "times": {"system": "tuff", "threads": 1}}
+        self.assertIsNone(run.judge(target, self.summaries)[2])
+        summaries = self.summaries + run.summarize([row("tuff", 1.0, threads=1)])
+        asked, measured, met = run.judge(target, summaries)
+        self.assertEqual(asked, "at most 1.1 x tuff with 1 thread")
+        self.assertTrue(measured.startswith("1.20 x"), measured)
+        self.assertFalse(met)
+
+    def test_compare_live_blocks_with_the_threads(self):
+        target = {"case": "sum", "live_per_thread_at_most": 4}
+        self.assertIsNone(run.judge(target, self.summaries)[2])
+        asked, measured, met = run.judge(target, run.summarize([row("tuff", peak_live=8)]))
+        self.assertEqual(
+            (asked, measured), ("at most 4 live blocks per thread", "8 with 2 threads")
+        )
+        self.assertTrue(met)
+        self.assertFalse(run.judge(target, run.summarize([row("tuff", peak_live=9)]))[2])
+
     def test_say_when_they_are_a_stretch(self):
         target = {"case": "sum", "seconds_at_most": 1.0, "stretch": True}
         self.assertIn(
@@ -245,6 +274,12 @@ class Text(unittest.TestCase):
         ]
         self.assertEqual(cells[1:3], ["numpy", "1"])
         self.assertEqual(cells[9:11], ["15", "30"])
+
+    def test_a_table_has_live_blocks_where_somebody_counted_them(self):
+        self.assertNotIn("peak live", run.case_table("sum", run.summarize([row()])))
+        table = run.case_table("sum", run.summarize([row(), row("tuff", peak_live=4)]))
+        cells = [[c.strip() for c in line.split("|")] for line in table.splitlines()]
+        self.assertEqual([line[9] for line in cells if line[1] != "------"], ["peak live", "-", "4"])
 
     def test_a_table_has_no_ratio_to_what_nobody_ran(self):
         table = run.case_table("sum", run.summarize([row("tuff"), row("numpy")]))
@@ -298,6 +333,13 @@ class Jobs(unittest.TestCase):
         jobs = run.jobs_of(self.question, ["sum", "read"], ["tuff", "c"], quick=False)
         self.assertEqual({j[4] for j in jobs if j[2] == "tuff"}, {9})
         self.assertEqual([j[2:] for j in jobs if j[1] == "read"], [("c", 1, 5)] * 2)
+
+    def test_a_slow_system_may_take_part_in_fewer_rounds(self):
+        systems = {**self.question["systems"]}
+        systems["c"] = systems["c"] | {"rounds": 1}
+        jobs = run.jobs_of(self.question | {"systems": systems}, ["sum"], ["tuff", "c"], False)
+        self.assertEqual([j[0] for j in jobs if j[2] == "c"], [0])
+        self.assertEqual([j[0] for j in jobs if j[2] == "tuff"], [0, 0, 1, 1])
 
     def test_a_quick_run_has_one_round_with_the_most_threads(self):
         jobs = run.jobs_of(self.question, ["sum"], ["tuff", "c"], quick=True)

@@ -171,10 +171,10 @@ static inline double bench_coefficient(size_t j) {
 /// The intercept of that point.
 #define BENCH_INTERCEPT (-0.25)
 
-/// One JSON line on standard output. `repeat` 0 is the cold one. `white_space`, in [0, 1], is left
-/// out when negative.
+/// One JSON line on standard output. `repeat` 0 is the cold one. `key` is one that only some rows have,
+/// such as `white_space`; it is left out when its value is negative.
 static inline void bench_print_with(const BenchOptions* options, int repeat, long faults,
-                                    const BenchRepeat* row, double white_space) {
+                                    const BenchRepeat* row, const char* key, double value) {
   printf("{\"bench\":\"%s\",\"case\":\"%s\",\"system\":\"%s\",\"threads\":%d,\"tasks\":%ld",
          options->bench, options->case_name, options->system, options->threads, row->tasks);
   printf(",\"seconds\":%.9g,\"bytes\":%.0f,\"peak_rss\":%.0f,\"result\":[", row->seconds,
@@ -188,14 +188,14 @@ static inline void bench_print_with(const BenchOptions* options, int repeat, lon
   }
   printf("],\"state\":\"%s\",\"repeat\":%d,\"elements\":%.0f,\"faults\":%ld",
          repeat == 0 ? "cold" : "warm", repeat, row->elements, faults);
-  if (white_space >= 0) printf(",\"white_space\":%.6g", white_space);
+  if (value >= 0) printf(",\"%s\":%.6g", key, value);
   printf(",\"version\":\"%s\"}\n", options->version);
   fflush(stdout);
 }
 
 static inline void bench_print(const BenchOptions* options, int repeat, long faults,
                                const BenchRepeat* row) {
-  bench_print_with(options, repeat, faults, row, -1);
+  bench_print_with(options, repeat, faults, row, "", -1);
 }
 
 #ifdef __cplusplus

@@ -26,6 +26,8 @@ class Case:
     check: Callable[[Any], list[float]]  # what `call` returned -> a few figures to compare
     tasks: int = 0
     check_every: bool = True  # off where the check costs far more than the call
+    extra: Callable[[], dict] = dict  # keys that only some rows have, of the last call
+    per: int = 1  # what the seconds are divided by, where the figure is a time per task
 
 
 def unit(count, first=0):
@@ -124,13 +126,13 @@ def run(bench, version, cases, options):
         peak = peak_rss()
         if figures is None or case.check_every:
             figures = [float(v) for v in case.check(value)]
-        row = {
+        row = case.extra() | {
             "bench": bench,
             "case": options.case,
             "system": options.system,
             "threads": options.threads,
             "tasks": case.tasks,
-            "seconds": seconds,
+            "seconds": seconds / case.per,
             "bytes": case.bytes,
             "peak_rss": peak,
             "result": [v if math.isfinite(v) else None for v in figures],

@@ -124,6 +124,6 @@ int main(int argc, char** argv) {
     const std::vector<double> figures = chosen.check();
     row.result = figures.data();
     row.result_count = static_cast<int>(figures.size());
-    bench_print_with(&options, repeat, faults, &row, white_space);
+    bench_print_with(&options, repeat, faults, &row, "white_space", white_space);
   }
 }

@@ -1,12 +1,18 @@
-// The state of a run without threads: every order that the events of small graphs can come in.
+// The state of a run without threads: every sequence in which the events of small graphs can come.
+//
+// A task begins and finishes in two events, and other tasks' events come between them. After each event
+// sanity_check() says from where all tasks stand what every count and value must be.
 #include "tuff/schedule/state.h"
 
 #include <algorithm>
-#include <set>
+#include <memory>
+#include <random>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/schedule/allocations.h"
 #include "tests/schedule/plan_builder.h"
 
 namespace {
@@ -14,105 +20,200 @@ namespace {
 using tuff::Program;
 using tuff::RunState;
 using tuff::TaskArguments;
+using tuff::TaskPhase;
 using tuff::Value;
 using tuff_test::add_up;
 using tuff_test::PlanBuilder;
 
-/// Runs ready tasks in an order that `choices` picks, and returns how many there were to pick from each
-/// time, so that all orders can be walked through.
-class Walker {
- public:
-  explicit Walker(const Program& program) : program_(program), state_(program) {}
+/// Adds up like add_up(), and takes away each value that it may.
+void consume(TaskArguments& arguments) {
+  add_up(arguments);
+  for (size_t i = 0; i < arguments.inputs.size(); ++i) {
+    if (arguments.last_use[i]) Value(std::move(*arguments.inputs[i])).reset();
+  }
+}
 
-  std::vector<size_t> walk(const std::vector<size_t>& choices, std::vector<double>& outputs) {
+/// A run, driven event by event, as worker threads would: kShared or not, any number of tasks at once.
+class DrivenRun {
+ public:
+  struct Event {
+    uint32_t task;
+    bool finishes;
+  };
+
+  DrivenRun(const Program& program, bool shared)
+      : program_(program),
+        shared_(shared),
+        state_(program),
+        inputs_(program.plan.inputs.items.size()),
+        last_use_(std::make_unique<bool[]>(program.plan.inputs.items.size())) {}
+
+  RunState& state() { return state_; }
+  const std::vector<TaskPhase>& phases() const { return phases_; }
+  void start(size_t parameters = 0) {
     state_.reset();
-    std::vector<uint32_t> ready = program_.plan.roots;
-    std::set<uint32_t> ran;
-    std::vector<size_t> widths;
-    while (!ready.empty()) {
-      const size_t step = widths.size();
-      widths.push_back(ready.size());
-      const size_t pick = step < choices.size() ? choices[step] : 0;
-      const uint32_t task = ready[pick];
-      ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
-      EXPECT_TRUE(ran.insert(task).second) << "task " << task << " became ready twice";
-      run(task, ready);
+    std::vector<Value> values;
+    for (size_t i = 0; i < parameters; ++i) values.emplace_back(static_cast<double>(i) + 0.5);
+    state_.set_parameters(std::move(values));
+    phases_.assign(program_.plan.task_count(), TaskPhase::waiting);
+    possible_.clear();
+    for (uint32_t root : program_.plan.roots) possible_.push_back({root, false});
+    check();
+  }
+  /// Tasks that may begin and tasks that may finish.
+  const std::vector<Event>& possible() const { return possible_; }
+  void apply(size_t choice) {
+    const Event event = possible_[choice];
+    possible_.erase(possible_.begin() + static_cast<std::ptrdiff_t>(choice));
+    if (event.finishes) {
+      finish(event.task);
+    } else {
+      begin(event.task);
     }
-    EXPECT_EQ(ran.size(), program_.plan.task_count());
-    outputs.clear();
-    for (const Value& value : state_.take_outputs()) outputs.push_back(value.get<double>());
-    EXPECT_TRUE(state_.is_clean());
-    return widths;
+    check();
   }
 
  private:
-  void run(uint32_t task, std::vector<uint32_t>& ready) {
+  void begin(uint32_t task) {
     const tuff::TaskRecord& record = program_.tasks[task];
-    Value* inputs[8] = {};
-    bool last_use[8] = {};
-    state_.begin<false>(record, inputs, last_use);
+    Value** inputs = inputs_.data() + record.input;
+    bool* last_use = last_use_.get() + record.input;
+    if (shared_) {
+      state_.begin<true>(record, inputs, last_use);
+    } else {
+      state_.begin<false>(record, inputs, last_use);
+    }
+    phases_[task] = TaskPhase::running;
+    possible_.push_back({task, true});
+  }
+  void finish(uint32_t task) {
+    const tuff::TaskRecord& record = program_.tasks[task];
+    const bool* last_use = last_use_.get() + record.input;
     TaskArguments arguments;
     arguments.block = record.block;
-    arguments.inputs = {inputs, record.input_count};
+    arguments.inputs = {inputs_.data() + record.input, record.input_count};
     arguments.last_use = {last_use, record.input_count};
     arguments.outputs = state_.outputs(record);
     record.function->run(arguments);
     std::vector<uint32_t> made;
-    state_.finish<false>(record, last_use, [&](uint32_t next) { made.push_back(next); });
+    const auto ready = [&](uint32_t next) { made.push_back(next); };
+    if (shared_) {
+      state_.finish<true>(record, last_use, ready);
+    } else {
+      state_.finish<false>(record, last_use, ready);
+    }
+    phases_[task] = TaskPhase::finished;
     EXPECT_TRUE(std::is_sorted(made.rbegin(), made.rend())) << "highest number first";
-    ready.insert(ready.end(), made.begin(), made.end());
+    for (uint32_t next : made) {
+      EXPECT_EQ(phases_[next], TaskPhase::waiting) << "task " << next << " became ready twice";
+      possible_.push_back({next, false});
+    }
   }
+  void check() { ASSERT_EQ(state_.sanity_check(phases_), ""); }
 
   const Program& program_;
+  bool shared_;
   RunState state_;
+  std::vector<Value*> inputs_;
+  std::unique_ptr<bool[]> last_use_;
+  std::vector<TaskPhase> phases_;
+  std::vector<Event> possible_;
 };
 
-/// Walks all orders of a plan; each must run every task once, free everything and agree.
-size_t walk_all_orders(tuff::PlanArrays plan) {
-  const Program program(std::move(plan));
-  Walker walker(program);
-  std::vector<double> expected;
+/// What the outputs must be: each task computed after those it reads, nothing ever freed.
+std::vector<double> naive_outputs(const Program& program) {
+  const tuff::PlanArrays& plan = program.plan;
+  std::vector<double> slots(plan.slot_count());
+  for (const auto& constant : plan.constants) slots[constant.slot] = constant.value().get<double>();
+  for (size_t p = 0; p < plan.parameter_slots.size(); ++p)
+    slots[plan.parameter_slots[p]] = static_cast<double>(p) + 0.5;
+  for (size_t t = 0; t < plan.task_count(); ++t) {
+    double sum = 1.0 + plan.block[t];
+    for (uint32_t slot : plan.inputs[t]) sum += slots[slot];
+    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
+      slots[slot] = sum / 3 + (slot - plan.first_output[t]);
+  }
   std::vector<double> outputs;
+  for (uint32_t slot : plan.output_slots) outputs.push_back(slots[slot]);
+  return outputs;
+}
+
+/// Walks every sequence of events; each must run every task once, compute the right values and free
+/// everything. Wherever it could be broken off, clear() must leave nothing. Returns how many there are.
+size_t walk_all(const Program& program, bool shared) {
+  const std::vector<double> expected = naive_outputs(program);
+  const size_t parameters = program.plan.parameter_slots.size();
+  DrivenRun run(program, shared);
   std::vector<size_t> choices;
-  size_t orders = 0;
+  size_t sequences = 0;
+  size_t known = 0;  // events at the beginning that the last sequence had too
   for (;;) {
-    const std::vector<size_t> widths = walker.walk(choices, outputs);
-    if (orders++ == 0) expected = outputs;
+    run.start(parameters);
+    std::vector<size_t> widths;
+    while (!run.possible().empty() && !testing::Test::HasFailure()) {
+      const size_t step = widths.size();
+      if (choices.size() <= step) choices.push_back(0);
+      widths.push_back(run.possible().size());
+      run.apply(choices[step]);
+      if (step < known) continue;
+      // A sequence that ends here, in a run of its own.
+      DrivenRun broken_off(program, shared);
+      broken_off.start(parameters);
+      for (size_t i = 0; i <= step; ++i) broken_off.apply(choices[i]);
+      broken_off.state().clear();
+      EXPECT_TRUE(broken_off.state().is_clean());
+    }
+    EXPECT_TRUE(std::all_of(run.phases().begin(), run.phases().end(),
+                            [](TaskPhase phase) { return phase == TaskPhase::finished; }));
+    if (testing::Test::HasFailure()) return sequences;
+    std::vector<double> outputs;
+    for (const Value& value : run.state().take_outputs()) outputs.push_back(value.get<double>());
     EXPECT_EQ(outputs, expected);
-    choices.resize(widths.size(), 0);
+    EXPECT_TRUE(run.state().is_clean());
+    ++sequences;
     size_t step = widths.size();
     while (step > 0 && choices[step - 1] + 1 >= widths[step - 1]) --step;
-    if (step == 0) return orders;
+    if (step == 0) return sequences;
     choices.resize(step);
     ++choices[step - 1];
+    known = step - 1;
   }
 }
 
-TEST(RunState, EveryOrderOfAForkAndJoinAgrees) {
+/// Both ways of counting. Their sequences are the same.
+size_t walk_all(tuff::PlanArrays plan) {
+  const Program program(std::move(plan));
+  const size_t sequences = walk_all(program, false);
+  EXPECT_EQ(walk_all(program, true), sequences);
+  return sequences;
+}
+
+TEST(RunState, EverySequenceOfAForkAndJoinIsRight) {
   PlanBuilder builder;
-  const uint32_t f = builder.function("f", add_up);
+  const uint32_t f = builder.function("f", consume);
   const uint32_t source = builder.task(f, {});
   std::vector<uint32_t> middle;
   middle.reserve(4);
   for (int i = 0; i < 4; ++i) middle.push_back(builder.task(f, {source}));
   builder.output(builder.task(f, middle));
-  EXPECT_EQ(walk_all_orders(builder.build()), 24u);
+  // Four tasks of two events each, in the order begin, finish: 8! / 2^4.
+  EXPECT_EQ(walk_all(builder.build()), 2520u);
 }
 
-TEST(RunState, EveryOrderOfTwoChainsAgrees) {
+TEST(RunState, EverySequenceOfTwoChainsIsRight) {
   PlanBuilder builder;
-  const uint32_t f = builder.function("f", add_up);
+  const uint32_t f = builder.function("f", consume);
   for (int chain = 0; chain < 2; ++chain) {
     uint32_t last = builder.task(f, {});
     for (int i = 0; i < 3; ++i) last = builder.task(f, {last});
     builder.output(last);
   }
-  EXPECT_EQ(walk_all_orders(builder.build()), 70u);  // 8 over 4
+  EXPECT_EQ(walk_all(builder.build()), 12870u);  // 16 over 8
 }
 
-TEST(RunState, EveryOrderOfDiamondsWithRepeatedReadsAgrees) {
+TEST(RunState, EverySequenceOfDiamondsWithRepeatedReadsIsRight) {
   PlanBuilder builder;
-  const uint32_t f = builder.function("f", add_up);
+  const uint32_t f = builder.function("f", consume);
   const uint32_t constant = builder.constant(Value(4.0));
   const uint32_t a = builder.task(f, {constant}, 2);
   const uint32_t b = builder.task(f, {a, a});
@@ -121,8 +222,185 @@ TEST(RunState, EveryOrderOfDiamondsWithRepeatedReadsAgrees) {
   builder.task(f, {d});  // nobody reads this one
   builder.output(d);
   builder.output(d);
-  EXPECT_EQ(walk_all_orders(builder.build()), 2u);
+  EXPECT_EQ(walk_all(builder.build()), 6u);  // b and c: 4! / 2^2
 }
+
+TEST(RunState, EverySequenceOfReadersOfParametersIsRight) {
+  PlanBuilder builder;
+  const uint32_t f = builder.function("f", consume);
+  const uint32_t x = builder.parameter();
+  const uint32_t unread = builder.parameter();
+  const uint32_t returned = builder.parameter();
+  const uint32_t a = builder.task(f, {x, returned});
+  const uint32_t b = builder.task(f, {x, x});
+  builder.output(builder.task(f, {a, b}));
+  builder.output(returned);
+  (void)unread;
+  EXPECT_EQ(walk_all(builder.build()), 6u);
+}
+
+/// The graph of `tasks` tasks whose edges the digits of `code` say: none, one read, or two.
+tuff::PlanArrays small_graph(uint32_t tasks, uint32_t code, bool returns_first) {
+  PlanBuilder builder;
+  const uint32_t f = builder.function("f", consume);
+  std::vector<uint32_t> slots;
+  for (uint32_t t = 0; t < tasks; ++t) {
+    PlanBuilder::Slots reads;
+    for (uint32_t from = 0; from < t; ++from, code /= 3)
+      reads.insert(reads.end(), code % 3, slots[from]);
+    slots.push_back(builder.task(f, reads));
+  }
+  if (returns_first) builder.output(slots.front());
+  builder.output(slots.back());
+  return builder.build();
+}
+
+TEST(RunState, EverySequenceOfEveryGraphOfUpToFourTasksIsRight) {
+  for (uint32_t tasks = 1; tasks <= 4; ++tasks) {
+    uint32_t graphs = 1;
+    for (uint32_t edge = 0; edge < tasks * (tasks - 1) / 2; ++edge) graphs *= 3;
+    for (uint32_t code = 0; code < graphs; ++code) {
+      for (const bool returns_first : {false, true}) {
+        SCOPED_TRACE("tasks " + std::to_string(tasks) + ", edges " + std::to_string(code));
+        walk_all(small_graph(tasks, code, returns_first));
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(RunState, EventsAllocateNothing) {
+  for (const bool shared : {false, true}) {
+    PlanBuilder builder;
+    const uint32_t f = builder.function("f", consume);
+    std::mt19937 random(7);
+    std::vector<uint32_t> slots;
+    for (uint32_t t = 0; t < 300; ++t) {
+      PlanBuilder::Slots reads;
+      for (uint32_t r = t == 0 ? 0 : random() % 5; r > 0; --r) reads.push_back(slots[random() % t]);
+      slots.push_back(builder.task(f, reads));
+    }
+    builder.output(slots.back());
+    const Program program(builder.build());
+    RunState state(program);
+    state.reset();
+    std::vector<uint32_t> ready = program.plan.roots;
+    ready.reserve(program.plan.task_count());
+    std::vector<Value*> inputs(program.most_inputs);
+    const auto last_use = std::make_unique<bool[]>(program.most_inputs);
+    size_t ran = 0;
+    const size_t before = tuff_test::allocations();
+    for (; !ready.empty(); ++ran) {
+      const tuff::TaskRecord& record = program.tasks[ready.back()];
+      ready.pop_back();
+      const auto made = [&](uint32_t next) { ready.push_back(next); };
+      TaskArguments arguments;
+      arguments.inputs = {inputs.data(), record.input_count};
+      arguments.last_use = {last_use.get(), record.input_count};
+      arguments.outputs = state.outputs(record);
+      if (shared) {
+        state.begin<true>(record, inputs.data(), last_use.get());
+        record.function->run(arguments);
+        state.finish<true>(record, last_use.get(), made);
+      } else {
+        state.begin<false>(record, inputs.data(), last_use.get());
+        record.function->run(arguments);
+        state.finish<false>(record, last_use.get(), made);
+      }
+    }
+    EXPECT_EQ(tuff_test::allocations(), before);
+    EXPECT_EQ(ran, program.plan.task_count());
+    state.clear();
+  }
+  const size_t before = tuff_test::allocations();
+  ::operator delete(::operator new(8));  // the counter works
+  EXPECT_EQ(tuff_test::allocations(), before + 1);
+}
+
+// --- sanity_check() itself --------------------------------------------------------------------------
+
+/// a, then b and c that read it, then d that reads both and is returned.
+struct Diamond {
+  Diamond() : program(make()), run(program, false) { run.start(); }
+  static tuff::PlanArrays make() {
+    PlanBuilder builder;
+    const uint32_t f = builder.function("f", add_up);
+    const uint32_t a = builder.task(f, {});
+    const uint32_t b = builder.task(f, {a});
+    const uint32_t c = builder.task(f, {a});
+    builder.output(builder.task(f, {b, c}));
+    return builder.build();
+  }
+  ~Diamond() { run.state().clear(); }
+  std::string verdict(const std::vector<TaskPhase>& phases) {
+    return run.state().sanity_check(phases);
+  }
+  Program program;
+  DrivenRun run;
+};
+
+constexpr TaskPhase kWaiting = TaskPhase::waiting;
+constexpr TaskPhase kRunning = TaskPhase::running;
+constexpr TaskPhase kFinished = TaskPhase::finished;
+
+TEST(SanityCheck, NamesATaskThatBeganTooEarly) {
+  Diamond diamond;
+  EXPECT_EQ(diamond.verdict({kRunning, kRunning, kWaiting, kWaiting}),
+            "task 1 has begun although it waits for 1 tasks");
+}
+
+TEST(SanityCheck, NamesAWrongWaitCount) {
+  Diamond diamond;
+  diamond.run.apply(0);
+  diamond.run.apply(0);  // a has finished
+  diamond.run.apply(0);
+  EXPECT_EQ(diamond.verdict({kFinished, kFinished, kFinished, kWaiting}),
+            "task 3 waits for 0 tasks, and its count is 2");
+}
+
+TEST(SanityCheck, NamesAWrongUseCount) {
+  PlanBuilder builder;
+  const uint32_t f = builder.function("f", add_up);
+  const uint32_t a = builder.task(f, {});
+  builder.task(f, {a});
+  builder.output(builder.task(f, {a}));
+  const Program program(builder.build());
+  DrivenRun run(program, false);
+  run.start();
+  for (int event = 0; event < 3; ++event) run.apply(0);
+  run.apply(1);  // one of the readers has finished, and the check is told of neither
+  EXPECT_EQ(run.state().sanity_check(std::vector{kFinished, kWaiting, kWaiting}),
+            "slot 0 has 2 reads to come, and its count is 1");
+  run.state().clear();
+}
+
+TEST(SanityCheck, NamesAValueThatIsMissing) {
+  Diamond diamond;
+  diamond.run.apply(0);
+  diamond.run.apply(0);
+  diamond.run.state().clear();
+  EXPECT_EQ(diamond.verdict({kFinished, kWaiting, kWaiting, kWaiting}),
+            "slot 0 is empty, with 2 reads to come");
+}
+
+TEST(SanityCheck, NamesAValueThatNobodyReads) {
+  Diamond diamond;
+  diamond.run.apply(0);
+  diamond.run.apply(0);
+  while (!diamond.run.possible().empty()) diamond.run.apply(0);
+  diamond.run.state().outputs(diamond.program.tasks[1])[0].emplace<double>(1.0);
+  EXPECT_EQ(diamond.verdict(std::vector<TaskPhase>(4, kFinished)),
+            "slot 1 holds a value that nobody reads any more");
+}
+
+TEST(SanityCheck, NamesAValueThatNobodyHasWritten) {
+  Diamond diamond;
+  diamond.run.state().outputs(diamond.program.tasks[3])[0].emplace<double>(1.0);
+  EXPECT_EQ(diamond.verdict(std::vector<TaskPhase>(4, kWaiting)),
+            "slot 3 holds a value that nobody has written");
+}
+
+// --- single events ----------------------------------------------------------------------------------
 
 TEST(RunState, ASlotThatOneTaskReadsTwiceIsNeverOffered) {
   PlanBuilder builder;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "tuff/base/check.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -163,6 +165,89 @@ bool RunState::is_clean() const {
     if (waits_[task] > program_.plan.wait_count[task]) return false;
   }
   return true;
+}
+
+// --- Checking, for tests ----------------------------------------------------------------------------
+
+namespace {
+
+/// Counts that have served may stay at 1.
+bool stands_for(uint32_t count, uint32_t expected) {
+  return count == expected || (expected == 0 && count == 1);
+}
+
+/// What is known about a slot from where the tasks stand.
+struct SlotFacts {
+  TaskPhase writer = TaskPhase::finished;  // of parameters too: they are there before the run
+  bool is_constant = false;
+  bool is_kept = false;  // to the end of the run
+  uint32_t reads_left = 0;
+  uint32_t reads_running = 0;  // how many of them by tasks that have begun
+};
+
+std::vector<SlotFacts> facts_of(const Program& program, std::span<const TaskPhase> phases) {
+  const PlanArrays& plan = program.plan;
+  std::vector<SlotFacts> slots(plan.slot_count());
+  for (const PlanConstant& constant : plan.constants) slots[constant.slot].is_constant = true;
+  for (uint32_t slot : plan.output_slots) slots[slot].is_kept = true;
+  for (uint32_t slot : program.kept_slots) slots[slot].is_kept = true;
+  for (size_t t = 0; t < plan.task_count(); ++t) {
+    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
+      slots[slot].writer = phases[t];
+    if (phases[t] == TaskPhase::finished) continue;
+    for (uint32_t slot : plan.inputs[t]) {
+      ++slots[slot].reads_left;
+      if (phases[t] == TaskPhase::running) ++slots[slot].reads_running;
+    }
+  }
+  return slots;
+}
+
+}  // namespace
+
+std::string RunState::sanity_check(std::span<const TaskPhase> phases) const {
+  TUFF_CHECK_EQ(phases.size(), program_.plan.task_count());
+  std::string wrong = check_waits(phases);
+  return wrong.empty() ? check_slots(phases) : wrong;
+}
+
+std::string RunState::check_waits(std::span<const TaskPhase> phases) const {
+  const PlanArrays& plan = program_.plan;
+  std::vector<uint32_t> waits(plan.task_count(), 0);
+  for (size_t t = 0; t < plan.task_count(); ++t) {
+    if (phases[t] == TaskPhase::finished) continue;
+    for (uint32_t next : plan.successors[t]) ++waits[next];
+  }
+  for (size_t t = 0; t < plan.task_count(); ++t) {
+    if (phases[t] != TaskPhase::waiting && waits[t] > 0)
+      return fmt::format("task {} has begun although it waits for {} tasks", t, waits[t]);
+    if (!stands_for(waits_[t], waits[t]))
+      return fmt::format("task {} waits for {} tasks, and its count is {}", t, waits[t], waits_[t]);
+  }
+  return {};
+}
+
+std::string RunState::check_slots(std::span<const TaskPhase> phases) const {
+  const std::vector<SlotFacts> slots = facts_of(program_, phases);
+  for (size_t s = 0; s < slots.size(); ++s) {
+    const SlotFacts& slot = slots[s];
+    const bool counted = !slot.is_constant && !slot.is_kept;
+    const uint32_t uses = counted ? slot.reads_left : program_.plan.use_count[s];
+    if (counted ? !stands_for(uses_[s], uses) : uses_[s] != uses)
+      return fmt::format("slot {} has {} reads to come, and its count is {}", s, uses, uses_[s]);
+    const bool has = values_[s].has_value();
+    if (slot.is_constant || slot.writer == TaskPhase::waiting) {
+      if (has) return fmt::format("slot {} holds a value that nobody has written", s);
+      continue;
+    }
+    // Its writer is at it, or its only reader, which may take the value with it.
+    if (slot.writer == TaskPhase::running) continue;
+    if (counted && slot.reads_left == 1 && slot.reads_running == 1) continue;
+    const bool needed = slot.is_kept || slot.reads_left > 0;
+    if (needed && !has) return fmt::format("slot {} is empty, with {} reads to come", s, uses);
+    if (!needed && has) return fmt::format("slot {} holds a value that nobody reads any more", s);
+  }
+  return {};
 }
 
 TUFF_NAMESPACE_END

@@ -12,6 +12,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "tuff/base/value.h"
@@ -58,6 +60,9 @@ class Program {
   void make_records();
   void decide_outputs(const std::vector<uint32_t>& constant_of_slot);
 };
+
+/// Where a task stands between two events.
+enum class TaskPhase : uint8_t { waiting, running, finished };
 
 /// Counts and values of one run. Reused: reset() costs two copies of flat arrays.
 class RunState {
@@ -129,6 +134,10 @@ class RunState {
 
   /// Whether every value is gone and every count is within what the plan allows. For tests.
   bool is_clean() const;
+  /// Works out from where all tasks stand what each count and value must be. Returns the first that is
+  /// otherwise, in words; empty when all is well. For tests, between events of a run that has its
+  /// parameters and not given its outputs away.
+  std::string sanity_check(std::span<const TaskPhase> phases) const;
 
  private:
   static void prefetch(const void* line) { __builtin_prefetch(line); }
@@ -146,6 +155,8 @@ class RunState {
     return shared.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
   void drop_outputs(const TaskRecord& task);
+  std::string check_waits(std::span<const TaskPhase> phases) const;
+  std::string check_slots(std::span<const TaskPhase> phases) const;
 
   const Program& program_;
   std::unique_ptr<Value[]> values_;
