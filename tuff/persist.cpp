@@ -8,6 +8,7 @@
 
 #include "tuff/base/error.h"
 #include "tuff/compute.h"
+#include "tuff/graph/sources.h"
 #include "tuff/optimize/optimize.h"
 #include "tuff/schedule/memory.h"
 #include "tuff/schedule/run.h"
@@ -80,12 +81,15 @@ class StoredLayer final : public Layer {
   LayerPtr with_inputs(std::vector<Port>) const override {
     return std::make_shared<StoredLayer>(outputs()[0].dtype, outputs()[0].chunks, blocks_);
   }
+  /// By value, as memory does.
   void write(LayerWriter& writer) const override {
-    if (!writer.local) {
-      throw InvalidArgument("serialize", "a persisted array does not travel; send what it was computed from, or write "
-                                         "it to a file");
+    if (writer.local) {
+      writer.put(reinterpret_cast<uint64_t>(blocks_.get()));
+      return;
     }
-    writer.put(reinterpret_cast<uint64_t>(blocks_.get()));
+    std::vector<Block> blocks;
+    for (const auto& block : *blocks_) blocks.push_back(block->get());
+    graph::MemoryLayer(outputs()[0].dtype, outputs()[0].chunks, std::move(blocks)).write(writer);
   }
   /// The block is there; only a handle is made.
   double typical_seconds() const override { return kSecondsPerHandle; }
@@ -105,8 +109,9 @@ std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& op
   kept = optimize::optimize_layers(kept);
   graph::Lowered lowered = optimize::lower(kept);
   if (!lowered.parameters.empty()) {
-    throw InvalidArgument("persist", fmt::format("parameter '{}' is not bound; only a plan can be run with bindings",
-                                                 lowered.parameters[0]->label()));
+    throw InvalidArgument(
+        "persist", fmt::format("parameter '{}' is not bound; compile() a plan and run it with bindings",
+                               lowered.parameters[0]->label()));
   }
   const std::vector<size_t> first = lowered.first_output_slot;
   std::vector<Value> values = Runner(std::move(lowered.arrays)).run({}, options);

@@ -50,7 +50,7 @@ TEST_F(RunErrors, EveryParameterIsBoundOnceToItsTypeAndShape) {
   EXPECT_REFUSED("[parameter beta] bound to an empty result; float64 of shape (3,) is needed",
                  plan.run({{beta, Result()}}));
   EXPECT_REFUSED("[run] parameter 'beta' is not bound", beta.compute());
-  EXPECT_REFUSED("[run] parameter 'beta' is not bound",
+  EXPECT_REFUSED("[persist] parameter 'beta' is not bound; compile() a plan and run it with bindings",
                  (beta + x[{int64_t{0}, Slice{0, 3}}]).persist());
   EXPECT_EQ(plan.run({{beta, three}})[0].to_vector<double>(), (std::vector<double>{2, 3, 4}));
 }

@@ -165,6 +165,26 @@ TEST(Rechunk, LargePiecesGoDirectly) {
       {AxisChunks::regular(1'000'000, 700)}));
 }
 
+TEST(Rechunk, WhatDoesNotFitInMemoryGoesThroughSquares) {
+  const AxisChunksPtr whole = AxisChunks::whole(16'000);
+  const AxisChunksPtr cut = AxisChunks::regular(16'000, 160);
+  const Chunks rows = {cut, whole};
+  const Chunks columns = {whole, cut};
+  const double bytes = 16'000.0 * 16'000 * 8;
+  const auto direct = [&](double memory) {
+    return graph::cut_alike(optimize::rechunk_by_way_of(rows, columns, DType::float64, memory), columns);
+  };
+  EXPECT_TRUE(direct(bytes));
+  EXPECT_FALSE(direct(bytes / 4));
+  // By squares each block is read back once; straight, all of them for each new one.
+  EXPECT_EQ(optimize::rechunk_ns(rows, columns, DType::float64, bytes / 4) -
+                optimize::rechunk_ns(rows, columns, DType::float64),
+            100 * bytes * optimize::kNsPerDiskByte);
+  // Without an all-to-all there is nothing to gain.
+  const Chunks doubled = {AxisChunks::regular(16'000, 320), whole};
+  EXPECT_TRUE(graph::cut_alike(optimize::rechunk_by_way_of(rows, doubled, DType::float64, bytes / 4), doubled));
+}
+
 TEST(Rechunk, WorkCountsOverlapsRunsAndCopiedElements) {
   const auto work = [](std::vector<std::vector<int64_t>> from,
                        std::vector<std::vector<int64_t>> to) {

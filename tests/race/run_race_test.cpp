@@ -14,6 +14,7 @@
 
 #include "tuff/base/block.h"
 #include "tuff/base/error.h"
+#include "tuff/schedule/memory_statistics.h"
 #include "tuff/schedule/run.h"
 
 #include "tests/schedule/plan_builder.h"
@@ -32,7 +33,8 @@ using tuff::TaskError;
 using tuff::Value;
 using tuff_test::PlanBuilder;
 
-constexpr int64_t kElements = 16;
+/// Elements of every block; larger where blocks are to be spilled (a page and more).
+int64_t elements = 16;
 
 /// What a random task may be told to do, for the drills.
 struct Trouble {
@@ -54,18 +56,18 @@ void mix(TaskArguments& arguments) {
     result = std::move(arguments.inputs[i]->get<Block>());
     reused = i;
   }
-  double sums[kElements] = {};
+  std::vector<double> sums(static_cast<size_t>(elements), 0.0);
   for (size_t i = 0; i < arguments.inputs.size(); ++i) {
     const double* values =
         (i == reused ? result : arguments.inputs[i]->get<Block>()).data<double>();
-    for (int64_t k = 0; k < kElements; ++k) sums[k] = sums[k] * 0.7 + values[k];
+    for (int64_t k = 0; k < elements; ++k) sums[static_cast<size_t>(k)] = sums[static_cast<size_t>(k)] * 0.7 + values[k];
   }
-  if (!result) result = Block::allocate(DType::float64, Dims{kElements});
-  for (int64_t k = 0; k < kElements; ++k) {
-    result.data<double>()[k] = sums[k] / 3 + static_cast<double>(arguments.block + k);
+  if (!result) result = Block::allocate(DType::float64, Dims{elements});
+  for (int64_t k = 0; k < elements; ++k) {
+    result.data<double>()[k] = sums[static_cast<size_t>(k)] / 3 + static_cast<double>(arguments.block + k);
   }
   for (size_t i = 1; i < arguments.outputs.size(); ++i) {
-    Block copy = Block::allocate(DType::float64, Dims{kElements});
+    Block copy = Block::allocate(DType::float64, Dims{elements});
     copy_elements(result, copy);
     copy.data<double>()[0] += static_cast<double>(i);
     arguments.outputs[i].emplace<Block>(std::move(copy));
@@ -80,8 +82,8 @@ tuff::PlanArrays random_plan(unsigned seed, const std::shared_ptr<Trouble>& trou
   PlanBuilder builder;
   std::vector<uint32_t> slots;
   for (unsigned i = random() % 3; i > 0; --i) {
-    Block block = Block::allocate(DType::float64, Dims{kElements});
-    std::fill_n(block.data<double>(), kElements, static_cast<double>(i));
+    Block block = Block::allocate(DType::float64, Dims{elements});
+    std::fill_n(block.data<double>(), elements, static_cast<double>(i));
     slots.push_back(builder.constant(Value(std::move(block))));
   }
   slots.push_back(builder.parameter());
@@ -120,8 +122,8 @@ tuff::PlanArrays random_plan(unsigned seed, const std::shared_ptr<Trouble>& trou
 
 std::vector<Value> parameters() {
   std::vector<Value> values;
-  Block block = Block::allocate(DType::float64, Dims{kElements});
-  for (int64_t k = 0; k < kElements; ++k) block.data<double>()[k] = 0.1 * static_cast<double>(k);
+  Block block = Block::allocate(DType::float64, Dims{elements});
+  for (int64_t k = 0; k < elements; ++k) block.data<double>()[k] = 0.1 * static_cast<double>(k);
   values.emplace_back(std::move(block));
   return values;
 }
@@ -255,12 +257,23 @@ TEST_F(RunRace, NestedRunsOfManyClientsGiveEqualBits) {
   for (const std::string& bits : results) EXPECT_EQ(bits, results.front());
 }
 
-/// One run with trouble; checks that the right error comes out, then that the runner works.
-void drill(unsigned seed, Context& context) {
+class ElementBytes final : public tuff::BlockBytes {
+ public:
+  uint64_t bytes(uint32_t, uint32_t) const override {
+    return static_cast<uint64_t>(elements) * sizeof(double);
+  }
+};
+
+/// One run with trouble; checks that the right error comes out, then that the runner works. `calm`: a context
+/// with ample memory.
+void drill(unsigned seed, Context& context, Context& calm) {
   std::mt19937 random(seed);
   const auto trouble = std::make_shared<Trouble>();
-  const Runner runner(random_plan(seed, trouble));
-  const std::string expected = bits_of(runner.run(parameters(), with(context)));
+  tuff::PlanArrays plan = random_plan(seed, trouble);
+  plan.function_bytes.assign(plan.functions.size(), std::make_shared<ElementBytes>());
+  plan.output_bytes = tuff::BlockBytes::kUnknown;
+  const Runner runner(std::move(plan));
+  const std::string expected = bits_of(runner.run(parameters(), with(calm)));
   const size_t live = tuff::buffer_statistics().live_buffers;
   trouble->task = random() % static_cast<uint32_t>(runner.arrays().task_count());
   RunOptions options = with(context);
@@ -308,9 +321,59 @@ void drill(unsigned seed, Context& context) {
 
 TEST_F(RunRace, NoKindOfTroubleLeaksOrHangsOrChangesTheNextRun) {
   for (unsigned seed = 4000; seed < 4300; ++seed) {
-    drill(seed, context_of(seed % 4 == 0 ? 1 : seed % 4 == 1 ? 2 : seed % 4 == 2 ? 3 : 7));
+    Context& context = context_of(seed % 4 == 0 ? 1 : seed % 4 == 1 ? 2 : seed % 4 == 2 ? 3 : 7);
+    drill(seed, context, context);
     if (HasFailure()) return;
   }
+}
+
+// The same where blocks go to disk and come back all the time.
+TEST_F(RunRace, NorDoesTroubleWhileBlocksAreSpilled) {
+  elements = 512;
+  Context calm({.threads = 1});
+  uint64_t spilled = 0;
+  for (unsigned seed = 6000; seed < 6700; ++seed) {
+    Context context({.threads = 1 + static_cast<int>(seed % 4),
+                     .memory_bytes = tuff::live_bytes() + 48 * 4096,
+                     .spill_folder = "/var/tmp"});
+    drill(seed, context, calm);
+    spilled += memory_statistics(&context).spilled_bytes;
+    EXPECT_EQ(memory_statistics(&context).disk_bytes, 0u) << "seed " << seed;
+    if (HasFailure()) break;
+  }
+  EXPECT_GT(spilled, 1'000'000u);
+  elements = 16;
+}
+
+TEST_F(RunRace, NorDoesADiskThatIsFull) {
+  elements = 512;
+  Context calm({.threads = 1});
+  int full = 0;
+  for (unsigned seed = 7000; seed < 7300 && !HasFailure(); ++seed) {
+    tuff::PlanArrays plan = random_plan(seed);
+    plan.function_bytes.assign(plan.functions.size(), std::make_shared<ElementBytes>());
+    plan.output_bytes = tuff::BlockBytes::kUnknown;
+    const Runner runner(std::move(plan));
+    const std::string expected = bits_of(runner.run(parameters(), with(calm)));
+    const size_t live = tuff::live_bytes();
+    Context context({.threads = 1 + static_cast<int>(seed % 4),
+                     .memory_bytes = live + 48 * 4096,
+                     .spill_folder = "/var/tmp",
+                     .spill_bytes = 4096 * (seed % 16)});
+    try {
+      EXPECT_EQ(bits_of(runner.run(parameters(), with(context))), expected) << "seed " << seed;
+    } catch (const TaskError& error) {
+      ++full;
+      EXPECT_THROW(std::rethrow_exception(error.failures()[0].cause), tuff::MemoryError);
+    }
+    EXPECT_EQ(tuff::live_bytes(), live) << "seed " << seed;
+    EXPECT_EQ(memory_statistics(&context).disk_bytes, 0u) << "seed " << seed;
+    RunOptions ample = with(context);
+    ample.memory_bytes = live + (size_t{1} << 30);
+    EXPECT_EQ(bits_of(runner.run(parameters(), ample)), expected) << "seed " << seed;
+  }
+  EXPECT_GT(full, 10);
+  elements = 16;
 }
 
 TEST_F(RunRace, ClientsInTroubleDoNotDisturbOthers) {

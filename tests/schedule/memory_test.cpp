@@ -294,6 +294,36 @@ TEST_F(Memory, AFullDiskIsAnErrorThatLosesNothing) {
   }
 }
 
+TEST_F(Memory, AFailedTaskFindsItsInputsAgainWhenItIsRerun) {
+  PlanBuilder builder;
+  const uint32_t source = builder.function("source", make);
+  std::vector<uint32_t> blocks;
+  for (int i = 0; i < 30; ++i) blocks.push_back(builder.task(source, {}));
+  int calls = 0;
+  std::vector<double> seen;
+  const uint32_t sum = builder.task("sum", [&](TaskArguments& arguments) {
+    ++calls;
+    seen = arguments.inputs[1]->get<Block>().to_vector<double>();
+    throw std::runtime_error("no");
+  }, {blocks[29], blocks[3]});
+  uint32_t last = sum;
+  for (uint32_t block : blocks) last = builder.task("mix", mix, {last, block});
+  builder.output(last);
+  const Runner runner(sized(builder.build()));
+  Small small(12);
+  RunOptions options = small.options();
+  options.rerun_failed = true;
+  try {
+    runner.run({}, options);
+    FAIL() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "no");
+  }
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(seen[5], std::sin(3 * 7919 + 5));
+  EXPECT_GT(small.statistics().spilled_bytes, 0u);
+}
+
 TEST_F(Memory, StoredBlocksSpillAndComeBackAndGoWithTheLastHandle) {
   Small small(12);
   auto budget = small.context.service<tuff::MemoryBudget>().shared_from_this();

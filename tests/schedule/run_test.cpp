@@ -519,6 +519,48 @@ TEST_P(RunnerTest, ParametersAreFreedAfterAFailure) {
   EXPECT_EQ(tuff::buffer_statistics().live_buffers, live);
 }
 
+TEST(Runner, AFailedTaskCanBeRunAgainWhereTheCallerIs) {
+  PlanBuilder builder;
+  std::vector<std::thread::id> threads;
+  bool consumed = false;
+  const uint32_t one = builder.task("one", [](TaskArguments& a) { a.outputs[0].emplace<double>(41.0); }, {});
+  builder.output(builder.task(
+      "bad",
+      [&](TaskArguments& a) {
+        threads.push_back(std::this_thread::get_id());
+        consumed = consumed || a.last_use[0];
+        throw std::out_of_range("no " + std::to_string(a.inputs[0]->get<double>()));
+      },
+      {one}));
+  const Runner runner(builder.build());
+  try {
+    runner.run({}, {.rerun_failed = true});
+    FAIL() << "no error";
+  } catch (const std::out_of_range& error) {
+    EXPECT_STREQ(error.what(), "no 41.000000");
+  }
+  ASSERT_EQ(threads.size(), 2u);
+  EXPECT_EQ(threads[1], std::this_thread::get_id());
+  EXPECT_FALSE(consumed);
+  EXPECT_THROW(runner.run({}), TaskError);
+}
+
+TEST(Runner, ATaskThatSucceedsWhenItIsRunAgainIsReportedAllTheSame) {
+  PlanBuilder builder;
+  int calls = 0;
+  builder.output(builder.task(
+      "flaky",
+      [&](TaskArguments& a) {
+        if (++calls == 1) throw std::runtime_error("once");
+        a.outputs[0].emplace<double>(1.0);
+      },
+      {}));
+  const Runner runner(builder.build());
+  EXPECT_THROW(runner.run({}, {.rerun_failed = true}), TaskError);
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(runner.run({}, {.rerun_failed = true})[0].get<double>(), 1.0);
+}
+
 TEST(Runner, ListsEveryTaskThatFailedInOrderOfNumber) {
   std::atomic<int> begun{0};
   PlanBuilder builder;

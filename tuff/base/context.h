@@ -41,6 +41,10 @@ struct RunOptions {
   /// Bytes that blocks may take while this run is under way, those of everybody else included; what is
   /// needed latest is written to the spill folder when it gets tight.
   std::optional<size_t> memory_bytes = {};
+  /// For debugging: when tasks have failed, the first of them is called once more, by the thread that called
+  /// run, with the same inputs and outside of any handler. What it throws reaches the caller as it is, and a
+  /// debugger stops where it is thrown. Inputs are kept for that, so nothing is computed in place.
+  bool rerun_failed = false;
   /// Where to run; null is Context::current().
   Context* context = nullptr;
 };

@@ -46,6 +46,7 @@ const std::unordered_map<std::string_view, Read>& readers() {
         {"require_elements", RequireElementsLayer::read},
         {"fused", FusedLayer::read},
         {"memory", MemoryLayer::read},
+        {"persisted", MemoryLayer::read},  // what was kept arrives in memory
         {"parameter", ParameterLayer::read},
         {"from_function", FunctionLayer::read},
         {"slice", SliceLayer::read},

@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "tuff/base/context.h"
 #include "tuff/base/key.h"
 #include "tuff/graph/blockwise.h"
 #include "tuff/optimize/wishes.h"
@@ -45,18 +46,35 @@ AxisChunksPtr halfway(const AxisChunksPtr& from, const AxisChunksPtr& to) {
 
 }  // namespace
 
-double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype) {
-  const graph::RechunkWork work = graph::rechunk_work(from, to);
-  return work.edges * kNsPerEdge + work.rows * kNsPerRow +
-         work.elements * static_cast<double>(size_of(dtype)) * kNsPerByte;
+namespace {
+
+/// What an array that does not fit in memory is read back from disk for one step: once, if what a new block
+/// is made of fits (its neighbours are made of the same), else for each new block anew.
+double disk_ns(const graph::RechunkWork& work, const Chunks& from, const Chunks& to, double bytes,
+               double memory_bytes) {
+  if (bytes <= memory_bytes) return 0;
+  const auto old_blocks = static_cast<double>(block_count(from));
+  const auto new_blocks = static_cast<double>(block_count(to));
+  const double for_one = work.edges / new_blocks * bytes / old_blocks;
+  return (2 * for_one <= memory_bytes ? bytes : new_blocks * for_one) * kNsPerDiskByte;
 }
 
-Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype) {
+}  // namespace
+
+double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype, double memory_bytes) {
+  const graph::RechunkWork work = graph::rechunk_work(from, to);
+  const double bytes = work.elements * static_cast<double>(size_of(dtype));
+  return work.edges * kNsPerEdge + work.rows * kNsPerRow + bytes * kNsPerByte +
+         disk_ns(work, from, to, bytes, memory_bytes);
+}
+
+Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype, double memory_bytes) {
   Chunks way;
   for (size_t a = 0; a < to.size(); ++a) way.push_back(halfway(from[a], to[a]));
   if (graph::cut_alike(way, to) || graph::cut_alike(way, from)) return to;
-  const double direct = rechunk_ns(from, to, dtype);
-  const double stepped = rechunk_ns(from, way, dtype) + rechunk_ns(way, to, dtype);
+  const double direct = rechunk_ns(from, to, dtype, memory_bytes);
+  const double stepped =
+      rechunk_ns(from, way, dtype, memory_bytes) + rechunk_ns(way, to, dtype, memory_bytes);
   return stepped * kTwoStepGain < direct ? way : to;
 }
 
@@ -92,7 +110,9 @@ struct RechunkPolicy {
   static graph::Port above(const graph::Port& port, const Chunks& chunks) {
     const graph::LayerOutput& from = graph::output_of(port);
     return graph::rechunk_of(
-        graph::rechunk_of(port, rechunk_by_way_of(from.chunks, chunks, from.dtype)), chunks);
+        graph::rechunk_of(
+            port, rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_of_context())),
+        chunks);
   }
 
   bool grants(const graph::Layer& layer, const Demand<Chunks>& needed, const Part<Chunks>& part) {
@@ -109,6 +129,11 @@ struct RechunkPolicy {
   }
 
  private:
+  /// A run may be given less, but that is not known when it is planned.
+  static double memory_of_context() {
+    return static_cast<double>(Context::current().memory_bytes());
+  }
+
   /// Whether making the layer twice is no work.
   static bool costs_nothing(const graph::Layer& layer) {
     const auto* blockwise = dynamic_cast<const graph::BlockwiseLayer*>(&layer);
@@ -118,7 +143,7 @@ struct RechunkPolicy {
   static double here(const graph::Layer& layer, uint32_t output, const Chunks& chunks) {
     const graph::LayerOutput& from = layer.outputs()[output];
     if (!is_known_where_cut(from.chunks, chunks)) return HUGE_VAL;
-    return rechunk_ns(from.chunks, chunks, from.dtype);
+    return rechunk_ns(from.chunks, chunks, from.dtype, memory_of_context());
   }
 
   bool is_of_before(const graph::Port& port) const { return readers_.count(port.layer.get()) != 0; }

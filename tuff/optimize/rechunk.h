@@ -7,6 +7,7 @@
 // has the measurements behind the constants.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "tuff/graph/layer.h"
@@ -24,13 +25,18 @@ inline constexpr double kNsPerEdge = 100;
 inline constexpr double kNsPerRow = 20;
 /// A byte that is copied in long runs: 512 MB take 26 ms.
 inline constexpr double kNsPerByte = 0.05;
+/// A byte that is read back from disk because the array does not fit in memory: common disks give 1 GB/s.
+inline constexpr double kNsPerDiskByte = 1;
 /// A step in between holds the array once more, so it must gain more than the estimate is off by.
 inline constexpr double kTwoStepGain = 1.2;
 
-/// Estimated time of one rechunk by one thread, in nanoseconds.
-TUFF_API double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype);
+/// Estimated time of one rechunk by one thread, in nanoseconds. An array that is larger than `memory_bytes` is
+/// read back from disk.
+TUFF_API double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype,
+                           double memory_bytes = HUGE_VAL);
 /// The chunks to go through on the way, or `to` itself when the direct way is the best.
-TUFF_API Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype);
+TUFF_API Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype,
+                                  double memory_bytes = HUGE_VAL);
 
 }  // namespace optimize
 TUFF_NAMESPACE_END

@@ -196,7 +196,7 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
 bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t task) {
   TaskArguments& arguments = worker.arguments;
   // What may be called again must find its inputs as they were.
-  if (has_options_ && may_retry(task, 0)) [[unlikely]]
+  if (settings_.keep_inputs || (has_options_ && may_retry(task, 0))) [[unlikely]]
     std::fill_n(worker.last_use.get(), record_of_task.input_count, false);
   for (uint32_t attempts = 1;; ++attempts) {
     try {
@@ -220,6 +220,28 @@ bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t 
 bool ActiveRun::may_retry(uint32_t task, uint32_t attempts) const {
   return end_.load(std::memory_order_relaxed) == End::none &&
          attempts < static_cast<uint32_t>(program_.plan.options_of(task).retries);
+}
+
+void ActiveRun::rerun(uint32_t task) {
+  Worker& worker = *workers_[0];
+  const Inside inside(this, worker);
+  const TaskRecord& record_of_task = program_.tasks[task];
+  const uint32_t count = record_of_task.input_count;
+  if (memory_ != nullptr) memory_->bring_back_inputs(task);
+  state_.begin<false>(record_of_task, worker.inputs.get(), worker.last_use.get());
+  std::fill_n(worker.last_use.get(), count, false);
+  TaskArguments& arguments = worker.arguments;
+  arguments.task = task;
+  arguments.block = record_of_task.block;
+  arguments.inputs = {worker.inputs.get(), count};
+  arguments.last_use = {worker.last_use.get(), count};
+  arguments.outputs = state_.outputs(record_of_task);
+  arguments.stop = {};
+  try {
+    record_of_task.function->run(arguments);
+  } catch (PartFailed& part) {
+    std::rethrow_exception(part.cause);
+  }
 }
 
 bool ActiveRun::wait_for_memory(Worker& worker, uint32_t task) {

@@ -8,6 +8,7 @@
 // deque, the next root, the oldest task of another worker. So consumers run before new sources.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -59,6 +60,7 @@ class ActiveRun final : public Joinable {
     Context* context = nullptr;  // in which the run takes place
     ThreadPool* pool = nullptr;  // null when threads is 1
     int64_t offer_at_ticks = 0;  // helpers are not asked before this time
+    bool keep_inputs = false;    // of failed tasks, for rerun()
     int64_t start_ns = 0;
     Tracing::Readers readers;
     std::shared_ptr<RunProgress> progress;  // null when nobody looks
@@ -79,6 +81,14 @@ class ActiveRun final : public Joinable {
   void set_memory(RunMemory* memory) { memory_ = memory; }
   /// Works as worker 0 until all tasks are done or the run was ended and nobody is inside any more.
   void work_as_caller();
+  /// After a failed run, by its caller: the lowest number.
+  uint32_t first_failed() const {
+    return std::min_element(failures_.begin(), failures_.end(),
+                            [](const Failure& a, const Failure& b) { return a.task < b.task; })
+        ->task;
+  }
+  /// After a failed run, by its caller: calls the task again, here. Throws what it throws.
+  void rerun(uint32_t task);
   /// Ends the run early; the first reason stays. Any thread.
   void end(End reason) noexcept;
   /// By the caller, at the very end: the object may be reused or gone afterwards.

@@ -185,6 +185,7 @@ void MemoryBudget::spill(Held& held, Lock& lock) {
     } catch (...) {
       error = std::current_exception();
     }
+    if (error == nullptr && held.run != nullptr) held.run->written(start_ns, copy->buffer_bytes);
     lock.lock();
     --writing_;
     block = Block();
@@ -194,7 +195,6 @@ void MemoryBudget::spill(Held& held, Lock& lock) {
       return;
     }
     counts_.written_bytes += copy->buffer_bytes;
-    if (held.run != nullptr) held.run->written(start_ns, copy->buffer_bytes);
     held.copy = std::move(copy);
   }
   if (is_spillable(held)) let_go(held);

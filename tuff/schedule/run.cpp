@@ -208,6 +208,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
   if (store_->last_run_ns.load(std::memory_order_relaxed) < kShortRunNs) {
     settings.offer_at_ticks = now_ticks() + kShortRunTicks;
   }
+  settings.keep_inputs = options.rerun_failed;
   settings.start_ns = start_ns;
   settings.readers.sink = options.trace;
   if (!nested) settings.readers.sinks = context.traces();
@@ -230,6 +231,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
     run->work_as_caller();
   }
   run->deliver_trace();
+  if (run->ended() == End::failed && options.rerun_failed) run->rerun(run->first_failed());
   if (run->ended() != End::none) throw_early_end(*run, plan);
   std::vector<Value> outputs = run->state().take_outputs();
   run.set_clean();

@@ -18,8 +18,9 @@ namespace {
 // who waits looks again after this time.
 constexpr auto kLookAgain = std::chrono::milliseconds(2);
 
-// Tasks that yield no more than this always start: what reduces large blocks to small ones frees memory.
-constexpr uint64_t kSmall = 64 << 10;
+// Tasks that yield less than this share of the budget always start: what reduces large blocks to small ones
+// frees memory.
+constexpr uint64_t kSmallShare = 2000;
 
 constexpr uint64_t kUnknown = BlockBytes::kUnknown;
 
@@ -189,58 +190,69 @@ uint64_t RunMemory::bytes_on_disk(uint32_t task) const {
 }
 
 bool RunMemory::admit(uint32_t task, uint32_t w, Grant& grant) {
+  grant = {};
+  // Readers of the trace may ask for statistics, so they are told when the lock is free.
+  struct Tell {
+    Tracing* tracing;
+    uint32_t w;
+    const Grant& grant;
+    ~Tell() {
+      if (tracing == nullptr) return;
+      if (grant.waited) tracing->end_wait(w);
+      if (grant.read_back.bytes > 0) tracing->spilled(grant.read_back);
+    }
+  } const tell{tracing_, w, grant};
   Lock lock(budget_.mutex_);
   if (!wait_for_room(task, w, grant, lock)) return false;
   ++running_;
   budget_.reserved_ += grant.bytes;
   try {
-    pin(task, w, lock);
+    pin(task, lock, grant);
   } catch (...) {
     --running_;
     budget_.reserved_ -= grant.bytes;
     throw;
   }
+  grant.read_back.thread = w;
   return true;
 }
 
 /// False when the run is over. Throws what stopped the disk when nothing else can make room.
 bool RunMemory::wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock) {
-  // Counts the task among those that wait, for as long as it does.
   struct Waiting {
     MemoryBudget& budget;
-    Tracing* tracing;
-    uint32_t w;
-    bool on = false;
-    void begin() {
-      if (std::exchange(on, true)) return;
-      ++budget.waiting_;
-      budget.error_ = nullptr;  // of an earlier try; the disk may have room by now
-      if (tracing != nullptr) tracing->begin_wait(w, WaitCause::memory);
-    }
+    const Grant& grant;
     ~Waiting() {
-      if (!on) return;
-      budget.stop_asking();
-      if (tracing != nullptr) tracing->end_wait(w);
+      if (grant.waited) budget.stop_asking();
     }
-  } waiting{budget_, tracing_, w};
+  } const waiting{budget_, grant};
   for (;;) {
     if (is_over_()) return false;
     grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
-    if (grant.bytes <= kSmall || budget_.fits(grant.bytes, limit_)) return true;
+    if (grant.bytes <= limit_ / kSmallShare || budget_.fits(grant.bytes, limit_)) return true;
     if (running_ == 0 && budget_.writing_ == 0) {
       // Nobody will free anything: the disk must, or there is nothing to free.
-      if (waiting.on && budget_.error_ != nullptr)
+      if (grant.waited && budget_.error_ != nullptr)
         std::rethrow_exception(std::exchange(budget_.error_, nullptr));
       if (!budget_.can_spill()) return true;
     }
-    waiting.begin();
+    if (!std::exchange(grant.waited, true)) {
+      ++budget_.waiting_;
+      budget_.error_ = nullptr;  // of an earlier try; the disk may have room by now
+      if (tracing_ != nullptr) {
+        lock.unlock();
+        tracing_->begin_wait(w, WaitCause::memory);
+        lock.lock();
+        continue;
+      }
+    }
     const uint64_t all = live_bytes() + budget_.reserved_ + budget_.promised_ + grant.bytes;
     if (budget_.error_ == nullptr && all > limit_) budget_.ask(all - limit_);
     budget_.freed_.wait_for(lock, kLookAgain);
   }
 }
 
-void RunMemory::pin(uint32_t task, uint32_t w, Lock& lock) {
+void RunMemory::pin(uint32_t task, Lock& lock, Grant& grant) {
   const TaskRecord& record = program_.tasks[task];
   const auto each = [&](auto&& visit) {
     for (uint32_t i = 0; i < record.input_count; ++i) {
@@ -251,9 +263,11 @@ void RunMemory::pin(uint32_t task, uint32_t w, Lock& lock) {
   each([](Held& held) { ++held.pins; });
   try {
     each([&](Held& held) {
-      const int64_t start_ns = tracing_ != nullptr ? now_ns() : 0;
-      const size_t bytes = budget_.bring_back(held, lock);
-      if (bytes > 0 && tracing_ != nullptr) tracing_->spilled({start_ns, now_ns(), bytes, w, 1});
+      if (held.place != Held::Place::disk && held.place != Held::Place::reading) return;
+      TraceSpill& read = grant.read_back;
+      if (read.start_ns == 0) read = {now_ns(), 0, 0, 0, 1};
+      read.bytes += budget_.bring_back(held, lock);
+      read.end_ns = now_ns();
     });
   } catch (...) {
     unpin(task);
@@ -261,9 +275,15 @@ void RunMemory::pin(uint32_t task, uint32_t w, Lock& lock) {
   }
 }
 
-/// A value of this run went to disk.
+/// A value of this run went to disk. The lock is free.
 void RunMemory::written(int64_t start_ns, size_t bytes) {
   if (tracing_ != nullptr) tracing_->spilled({start_ns, now_ns(), bytes, 0, 0});
+}
+
+void RunMemory::bring_back_inputs(uint32_t task) {
+  Lock lock(budget_.mutex_);
+  Grant grant;
+  pin(task, lock, grant);
 }
 
 void RunMemory::unpin(uint32_t task) {

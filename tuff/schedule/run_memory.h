@@ -30,10 +30,14 @@ class RunMemory {
   /// What a task under way has been granted.
   struct Grant {
     uint64_t bytes = 0;
+    bool waited = false;
+    TraceSpill read_back;  ///< its inputs, if they were on disk
   };
   /// Waits until the task may start, and brings its inputs back, all for worker `w`. False when the run is over.
   /// Throws MemoryError when there is no room and none can be made.
   bool admit(uint32_t task, uint32_t w, Grant& grant);
+  /// What the task reads, without asking for room: nobody else is running any more. It stays until the run ends.
+  void bring_back_inputs(uint32_t task);
   /// The task has run, nobody else knows yet.
   void made(uint32_t task);
   /// Nothing of the task is under way any more: it has finished, or failed.
@@ -49,7 +53,7 @@ class RunMemory {
   uint64_t bound_of_outputs(uint32_t task) const;
   uint64_t bytes_on_disk(uint32_t task) const;
   bool wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock);
-  void pin(uint32_t task, uint32_t w, Lock& lock);
+  void pin(uint32_t task, Lock& lock, Grant& grant);
   void unpin(uint32_t task);
   void written(int64_t start_ns, size_t bytes);
   /// The next task that reads the slot, by number.
