@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "tuff/base/check.h"
+#include "tuff/schedule/run_order.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -20,7 +21,7 @@ constexpr uint32_t kNone = Program::kNone;
 
 }  // namespace
 
-Program::Program(PlanArrays arrays) : plan(std::move(arrays)) {
+Program::Program(PlanArrays arrays) : plan(in_run_order(std::move(arrays))) {
 #if defined(TUFF_DEBUG_CHECKS)
   plan.verify();
 #endif

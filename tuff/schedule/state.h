@@ -36,6 +36,7 @@ struct TaskRecord {
 /// A plan, with everything that does not change between runs worked out.
 class Program {
  public:
+  /// Renumbers the plan's tasks (run_order.h).
   explicit Program(PlanArrays plan);
 
   // A read is a slot number, or with kConstant an index into plan.constants, plus flags.
