@@ -280,7 +280,12 @@ TEST(Bundles, AreTasksWithTheSameReaders) {
   ASSERT_EQ(program.bundles.count(), 1u);
   EXPECT_EQ(program.bundles.slots[0].size(), 5u);
   EXPECT_EQ(program.bundles.readers[0].size(), 6u);
-  for (uint32_t reader : program.bundles.readers[0]) EXPECT_EQ(program.wait_count[reader], 1u);
+  for (uint32_t reader : program.bundles.readers[0]) {
+    EXPECT_EQ(program.wait_count[reader], 1u);
+    const uint32_t first = program.tasks[reader].input;
+    for (uint32_t i = 0; i < 5; ++i)
+      EXPECT_EQ(program.reads[first + i] & ~Program::kSlotMask, Program::kBundled);
+  }
 }
 
 TEST(Bundles, NeedFourTasksAndFourReaders) {

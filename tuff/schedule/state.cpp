@@ -151,7 +151,7 @@ void Program::mark_readers_of_bundles() {
   std::vector<uint8_t> in_bundle(plan.slot_count(), 0);
   for (uint32_t slot : bundles.slots.items) in_bundle[slot] = 1;
   for (uint32_t& read : reads) {
-    if ((read & kConstant) == 0 && in_bundle[read & kSlotMask] != 0) read |= kUncounted;
+    if ((read & kConstant) == 0 && in_bundle[read & kSlotMask] != 0) read |= kBundled;
   }
   bundles.read.first.assign(plan.task_count() + 1, 0);
   bundles.read.items.resize(bundles.readers.items.size());

@@ -60,7 +60,8 @@ class Program {
   // A read is a slot number, or with kConstant an index into plan.constants, plus flags.
   static constexpr uint32_t kUncounted = uint32_t{1} << 31;  ///< the value stays until the run ends
   static constexpr uint32_t kConstant = uint32_t{1} << 30;   ///< the value is the plan's own
-  static constexpr uint32_t kRepeated = uint32_t{1} << 29;   ///< the task reads this slot twice
+  static constexpr uint32_t kBundled = uint32_t{1} << 29;    ///< its bundle counts the reads
+  static constexpr uint32_t kRepeated = uint32_t{1} << 28;   ///< the task reads this slot twice
   static constexpr uint32_t kSlotMask = kRepeated - 1;
 
   PlanArrays plan;
@@ -136,7 +137,7 @@ class RunState {
     const uint32_t* reads = program_.reads.data() + task.input;
     for (uint32_t i = 0; i < task.input_count; ++i) {
       const uint32_t slot = reads[i] & Program::kSlotMask;
-      if (last_use[i] || (reads[i] < Program::kConstant && count_down<kShared>(uses_[slot]))) {
+      if (last_use[i] || (reads[i] < Program::kBundled && count_down<kShared>(uses_[slot]))) {
         values_[slot].reset();
       }
     }
