@@ -104,8 +104,8 @@ TEST_F(Persist, OneBlockIsReadForOnePoint) {
 
 TEST_F(Persist, WhatIsKeptTravelsByValue) {
   const Array y = source().persist();
-  const std::vector<graph::Port> there = graph::deserialize(graph::serialize({sum(y)}));
-  EXPECT_EQ(compute(there)[0].item<double>(), sum(y).compute<double>());
+  const graph::Message there = graph::deserialize(graph::serialize({{sum(y)}, {}}));
+  EXPECT_EQ(compute(there.outputs)[0].item<double>(), sum(y).compute<double>());
 }
 
 TEST_F(Persist, ManyClientsReadOneArray) {

@@ -66,10 +66,10 @@ TEST(PassList, EverySwitchSwitchesItsPass) {
   EXPECT_EQ(tasks(without({"push_slices"})), 2u);
   // Without order tasks come layer by layer.
   const Ports line = {sum(exp(x).rechunk(5))};
-  const Plan plan = compiled(line, without({"order"}));
-  EXPECT_TRUE(std::is_sorted(plan.arrays().function.begin(), plan.arrays().function.end()));
-  const Plan ordered = compiled(line);
-  EXPECT_FALSE(std::is_sorted(ordered.arrays().function.begin(), ordered.arrays().function.end()));
+  const PlanArrays plan = lowered(line, without({"order"}));
+  EXPECT_TRUE(std::is_sorted(plan.function.begin(), plan.function.end()));
+  const PlanArrays ordered = lowered(line);
+  EXPECT_FALSE(std::is_sorted(ordered.function.begin(), ordered.function.end()));
 }
 
 TEST(PassList, TheEnvironmentSwitchesPassesOff) {
@@ -93,8 +93,8 @@ TEST(PassList, TheEnvironmentSwitchesPassesOff) {
   }
   {
     const Disabled disabled("order,");
-    const Plan plan = compiled({sum(exp(x).rechunk(5))});
-    EXPECT_TRUE(std::is_sorted(plan.arrays().function.begin(), plan.arrays().function.end()));
+    const PlanArrays plan = lowered({sum(exp(x).rechunk(5))});
+    EXPECT_TRUE(std::is_sorted(plan.function.begin(), plan.function.end()));
   }
 }
 

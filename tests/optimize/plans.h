@@ -50,6 +50,11 @@ inline Plan compiled(const Ports& outputs, const Passes& passes = {}) {
   return plan;
 }
 
+/// The tasks as these passes leave them; a plan numbers them as they run.
+inline PlanArrays lowered(const Ports& outputs, const Passes& passes = {}) {
+  return optimize::lower(optimize::optimize_layers(outputs, passes), passes).arrays;
+}
+
 /// What is worked on after the passes.
 inline std::vector<std::string> plan_of(const Ports& outputs, const Passes& passes = {}) {
   return titles(compiled(outputs, passes).outputs());

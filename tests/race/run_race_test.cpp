@@ -75,6 +75,20 @@ void mix(TaskArguments& arguments) {
   arguments.outputs[0].emplace<Block>(std::move(result));
 }
 
+/// Steps of tasks each of which reads all tasks of the step before: threads meet on the counts of bundles.
+tuff::PlanArrays exchanges(unsigned width, unsigned steps) {
+  PlanBuilder builder;
+  const uint32_t f = builder.function("mix", mix);
+  std::vector<uint32_t> slots;
+  for (unsigned step = 0; step < steps; ++step) {
+    std::vector<uint32_t> made;
+    for (unsigned i = 0; i < width; ++i) made.push_back(builder.task(f, slots));
+    slots = std::move(made);
+  }
+  for (uint32_t slot : slots) builder.output(slot);
+  return builder.build();
+}
+
 /// A random graph: how far back tasks reach, how many inputs they have and how many start anew differ
 /// from graph to graph, so that chains, trees, forests and dense graphs all come up.
 tuff::PlanArrays random_plan(unsigned seed, const std::shared_ptr<Trouble>& trouble = nullptr) {
@@ -172,6 +186,19 @@ TEST_F(RunRace, RandomGraphsGiveEqualBitsAtAnyThreadCount) {
     for (int threads : {2, 3, 7, 2, 1}) {
       ASSERT_EQ(bits_of(runner.run(parameters(), with(context_of(threads)))), expected)
           << "seed " << seed << ", " << threads << " threads";
+    }
+  }
+}
+
+TEST_F(RunRace, ExchangesGiveEqualBitsAtAnyThreadCount) {
+  for (unsigned width : {4u, 9u, 16u}) {
+    const Runner runner(exchanges(width, 30));
+    const std::string expected = bits_of(runner.run({}, with(context_of(1))));
+    for (int repeat = 0; repeat < 10; ++repeat) {
+      for (int threads : {2, 3, 7}) {
+        ASSERT_EQ(bits_of(runner.run({}, with(context_of(threads)))), expected)
+            << "width " << width << ", " << threads << " threads";
+      }
     }
   }
 }

@@ -277,7 +277,7 @@ TEST(Runner, GoesDepthFirstByLowestNumber) {
   std::vector<uint32_t> order;
   PlanBuilder builder;
   const uint32_t f = builder.function("f", [&order](TaskArguments& a) {
-    order.push_back(a.task);
+    order.push_back(a.block);
     a.outputs[0].emplace<double>(0);
   });
   const uint32_t r0 = builder.task(f, {});    // 0

@@ -180,11 +180,16 @@ size_t walk_all(const Program& program, bool shared) {
   }
 }
 
-/// Both ways of counting. Their sequences are the same.
-size_t walk_all(tuff::PlanArrays plan) {
-  const Program program(std::move(plan));
+/// Both ways of counting, without bundles and with the smallest. Their sequences are the same.
+size_t walk_all(const tuff::PlanArrays& plan) {
+  const Program program(plan);
   const size_t sequences = walk_all(program, false);
   EXPECT_EQ(walk_all(program, true), sequences);
+  const Program with_bundles(plan, 2);
+  if (with_bundles.bundles.count() > 0) {
+    EXPECT_EQ(walk_all(with_bundles, false), sequences);
+    EXPECT_EQ(walk_all(with_bundles, true), sequences);
+  }
   return sequences;
 }
 
@@ -237,6 +242,79 @@ TEST(RunState, EverySequenceOfReadersOfParametersIsRight) {
   builder.output(returned);
   (void)unread;
   EXPECT_EQ(walk_all(builder.build()), 6u);
+}
+
+TEST(RunState, EverySequenceOfBundlesIsRight) {
+  // a feeds b and c, which d and e read both, e with a besides; two ends read d and e.
+  PlanBuilder builder;
+  const uint32_t f = builder.function("f", consume);
+  const uint32_t a = builder.task(f, {});
+  const uint32_t b = builder.task(f, {a});
+  const uint32_t c = builder.task(f, {a});
+  const uint32_t d = builder.task(f, {b, c});
+  const uint32_t e = builder.task(f, {c, b, a});
+  builder.output(builder.task(f, {d, e}));
+  builder.output(builder.task(f, {e, d}));
+  const tuff::PlanArrays plan = builder.build();
+  EXPECT_EQ(Program(plan).bundles.count(), 0u);
+  EXPECT_EQ(Program(plan, 2).bundles.count(), 2u);
+  walk_all(plan);
+}
+
+/// `tasks` tasks that a source feeds, and `readers` that read all of them.
+tuff::PlanArrays exchange(uint32_t tasks, uint32_t readers, bool keep_one = false) {
+  PlanBuilder builder;
+  const uint32_t f = builder.function("f", consume);
+  const uint32_t source = builder.task(f, {});
+  PlanBuilder::Slots middle;
+  for (uint32_t t = 0; t < tasks; ++t) middle.push_back(builder.task(f, {source}));
+  PlanBuilder::Slots ends;
+  for (uint32_t r = 0; r < readers; ++r) ends.push_back(builder.task(f, middle));
+  builder.output(builder.task(f, ends));
+  if (keep_one) builder.output(middle.front());
+  return builder.build();
+}
+
+TEST(Bundles, AreTasksWithTheSameReaders) {
+  const Program program(exchange(5, 6));
+  ASSERT_EQ(program.bundles.count(), 1u);
+  EXPECT_EQ(program.bundles.slots[0].size(), 5u);
+  EXPECT_EQ(program.bundles.readers[0].size(), 6u);
+  for (uint32_t reader : program.bundles.readers[0]) {
+    EXPECT_EQ(program.wait_count[reader], 1u);
+    const uint32_t first = program.tasks[reader].input;
+    for (uint32_t i = 0; i < 5; ++i)
+      EXPECT_EQ(program.reads[first + i] & ~Program::kSlotMask, Program::kBundled);
+  }
+}
+
+TEST(Bundles, NeedFourTasksAndFourReaders) {
+  EXPECT_EQ(Program(exchange(4, 4)).bundles.count(), 1u);
+  EXPECT_EQ(Program(exchange(3, 4)).bundles.count(), 0u);
+  EXPECT_EQ(Program(exchange(4, 3)).bundles.count(), 0u);
+}
+
+TEST(Bundles, LeaveOutATaskWhoseValueIsReturned) {
+  const Program program(exchange(5, 6, true));
+  ASSERT_EQ(program.bundles.count(), 1u);
+  EXPECT_EQ(program.bundles.slots[0].size(), 4u);
+  for (uint32_t reader : program.bundles.readers[0]) EXPECT_EQ(program.wait_count[reader], 2u);
+}
+
+TEST(Bundles, LeaveOutTasksOfTwoValuesAndTasksThatAreReadTwice) {
+  PlanBuilder builder;
+  const uint32_t f = builder.function("f", consume);
+  PlanBuilder::Slots both;
+  for (int t = 0; t < 6; ++t) both.push_back(builder.task(f, {}, 2));
+  PlanBuilder::Slots twice;
+  for (int t = 0; t < 6; ++t) twice.push_back(builder.task(f, {}));
+  PlanBuilder::Slots reads = both;
+  reads.insert(reads.end(), twice.begin(), twice.end());
+  reads.insert(reads.end(), twice.begin(), twice.end());
+  PlanBuilder::Slots ends;
+  for (int r = 0; r < 6; ++r) ends.push_back(builder.task(f, reads));
+  builder.output(builder.task(f, ends));
+  EXPECT_EQ(Program(builder.build()).bundles.count(), 0u);
 }
 
 /// The graph of `tasks` tasks whose edges the digits of `code` say: none, one read, or two.
@@ -371,6 +449,18 @@ TEST(SanityCheck, NamesAWrongUseCount) {
   run.apply(1);  // one of the readers has finished, and the check is told of neither
   EXPECT_EQ(run.state().sanity_check(std::vector{kFinished, kWaiting, kWaiting}),
             "slot 0 has 2 reads to come, and its count is 1");
+  run.state().clear();
+}
+
+TEST(SanityCheck, NamesAWrongCountOfABundle) {
+  const Program program(exchange(2, 2), 2);
+  DrivenRun run(program, false);
+  run.start();
+  for (int event = 0; event < 3; ++event) run.apply(0);
+  run.apply(1);  // one of the bundle has finished
+  EXPECT_EQ(run.state().sanity_check(
+                std::vector{kFinished, kWaiting, kWaiting, kWaiting, kWaiting, kWaiting}),
+            "bundle 0 has 2 tasks and 2 readers to come, and its counts are 1 and 2");
   run.state().clear();
 }
 

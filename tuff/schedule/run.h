@@ -25,6 +25,7 @@ class TUFF_API Runner {
   Runner(Runner&& other) noexcept;
   Runner& operator=(Runner&& other) noexcept;
 
+  /// The plan, its tasks numbered in the order in which one thread runs them.
   const PlanArrays& arrays() const;
 
   /// One value per parameter slot in, one per output slot out.

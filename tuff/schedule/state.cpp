@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "tuff/base/check.h"
+#include "tuff/schedule/run_order.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -20,7 +21,8 @@ constexpr uint32_t kNone = Program::kNone;
 
 }  // namespace
 
-Program::Program(PlanArrays arrays) : plan(std::move(arrays)) {
+Program::Program(PlanArrays arrays, uint32_t least_bundle)
+    : plan(in_run_order(std::move(arrays))), wait_count(plan.wait_count) {
 #if defined(TUFF_DEBUG_CHECKS)
   plan.verify();
 #endif
@@ -36,6 +38,7 @@ Program::Program(PlanArrays arrays) : plan(std::move(arrays)) {
   }
   encode_reads(constant_of_slot);
   make_records();
+  find_bundles(least_bundle);
   decide_outputs(constant_of_slot);
 }
 
@@ -102,6 +105,67 @@ void Program::make_records() {
   tasks[count].successor = plan.successors.first[count];
 }
 
+void Program::find_bundles(uint32_t least) {
+  // A task that writes one value, which each successor reads once and nobody keeps; with a hash of its row.
+  std::vector<std::pair<uint64_t, uint32_t>> candidates;
+  for (uint32_t t = 0; t < plan.task_count(); ++t) {
+    const std::span<const uint32_t> successors = plan.successors[t];
+    if (successors.size() < least || tasks[t].output_count != 1 ||
+        plan.use_count[tasks[t].output] != successors.size()) {
+      continue;
+    }
+    uint64_t hash = 0;
+    for (uint32_t next : successors) hash = (hash ^ next) * 0x9E3779B97F4A7C15u;
+    candidates.emplace_back(hash, t);
+  }
+  std::sort(candidates.begin(), candidates.end());
+  std::vector<uint32_t> members;
+  for (size_t i = 0; i < candidates.size();) {
+    const std::span<const uint32_t> row = plan.successors[candidates[i].second];
+    members.clear();
+    for (; i < candidates.size() && std::ranges::equal(row, plan.successors[candidates[i].second]);
+         ++i) {
+      members.push_back(candidates[i].second);
+    }
+    if (members.size() >= least) add_bundle(members);
+  }
+  if (bundles.count() > 0) mark_readers_of_bundles();
+}
+
+void Program::add_bundle(const std::vector<uint32_t>& members) {
+  bundles.bundle_of.resize(plan.task_count(), kNone);
+  const auto number = static_cast<uint32_t>(bundles.count());
+  for (uint32_t t : members) {
+    tasks[t].output_count |= TaskRecord::kInBundle;
+    bundles.bundle_of[t] = number;
+    bundles.slots.items.push_back(tasks[t].output);
+  }
+  bundles.slots.end_row();
+  const std::span<const uint32_t> readers = plan.successors[members.front()];
+  bundles.readers.items.insert(bundles.readers.items.end(), readers.begin(), readers.end());
+  bundles.readers.end_row();
+  for (uint32_t reader : readers) wait_count[reader] -= static_cast<uint32_t>(members.size()) - 1;
+}
+
+void Program::mark_readers_of_bundles() {
+  std::vector<uint8_t> in_bundle(plan.slot_count(), 0);
+  for (uint32_t slot : bundles.slots.items) in_bundle[slot] = 1;
+  for (uint32_t& read : reads) {
+    if ((read & kConstant) == 0 && in_bundle[read & kSlotMask] != 0) read |= kBundled;
+  }
+  bundles.read.first.assign(plan.task_count() + 1, 0);
+  bundles.read.items.resize(bundles.readers.items.size());
+  for (uint32_t reader : bundles.readers.items) {
+    tasks[reader].output_count |= TaskRecord::kReadsBundles;
+    ++bundles.read.first[reader + 1];
+  }
+  for (size_t t = 0; t < plan.task_count(); ++t) bundles.read.first[t + 1] += bundles.read.first[t];
+  std::vector<uint32_t> at = bundles.read.first;
+  for (uint32_t bundle = 0; bundle < bundles.count(); ++bundle) {
+    for (uint32_t reader : bundles.readers[bundle]) bundles.read.items[at[reader]++] = bundle;
+  }
+}
+
 void Program::decide_outputs(const std::vector<uint32_t>& constant_of_slot) {
   const size_t count = plan.output_slots.size();
   output_moves.assign(count, 0);
@@ -119,8 +183,13 @@ RunState::RunState(const Program& program)
     : program_(program), values_(std::make_unique<Value[]>(program.plan.slot_count())) {}
 
 void RunState::reset() {
-  waits_ = program_.plan.wait_count;
+  waits_ = program_.wait_count;
   uses_ = program_.plan.use_count;
+  bundle_counts_.resize(program_.bundles.count());
+  for (size_t b = 0; b < bundle_counts_.size(); ++b) {
+    bundle_counts_[b].waits = static_cast<uint32_t>(program_.bundles.slots[b].size());
+    bundle_counts_[b].uses = static_cast<uint32_t>(program_.bundles.readers[b].size());
+  }
 }
 
 void RunState::clear() {
@@ -151,7 +220,7 @@ std::vector<Value> RunState::take_outputs() {
 }
 
 void RunState::drop_outputs(const TaskRecord& task) {
-  const uint32_t count = task.output_count & ~TaskRecord::kDropsOutputs;
+  const uint32_t count = task.output_count & TaskRecord::kMostOutputs;
   for (uint32_t slot = task.output; slot < task.output + count; ++slot) {
     if (program_.plan.use_count[slot] == 0) values_[slot].reset();
   }
@@ -180,7 +249,8 @@ bool stands_for(uint32_t count, uint32_t expected) {
 struct SlotFacts {
   TaskPhase writer = TaskPhase::finished;  // of parameters too: they are there before the run
   bool is_constant = false;
-  bool is_kept = false;  // to the end of the run
+  bool is_kept = false;       // to the end of the run
+  bool is_in_bundle = false;  // which counts its readers
   uint32_t reads_left = 0;
   uint32_t reads_running = 0;  // how many of them by tasks that have begun
 };
@@ -191,6 +261,7 @@ std::vector<SlotFacts> facts_of(const Program& program, std::span<const TaskPhas
   for (const PlanConstant& constant : plan.constants) slots[constant.slot].is_constant = true;
   for (uint32_t slot : plan.output_slots) slots[slot].is_kept = true;
   for (uint32_t slot : program.kept_slots) slots[slot].is_kept = true;
+  for (uint32_t slot : program.bundles.slots.items) slots[slot].is_in_bundle = true;
   for (size_t t = 0; t < plan.task_count(); ++t) {
     for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
       slots[slot].writer = phases[t];
@@ -208,15 +279,24 @@ std::vector<SlotFacts> facts_of(const Program& program, std::span<const TaskPhas
 std::string RunState::sanity_check(std::span<const TaskPhase> phases) const {
   TUFF_CHECK_EQ(phases.size(), program_.plan.task_count());
   std::string wrong = check_waits(phases);
+  if (wrong.empty()) wrong = check_bundles(phases);
   return wrong.empty() ? check_slots(phases) : wrong;
 }
 
 std::string RunState::check_waits(std::span<const TaskPhase> phases) const {
   const PlanArrays& plan = program_.plan;
   std::vector<uint32_t> waits(plan.task_count(), 0);
+  std::vector<uint8_t> unfinished(program_.bundles.count(), 0);
   for (size_t t = 0; t < plan.task_count(); ++t) {
     if (phases[t] == TaskPhase::finished) continue;
+    if ((program_.tasks[t].output_count & TaskRecord::kInBundle) != 0) {
+      unfinished[program_.bundles.bundle_of[t]] = 1;
+      continue;
+    }
     for (uint32_t next : plan.successors[t]) ++waits[next];
+  }
+  for (size_t bundle = 0; bundle < unfinished.size(); ++bundle) {
+    for (uint32_t reader : program_.bundles.readers[bundle]) waits[reader] += unfinished[bundle];
   }
   for (size_t t = 0; t < plan.task_count(); ++t) {
     if (phases[t] != TaskPhase::waiting && waits[t] > 0)
@@ -227,11 +307,30 @@ std::string RunState::check_waits(std::span<const TaskPhase> phases) const {
   return {};
 }
 
+std::string RunState::check_bundles(std::span<const TaskPhase> phases) const {
+  const Bundles& bundles = program_.bundles;
+  for (size_t b = 0; b < bundles.count(); ++b) {
+    uint32_t waits = 0;
+    for (size_t t = 0; t < phases.size(); ++t)
+      waits += bundles.bundle_of[t] == b && phases[t] != TaskPhase::finished ? 1 : 0;
+    uint32_t uses = 0;
+    for (uint32_t reader : bundles.readers[b])
+      uses += phases[reader] != TaskPhase::finished ? 1 : 0;
+    const BundleCount& count = bundle_counts_[b];
+    if (!stands_for(count.waits, waits) || !stands_for(count.uses, uses)) {
+      return fmt::format(
+          "bundle {} has {} tasks and {} readers to come, and its counts are {} and {}", b, waits,
+          uses, count.waits, count.uses);
+    }
+  }
+  return {};
+}
+
 std::string RunState::check_slots(std::span<const TaskPhase> phases) const {
   const std::vector<SlotFacts> slots = facts_of(program_, phases);
   for (size_t s = 0; s < slots.size(); ++s) {
     const SlotFacts& slot = slots[s];
-    const bool counted = !slot.is_constant && !slot.is_kept;
+    const bool counted = !slot.is_constant && !slot.is_kept && !slot.is_in_bundle;
     const uint32_t uses = counted ? slot.reads_left : program_.plan.use_count[s];
     if (counted ? !stands_for(uses_[s], uses) : uses_[s] != uses)
       return fmt::format("slot {} has {} reads to come, and its count is {}", s, uses, uses_[s]);
