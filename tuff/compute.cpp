@@ -36,7 +36,7 @@ Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& opti
 
 std::vector<Result> compute(const std::vector<graph::Port>& outputs, const RunOptions& options) {
   if (outputs.empty()) throw InvalidArgument("compute", "no outputs; at least one array is needed");
-  return compile(outputs).run({}, options);
+  return compile(outputs, detail::compile_options_for(options)).run({}, options);
 }
 
 // ---- parameters in, results out ------------------------------------------------------------------
@@ -172,6 +172,14 @@ Dims Result::shape() const {
 }
 
 namespace detail {
+
+CompileOptions compile_options_for(const RunOptions& options) {
+  const Context& context = options.context != nullptr ? *options.context : Context::current();
+  CompileOptions compile;
+  compile.passes.memory_bytes = options.memory_bytes.value_or(context.memory_bytes());
+  compile.tasks.threads = std::min(options.threads.value_or(context.threads()), context.threads());
+  return compile;
+}
 
 Chunks settled_chunks(Chunks chunks, const std::function<const Dims&(size_t)>& shape_of_block) {
   const Dims grid = grid_of(chunks);

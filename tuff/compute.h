@@ -81,6 +81,11 @@ struct CompileOptions {
   optimize::TaskPassOptions tasks = {};
 };
 
+namespace detail {
+/// How a graph is compiled for one run with these options.
+TUFF_API CompileOptions compile_options_for(const RunOptions& options);
+}  // namespace detail
+
 /// An optimised, lowered graph. Copies share one plan; all members are thread-safe.
 class TUFF_API Plan {
  public:

@@ -106,8 +106,9 @@ std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& op
   if (outputs.empty()) throw InvalidArgument("persist", "no outputs; at least one array is needed");
   std::vector<Port> kept;
   for (const Port& output : outputs) kept.push_back({std::make_shared<KeepLayer>(output), 0});
-  kept = optimize::optimize_layers(kept);
-  graph::Lowered lowered = optimize::lower(kept);
+  const CompileOptions compile = detail::compile_options_for(options);
+  kept = optimize::optimize_layers(kept, compile.passes);
+  graph::Lowered lowered = optimize::lower(kept, compile.passes, nullptr, compile.tasks);
   if (!lowered.parameters.empty()) {
     throw InvalidArgument(
         "persist", fmt::format("parameter '{}' is not bound; compile() a plan and run it with bindings",

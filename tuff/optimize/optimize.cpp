@@ -26,21 +26,38 @@ namespace optimize {
 
 // ---- table of contents ---------------------------------------------------------------------------
 
+namespace {
+
+/// A pass that needs nothing but the graph.
+template <auto pass>
+std::vector<graph::Port> alone(const std::vector<graph::Port>& outputs, const Passes&) {
+  return pass(outputs);
+}
+
+std::vector<graph::Port> run_rechunk(const std::vector<graph::Port>& outputs,
+                                     const Passes& passes) {
+  const size_t memory =
+      passes.memory_bytes > 0 ? passes.memory_bytes : Context::current().memory_bytes();
+  return plan_rechunks(outputs, static_cast<double>(memory));
+}
+
+}  // namespace
+
 const std::vector<LayerPass>& layer_passes() {
   static const std::vector<LayerPass> list = {
-      {{"cse", "equal layers on equal inputs become one", &Passes::cse}, cse},
+      {{"cse", "equal layers on equal inputs become one", &Passes::cse}, alone<cse>},
       {{"push_slices", "slices move to the sources: what is cut off is not made",
         &Passes::push_slices},
-       push_slices},
+       alone<push_slices>},
       {{"fold_sources", "what moves or repeats numbers made from nothing is made from nothing",
         &Passes::fold_sources},
-       fold_sources},
+       alone<fold_sources>},
       {{"rechunk", "arrays are cut anew once, where that copies least", &Passes::rechunk},
-       plan_rechunks},
+       run_rechunk},
       {{"rematerialize", "cheap arrays are made twice rather than kept across a reduction",
         &Passes::rematerialize},
-       rematerialize},
-      {{"fuse", "layers that line up block by block become one program", &Passes::fuse}, fuse},
+       alone<rematerialize>},
+      {{"fuse", "layers that line up block by block become one program", &Passes::fuse}, alone<fuse>},
   };
   return list;
 }
@@ -160,7 +177,7 @@ std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs, const
   for (const LayerPass& pass : layer_passes()) {
     if (!(on.*pass.enabled)) continue;
     Stopwatch stopwatch(trace, pass.name);
-    std::vector<graph::Port> result = pass.run(outputs);
+    std::vector<graph::Port> result = pass.run(outputs, on);
     stopwatch.done([&](Step& step) {
       step.before = layers;
       step.after = layers = count_layers(result);

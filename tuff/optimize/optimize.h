@@ -26,6 +26,9 @@ struct Passes {
   bool cull = true;
   bool fuse_tasks = true;
   bool order = true;
+  /// What runs of the plan may take; rechunks of what does not fit go by way of the disk. 0: as much as
+  /// the current context allows.
+  size_t memory_bytes = 0;
 };
 
 /// A pass, its switch, and what it is for.
@@ -36,7 +39,7 @@ struct Pass {
 };
 
 struct LayerPass : Pass {
-  std::vector<graph::Port> (*run)(const std::vector<graph::Port>& outputs);
+  std::vector<graph::Port> (*run)(const std::vector<graph::Port>& outputs, const Passes& passes);
 };
 
 /// What passes on tasks go by.

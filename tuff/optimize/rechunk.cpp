@@ -6,7 +6,6 @@
 #include <set>
 #include <tuple>
 
-#include "tuff/base/context.h"
 #include "tuff/base/key.h"
 #include "tuff/graph/blockwise.h"
 #include "tuff/optimize/wishes.h"
@@ -37,8 +36,10 @@ AxisChunksPtr halfway(const AxisChunksPtr& from, const AxisChunksPtr& to) {
   std::vector<int64_t> sizes = {0};
   for (size_t b = 0; b < fine->count(); ++b) {
     const auto wanted = static_cast<double>(sizes.size()) * size;
-    if (sizes.back() > 0 && static_cast<double>(fine->offset(b + 1)) > wanted + 0.5 * size)
-      sizes.push_back(0);
+    // A block on the boundary goes where more of it lies.
+    const double middle =
+        static_cast<double>(fine->offset(b)) + 0.5 * static_cast<double>(fine->size(b));
+    if (sizes.back() > 0 && middle > wanted) sizes.push_back(0);
     sizes.back() += fine->size(b);
   }
   return AxisChunks::of(sizes);
@@ -84,7 +85,8 @@ struct RechunkPolicy {
   using Wish = Chunks;
 
   RechunkPolicy(const std::vector<graph::LayerPtr>& layers,
-                const std::vector<graph::Port>& outputs) {
+                const std::vector<graph::Port>& outputs, double memory_bytes)
+      : memory_bytes_(memory_bytes) {
     for (const graph::LayerPtr& layer : layers) {
       readers_.try_emplace(layer.get(), 0);
       std::set<const graph::Layer*> inputs;
@@ -107,11 +109,11 @@ struct RechunkPolicy {
   static graph::Port through(const graph::Layer& layer, uint32_t output, const Chunks& chunks) {
     return layer.rechunked(output, chunks);
   }
-  static graph::Port above(const graph::Port& port, const Chunks& chunks) {
+  graph::Port above(const graph::Port& port, const Chunks& chunks) const {
     const graph::LayerOutput& from = graph::output_of(port);
     return graph::rechunk_of(
         graph::rechunk_of(
-            port, rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_of_context())),
+            port, rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_bytes_)),
         chunks);
   }
 
@@ -129,21 +131,16 @@ struct RechunkPolicy {
   }
 
  private:
-  /// A run may be given less, but that is not known when it is planned.
-  static double memory_of_context() {
-    return static_cast<double>(Context::current().memory_bytes());
-  }
-
   /// Whether making the layer twice is no work.
   static bool costs_nothing(const graph::Layer& layer) {
     const auto* blockwise = dynamic_cast<const graph::BlockwiseLayer*>(&layer);
     return layer.is_view() || (blockwise != nullptr && blockwise->is_cheap_source());
   }
 
-  static double here(const graph::Layer& layer, uint32_t output, const Chunks& chunks) {
+  double here(const graph::Layer& layer, uint32_t output, const Chunks& chunks) const {
     const graph::LayerOutput& from = layer.outputs()[output];
     if (!is_known_where_cut(from.chunks, chunks)) return HUGE_VAL;
-    return rechunk_ns(from.chunks, chunks, from.dtype, memory_of_context());
+    return rechunk_ns(from.chunks, chunks, from.dtype, memory_bytes_);
   }
 
   bool is_of_before(const graph::Port& port) const { return readers_.count(port.layer.get()) != 0; }
@@ -191,14 +188,16 @@ struct RechunkPolicy {
 
   /// Chunks by address: they are passed down as they are.
   using Place = std::tuple<const graph::Layer*, uint32_t, std::vector<const AxisChunks*>>;
+  const double memory_bytes_;
   std::map<Place, double> costs_;
   std::unordered_map<const graph::Layer*, int> readers_;  // an output counts as two
 };
 
 }  // namespace
 
-std::vector<graph::Port> plan_rechunks(const std::vector<graph::Port>& outputs) {
-  return grant_wishes<RechunkPolicy>(outputs);
+std::vector<graph::Port> plan_rechunks(const std::vector<graph::Port>& outputs,
+                                       double memory_bytes) {
+  return grant_wishes<RechunkPolicy>(outputs, memory_bytes);
 }
 
 }  // namespace optimize

@@ -16,7 +16,9 @@
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
 
-TUFF_API std::vector<graph::Port> plan_rechunks(const std::vector<graph::Port>& outputs);
+/// `memory_bytes`: what runs of the plan may take.
+TUFF_API std::vector<graph::Port> plan_rechunks(const std::vector<graph::Port>& outputs,
+                                                double memory_bytes = HUGE_VAL);
 
 /// An overlap of an old and a new block: an edge of the plan, a use counted, a block's header fetched, the
 /// start of a copy. 10^6 overlaps of one element take 105 ms to run and 20 ms to plan.

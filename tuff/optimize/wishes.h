@@ -8,8 +8,8 @@
 //   static Wish as_it_is(const Layer&)                    the wish that changes nothing of a movement layer
 //   static ... key_of(const Wish&)                        anything ordered; equal keys are equal wishes
 //   static Port through(const Layer&, uint32_t, const Wish&)    made from wishes on its inputs, or no layer
-//   static Port above(const Port&, const Wish&)           the movement layer on what was made as it is
-//   P(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs)
+//   Port above(const Port&, const Wish&)                  the movement layer on what was made as it is
+//   P(const std::vector<LayerPtr>& layers, const std::vector<Port>& outputs, what grant_wishes was given)
 //   bool grants(const Layer&, const Demand<Wish>&, const Part<Wish>&)   whether to go through the layer
 // Layers that nobody needs as they are any more are gone. Linear in layers and wishes; any depth.
 #pragma once
@@ -46,8 +46,10 @@ class WishPass {
   using Wish = typename P::Wish;
 
   /// `layers`: as layers_in_order(outputs) gives them.
-  WishPass(const std::vector<graph::Port>& outputs, const std::vector<graph::LayerPtr>& layers)
-      : outputs_(outputs), layers_(layers), policy_(layers, outputs) {
+  template <class... Settings>
+  WishPass(const std::vector<graph::Port>& outputs, const std::vector<graph::LayerPtr>& layers,
+           const Settings&... settings)
+      : outputs_(outputs), layers_(layers), policy_(layers, outputs, settings...) {
     for (size_t l = 0; l < layers_.size(); ++l) number_[layers_[l].get()] = l;
     demands_.resize(layers_.size());
     found_.resize(layers_.size());
@@ -126,7 +128,7 @@ class WishPass {
       if (p.plan.layer) p.made = resolve(p.plan);
     }
     for (Part<Wish>& p : needed.parts) {
-      if (!p.plan.layer) p.made = P::above(resolve({layer, p.output}), p.wish);
+      if (!p.plan.layer) p.made = policy_.above(resolve({layer, p.output}), p.wish);
       TUFF_CHECK(p.made.layer != nullptr);
     }
   }
@@ -172,11 +174,12 @@ class WishPass {
   std::unordered_map<const graph::Layer*, graph::LayerPtr> made_;
 };
 
-template <class P>
-std::vector<graph::Port> grant_wishes(const std::vector<graph::Port>& outputs) {
+template <class P, class... Settings>
+std::vector<graph::Port> grant_wishes(const std::vector<graph::Port>& outputs,
+                                      const Settings&... settings) {
   const std::vector<graph::LayerPtr> layers = graph::layers_in_order(outputs);
   for (const graph::LayerPtr& layer : layers) {
-    if (P::is_movement(*layer)) return WishPass<P>(outputs, layers).run();
+    if (P::is_movement(*layer)) return WishPass<P>(outputs, layers, settings...).run();
   }
   return outputs;
 }
