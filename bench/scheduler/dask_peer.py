@@ -16,7 +16,6 @@ from dask.threaded import get
 
 from common.peer import Case, arguments, run
 
-WINDOW = 1000  # how far back a task of `random` reads
 PIPELINES, BLOCKS, ELEMENTS = 4, 100, 125_000
 
 
@@ -51,15 +50,6 @@ def grid(side):
         for i in range(side)
         for j in range(side)
     ]
-
-
-def random(size):
-    draws = iter(np.random.RandomState(42)._bit_generator.random_raw(5 * size).tolist())
-    reads = [[]]
-    for t in range(1, size):
-        low = max(0, t - WINDOW)
-        reads.append(sorted({low + next(draws) % (t - low) for _ in range(next(draws) % 5)}))
-    return reads
 
 
 def shape_case(reads, options):
@@ -137,7 +127,6 @@ CASES = {
     "chain1e5": sized(chain, 100_000, 10_000),
     "tree": sized(tree, 100_000, 10_000),
     "grid": sized(grid, 300, 100),
-    "random1e5": sized(random, 100_000, 10_000),
     "pipelines": pipelines,
 }
 

@@ -357,11 +357,11 @@ static inline double metg_seconds_per_turn(void) {
 /// The minimum effective task granularity of the Task Bench paper, METG(50 %): the smallest time per task
 /// and thread, overheads included, at which the threads spend half of their time in tasks. Longer and
 /// longer tasks are tried, the best of three runs each; between the last two the share is interpolated.
-/// When even tasks of 50 us do not reach half, what the longest took: the true figure is larger.
+/// When even tasks of 10 us do not reach half, what the longest took: the true figure is larger.
 static inline double metg_of(const Scheduler* s, uint32_t tasks, int threads,
                              double seconds_per_turn) {
   double granularity_before = 0, share_before = 0;
-  for (double length = 10e-9; length < 50e-6; length *= 1.25) {
+  for (double length = 10e-9; length < 10e-6; length *= 1.25) {
     graph_busy_turns = (long)(length / seconds_per_turn) + 1;
     double wall = 1e9;
     for (int i = 0; i < 3; i++) {
