@@ -26,10 +26,10 @@ using tuff::Recorder;
 using tuff::Recording;
 using tuff::TraceRun;
 
-using Names = std::shared_ptr<const std::vector<std::string>>;
+using Names = std::shared_ptr<const tuff::TracePlan>;
 
 Names names(std::vector<std::string> list) {
-  return std::make_shared<const std::vector<std::string>>(std::move(list));
+  return std::make_shared<const tuff::TracePlan>(tuff::TracePlan{std::move(list), {}, {}, {}, {}});
 }
 
 int64_t now_ns() {
@@ -44,7 +44,7 @@ TraceRun run_of(const Names& operations, const std::vector<uint32_t>& tasks) {
   run.start_ns = now_ns();
   run.end_ns = run.start_ns;
   run.threads = 1;
-  run.operations = operations;
+  run.plan = operations;
   for (const uint32_t operation : tasks) {
     tuff::TraceEvent event;
     event.start_ns = run.end_ns;
@@ -148,9 +148,9 @@ TEST(Recorder, APhaseUnderWayEndsNowForWhoeverAsks) {
 TEST(Recorder, SamplesMemoryWhileItLives) {
   Context context({.threads = 1});
   const size_t live_before = tuff::buffer_statistics().live_bytes;
-  Recorder recorder({.context = &context, .memory_seconds = 0.001});
+  Recorder recorder({.context = &context, .interval_seconds = 0.001});
   const tuff::Buffer buffer = tuff::Buffer::allocate(50'000'000);
-  const auto sampled = [&] { return recorder.recording().memory; };
+  const auto sampled = [&] { return recorder.recording().samples; };
   while (sampled().size() < 20) std::this_thread::sleep_for(1ms);
   const auto memory = sampled();
   for (size_t i = 1; i < memory.size(); ++i) EXPECT_LE(memory[i - 1].time_ns, memory[i].time_ns);
@@ -160,7 +160,7 @@ TEST(Recorder, SamplesMemoryWhileItLives) {
 
 TEST(Recorder, LongRecordingsThinTheirSamplesAndKeepThePeaks) {
   Context context({.threads = 1});
-  Recorder recorder({.context = &context, .memory_seconds = 3600});
+  Recorder recorder({.context = &context, .interval_seconds = 3600});
   const size_t live_before = tuff::buffer_statistics().live_bytes;
   const auto sample = [&recorder] {
     recorder.begin_phase("x");
@@ -172,7 +172,7 @@ TEST(Recorder, LongRecordingsThinTheirSamplesAndKeepThePeaks) {
     sample();
   }
   for (int i = 0; i < 70'000; ++i) sample();
-  const auto memory = recorder.recording().memory;
+  const auto memory = recorder.recording().samples;
   EXPECT_LE(memory.size(), 65'536u);
   EXPECT_GT(memory.size(), 16'384u);
   uint64_t peak = 0;
@@ -182,7 +182,7 @@ TEST(Recorder, LongRecordingsThinTheirSamplesAndKeepThePeaks) {
 
 TEST(Recorder, StandsManyThreadsAtOnce) {
   Context context({.threads = 1});
-  Recorder recorder({.context = &context, .memory_seconds = 0.0001});
+  Recorder recorder({.context = &context, .interval_seconds = 0.0001});
   std::vector<std::thread> clients;
   clients.reserve(4);
   for (int client = 0; client < 4; ++client) {
@@ -217,8 +217,8 @@ TEST(Recorder, RefusesWhatMeansNothing) {
     }
     return "nothing was thrown";
   };
-  EXPECT_EQ(error_of([&] { const Recorder bad({.context = &context, .memory_seconds = 0}); }),
-            "[recorder] memory_seconds = 0; more than 0 is needed");
+  EXPECT_EQ(error_of([&] { const Recorder bad({.context = &context, .interval_seconds = 0}); }),
+            "[recorder] interval_seconds = 0; more than 0 is needed");
   EXPECT_TRUE(context.traces().empty());
   Recorder recorder({.context = &context});
   EXPECT_EQ(error_of([&] { recorder.end_phase(); }),

@@ -113,7 +113,7 @@ Recording made_up(uint32_t runs) {
   recording.phases = {{"read", recording.start_ns, middle, 0},
                       {"fit", middle, recording.end_ns, 0}};
   for (int64_t k = 0; k <= 200; ++k) {
-    recording.memory.push_back(
+    recording.samples.push_back(
         {recording.start_ns + (recording.end_ns - recording.start_ns) * k / 200,
          200'000'000 + static_cast<uint64_t>(k % 40) * 1'000'000,
          100'000'000 + static_cast<uint64_t>(k % 20) * 1'000'000});
@@ -291,7 +291,7 @@ TEST(ReportGraph, NamesOperationsAsTracesDo) {
 /// Logistic regression by gradient descent, recorded.
 Report fitted() {
   tuff::Context context({.threads = 2});
-  tuff::Recorder recorder({.context = &context, .memory_seconds = 0.001});
+  tuff::Recorder recorder({.context = &context, .interval_seconds = 0.001});
   tuff::RunOptions here;
   here.context = &context;
   Report report;
@@ -358,7 +358,7 @@ Report simple() {
   add(1, 250, 500, 1, 1234567, 1);
   recording.runs = {{recording.start_ns, recording.end_ns, 2, 0, 3}};
   recording.phases = {{"outer", 77'000'000, 78'000'000, 0}, {"inner", 77'250'000, 77'750'000, 1}};
-  recording.memory = {
+  recording.samples = {
       {77'000'000, 1'000'000, 0}, {77'500'000, 3'000'000, 2'000'000}, {78'000'000, 2'000'000, 0}};
   report.phase = "inner";
   report.series = {{.title = "never positive", .log_scale = true, .values = {0, -1}}};

@@ -820,9 +820,9 @@ TEST_P(RunnerTest, TheTraceHasOneEventPerTask) {
   static_cast<void>(runner.run({}, options));
   static_cast<void>(runner.run({}, options));
   ASSERT_EQ(sink.runs.size(), 2u);
-  EXPECT_EQ(sink.runs[0].operations, sink.runs[1].operations) << "names are made once per plan";
+  EXPECT_EQ(sink.runs[0].plan, sink.runs[1].plan) << "it is made once per plan";
   const tuff::TraceRun& run = sink.runs[1];
-  EXPECT_EQ(*run.operations, (std::vector<std::string>{"make", "sum"}));
+  EXPECT_EQ(run.plan->operations, (std::vector<std::string>{"make", "sum"}));
   ASSERT_EQ(run.events.size(), 200u);
   std::set<uint32_t> tasks;
   std::vector<int64_t> end_of_thread(run.threads, run.start_ns);

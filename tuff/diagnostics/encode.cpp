@@ -198,18 +198,20 @@ void put_operations(JsonWriter& json, const Recording& recording) {
   json.close(']');
 }
 
-void put_memory(JsonWriter& json, const Recording& recording) {
+void put_samples(JsonWriter& json, const Recording& recording) {
   Packer packed;
-  MemorySample last;
+  ResourceSample last;
   last.time_ns = recording.start_ns;
-  for (const MemorySample& sample : recording.memory) {
+  if (!recording.samples.empty()) last.cpu_ns = recording.samples.front().cpu_ns;
+  for (const ResourceSample& sample : recording.samples) {
     packed.put_signed(sample.time_ns - last.time_ns);
     packed.put_signed(static_cast<int64_t>(sample.resident_bytes - last.resident_bytes));
     packed.put_signed(static_cast<int64_t>(sample.live_bytes - last.live_bytes));
+    packed.put_signed(sample.cpu_ns - last.cpu_ns);
     last = sample;
   }
-  json.member("memory", packed.base64());
-  json.member("memoryCount", recording.memory.size());
+  json.member("samples", packed.base64());
+  json.member("sampleCount", recording.samples.size());
 }
 
 void put_recording(JsonWriter& json, const Report& report) {
@@ -227,7 +229,7 @@ void put_recording(JsonWriter& json, const Report& report) {
   put_phases(json, recording);
   put_operations(json, recording);
   put_events(json, recording);
-  put_memory(json, recording);
+  put_samples(json, recording);
   json.close('}');
 }
 

@@ -7,6 +7,7 @@
 #include "tuff/base/atomic_file.h"
 #include "tuff/diagnostics/explain.h"
 #include "tuff/diagnostics/hints.h"
+#include "tuff/diagnostics/text.h"
 #include "tuff/graph/print.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -43,28 +44,6 @@ std::string change_of(const Explanation::Step& step) {
   if (step.added.empty()) return "gone: " + step.gone;
   if (step.gone.empty()) return "new: " + step.added;
   return step.gone + " -> " + step.added;
-}
-
-/// Columns as wide as their longest cell, numbers to the right; the last column as it comes.
-std::string columns_of(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const std::vector<std::string>& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()), 0);
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-  }
-  std::string text;
-  for (const std::vector<std::string>& row : rows) {
-    std::string line = " ";
-    for (size_t c = 0; c < row.size(); ++c) {
-      const bool last = c + 1 == row.size();
-      line += c == 0 ? fmt::format(" {:<{}}", row[c], widths[c])
-              : last ? fmt::format("  {}", row[c])
-                     : fmt::format("  {:>{}}", row[c], widths[c]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + '\n';
-  }
-  return text;
 }
 
 std::string steps_of(const Explanation& explanation) {

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "tuff/diagnostics/text.h"
 #include "tuff/graph/combine.h"
 #include "tuff/graph/movement.h"
 
@@ -241,20 +242,6 @@ uint64_t elements_of(const graph::FusedLayer& layer) {
   for (const AxisChunksPtr& axis : layer.label_chunks())
     elements *= static_cast<uint64_t>(axis->largest());
   return elements;
-}
-
-std::string bytes_text(uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-  auto value = static_cast<double>(bytes);
-  size_t unit = 0;
-  for (; value >= 999.5 && unit + 1 < std::size(kUnits); ++unit) value /= 1000;
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.3g} {}", value, kUnits[unit]);
-}
-
-std::string count_text(uint64_t count) {
-  std::string text = std::to_string(count);
-  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-  return text;
 }
 
 TUFF_NAMESPACE_END

@@ -18,9 +18,4 @@ std::vector<Explanation::Hint> hints_of(const std::vector<graph::LayerPtr>& orde
 /// What the largest task of a fused layer walks.
 uint64_t elements_of(const graph::FusedLayer& layer);
 
-/// "1.5 MB", "800 B": three digits, powers of 1000.
-std::string bytes_text(uint64_t bytes);
-/// "10,000".
-std::string count_text(uint64_t count);
-
 TUFF_NAMESPACE_END

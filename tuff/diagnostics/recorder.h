@@ -1,9 +1,10 @@
-// Keeps what the runs of a context did and when, and how much memory there was.
+// Keeps what the runs of a context did and when, and how much memory and processor time there was.
 //
 // A reader of the trace: nothing in the layers below knows it. Keeping a run costs one lock and one copy
-// of its events (48 bytes each); names are shared with the plan.
+// of its records (up to 48 bytes each); names are shared with the plan.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,8 +20,11 @@ class Context;
 struct RecorderOptions {
   /// Whose runs to record; null is Context::current().
   Context* context = nullptr;
-  /// Time between two looks at the memory. Long recordings look less often, and keep the peaks.
-  double memory_seconds = 0.01;
+  /// Time between two looks at memory and processors. Long recordings look less often, and keep the peaks.
+  double interval_seconds = 0.01;
+  /// Most records (runs, tasks, waits, spills) that are kept: 200 MB. The first ones stay; tasks beyond are
+  /// counted in Recording::dropped.
+  uint64_t max_events = uint64_t{1} << 22;
 };
 
 /// Records every outermost run of a context that starts after construction and ends before destruction.
@@ -28,7 +32,7 @@ struct RecorderOptions {
 /// Thread-safe. A run is seen when it has ended; what is under way is not in the recording yet.
 class TUFF_API Recorder {
  public:
-  /// Throws InvalidArgument unless memory_seconds is positive.
+  /// Throws InvalidArgument unless interval_seconds is positive.
   explicit Recorder(const RecorderOptions& options = {});
   ~Recorder();
   Recorder(const Recorder&) = delete;

@@ -33,28 +33,68 @@ std::vector<Span> united(std::vector<Span> spans) {
   return result;
 }
 
+/// Time that [start, end) shares with the spans, which are in order and do not overlap.
+int64_t overlap_of(const std::vector<Span>& spans, int64_t start, int64_t end) {
+  auto span = std::partition_point(spans.begin(), spans.end(),
+                                   [start](const Span& s) { return s.end_ns <= start; });
+  int64_t sum = 0;
+  for (; span != spans.end() && span->start_ns < end; ++span) {
+    sum += std::min(end, span->end_ns) - std::max(start, span->start_ns);
+  }
+  return sum;
+}
+
+bool holds(const std::vector<Span>& spans, int64_t moment) {
+  const auto span = std::partition_point(spans.begin(), spans.end(),
+                                         [moment](const Span& s) { return s.end_ns <= moment; });
+  return span != spans.end() && span->start_ns <= moment;
+}
+
+/// Sorts out where the threads were when not in tasks.
+void explain_white_space(const Recording& recording, const std::vector<Span>& spans,
+                         TaskTotals& totals) {
+  for (const TraceWait& wait : recording.waits) {
+    totals.wait_ns[static_cast<size_t>(wait.cause)] +=
+        overlap_of(spans, wait.start_ns, wait.end_ns);
+  }
+  int64_t& none_ready = totals.wait_ns[static_cast<size_t>(WaitCause::none_ready)];
+  std::vector<Span> runs;
+  for (const RecordedRun& run : recording.runs) {
+    runs.push_back({run.start_ns, run.end_ns});
+    if (run.threads >= recording.threads) continue;
+    none_ready += static_cast<int64_t>(recording.threads - run.threads) *
+                  overlap_of(spans, run.start_ns, run.end_ns);
+  }
+  int64_t in_runs = 0;
+  for (const Span& run : united(std::move(runs)))
+    in_runs += overlap_of(spans, run.start_ns, run.end_ns);
+  const int64_t threads = recording.threads;
+  totals.outside_ns = threads * (totals.wall_ns - in_runs);
+  int64_t rest = threads * in_runs - totals.task_ns;
+  for (const int64_t ns : totals.wait_ns) rest -= ns;
+  // A thread that is idle in one run may be at work in another one of the same time.
+  if (rest < 0) none_ready = std::max<int64_t>(0, none_ready + rest);
+  totals.scheduling_ns = std::max<int64_t>(0, rest);
+}
+
 /// `spans` are in order and do not overlap.
 TaskTotals totals_within(const Recording& recording, const std::vector<Span>& spans) {
   TaskTotals totals;
   for (const Span& span : spans) totals.wall_ns += span.end_ns - span.start_ns;
   for (const TraceEvent& event : recording.events) {
-    auto span = std::partition_point(spans.begin(), spans.end(),
-                                     [&](const Span& s) { return s.end_ns <= event.start_ns; });
-    if (span != spans.end() && span->start_ns <= event.start_ns) {
+    if (holds(spans, event.start_ns)) {
       ++totals.tasks;
       totals.bytes_in += event.bytes_in;
       totals.bytes_out += event.bytes_out;
     }
-    for (; span != spans.end() && span->start_ns < event.end_ns; ++span) {
-      totals.task_ns +=
-          std::min(event.end_ns, span->end_ns) - std::max(event.start_ns, span->start_ns);
-    }
+    totals.task_ns += overlap_of(spans, event.start_ns, event.end_ns);
   }
   const double room = static_cast<double>(recording.threads) * static_cast<double>(totals.wall_ns);
   if (room > 0) {
     // Clients that work in their own runs at the same time can add up to more than the threads.
     totals.white_space = std::max(0.0, 1.0 - static_cast<double>(totals.task_ns) / room);
   }
+  explain_white_space(recording, spans, totals);
   return totals;
 }
 
@@ -81,6 +121,27 @@ TaskTotals totals_of_phase(const Recording& recording, std::string_view phase) {
 
 TaskTotals totals_of_all(const Recording& recording) {
   return totals_within(recording, {{recording.start_ns, recording.end_ns}});
+}
+
+std::string_view name_of(WaitCause cause) {
+  switch (cause) {
+    case WaitCause::input: return "waiting for input";
+    case WaitCause::memory: return "waiting for memory";
+    case WaitCause::resources: return "waiting for resources";
+    case WaitCause::none_ready: return "none ready";
+    case WaitCause::stealing: return "stealing";
+  }
+  return "";
+}
+
+std::vector<double> cpu_percent(const std::vector<ResourceSample>& samples) {
+  std::vector<double> percent(samples.size());
+  for (size_t i = 1; i < samples.size(); ++i) {
+    const int64_t wall = samples[i].time_ns - samples[i - 1].time_ns;
+    const int64_t used = samples[i].cpu_ns - samples[i - 1].cpu_ns;
+    if (wall > 0) percent[i] = 100.0 * static_cast<double>(used) / static_cast<double>(wall);
+  }
+  return percent;
 }
 
 std::vector<OperationTotals> totals_by_operation(const Recording& recording) {

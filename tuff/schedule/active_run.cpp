@@ -42,22 +42,6 @@ class Inside {
   Scratch nested_;
 };
 
-uint64_t bytes_of(const Value& value) {
-  return value.holds<Block>() ? value.get<Block>().bytes() : 0;
-}
-
-uint64_t bytes_of(std::span<const Value> values) {
-  uint64_t bytes = 0;
-  for (const Value& value : values) bytes += bytes_of(value);
-  return bytes;
-}
-
-uint64_t bytes_of(std::span<Value* const> values) {
-  uint64_t bytes = 0;
-  for (const Value* value : values) bytes += bytes_of(*value);
-  return bytes;
-}
-
 }  // namespace
 
 ActiveRun::ActiveRun(const Program& program, RunStore& store)
@@ -72,7 +56,8 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
   memory_ = nullptr;
   const size_t tasks = program_.plan.task_count();
   settings_ = std::move(settings);
-  instrumented_ = settings_.traced || settings_.progress != nullptr;
+  traced_ = settings_.readers.any();
+  instrumented_ = traced_ || settings_.progress != nullptr;
   offered_ = false;
   const auto threads = static_cast<size_t>(settings_.threads);
   while (workers_.size() < threads) {
@@ -92,9 +77,13 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
     worker.unreported = 0;
     worker.reported_ns = 0;
     worker.last_wake_ns = 0;
-    worker.events.clear();
   }
   if (threads == 1) workers_[0]->root_end = roots;  // nobody to share them with
+  if (traced_) {
+    if (tracing_ == nullptr) tracing_ = std::make_unique<Tracing>();
+    tracing_->prepare(std::move(settings_.readers), store_.trace_plan(),
+                      static_cast<uint32_t>(threads), settings_.start_ns);
+  }
   failures_.clear();
   failures_.reserve(threads);  // each worker stops at its first
   if (stop_.stop_requested()) stop_ = std::stop_source();
@@ -174,13 +163,9 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   if (memory_ != nullptr && !wait_for_memory(worker, task)) [[unlikely]]
     return kNone;
   state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
-  int64_t start_ns = 0;
-  if (instrumented_) [[unlikely]] {
-    // Before the task runs, for it may move from its inputs.
-    if (settings_.traced) worker.bytes_in = bytes_of(arguments.inputs);
-    start_ns = now_ns();
-  }
-  if (!call(worker, record_of_task, task, start_ns)) {
+  if (traced_) [[unlikely]]
+    tracing_->begin_task(worker.number, task, program_.plan.function[task], arguments.inputs);
+  if (!call(worker, record_of_task, task)) {
     if (memory_ != nullptr) memory_->done(task, worker.grant, false);
     return kNone;
   }
@@ -208,8 +193,7 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   return next;
 }
 
-bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t task,
-                     int64_t start_ns) {
+bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t task) {
   TaskArguments& arguments = worker.arguments;
   // What may be called again must find its inputs as they were.
   if (has_options_ && may_retry(task, 0)) [[unlikely]]
@@ -217,7 +201,8 @@ bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t 
   for (uint32_t attempts = 1;; ++attempts) {
     try {
       record_of_task.function->run(arguments);
-      if (settings_.traced) record(worker, task, start_ns, false);
+      if (traced_) [[unlikely]]
+        tracing_->end_task(worker.number, arguments.outputs, false);
       if (has_options_ && resources_.any()) [[unlikely]]
         release_resources(worker, task);
       return true;
@@ -226,7 +211,7 @@ bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t 
         for (Value& output : arguments.outputs) output.reset();
         continue;
       }
-      fail(worker, task, start_ns);
+      fail(worker, task);
       return false;
     }
   }
@@ -242,7 +227,7 @@ bool ActiveRun::wait_for_memory(Worker& worker, uint32_t task) {
   try {
     admitted = memory_->admit(task, worker.grant);
   } catch (...) {
-    fail(worker, task, now_ns());
+    fail(worker, task);
   }
   if (!admitted && has_options_ && resources_.any()) release_resources(worker, task);
   return admitted;
@@ -290,15 +275,25 @@ uint32_t ActiveRun::steal(Worker& worker) {
 /// Looks for work until there is some, the run is over, or (a helper) 50 us have passed.
 uint32_t ActiveRun::search(Worker& worker) {
   publish(worker);
+  if (traced_) tracing_->begin_search(worker.number);
   Backoff backoff;
   for (;;) {
     if (is_over()) return kNone;
     uint32_t task = claim_root(worker);
-    if (task == kNone) task = steal(worker);
-    if (task != kNone) return task;
+    const bool steals = task == kNone;
+    if (steals) task = steal(worker);
+    if (task != kNone) {
+      if (traced_) tracing_->end_search(worker.number, steals);
+      return task;
+    }
+    if (traced_) tracing_->keep_searching(worker.number, resources_.anyone_waits());
     if (worker.number == 0 && is_stuck()) end(End::stuck);
     if (backoff.wait()) continue;
-    if (worker.number != 0) return kNone;
+    if (worker.number != 0) {
+      if (traced_) tracing_->give_up(worker.number);
+      return kNone;
+    }
+    if (traced_) tracing_->flush(worker.number);
     park_caller();
     backoff.reset();
   }
@@ -402,14 +397,8 @@ void ActiveRun::end(End reason) noexcept {
 }
 
 /// Called in a handler, for the exception that is being handled.
-void ActiveRun::fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept {
-  if (settings_.traced) {
-    try {
-      record(worker, task, start_ns, true);
-    } catch (...) {
-      // No memory for the event: the failure itself is what matters.
-    }
-  }
+void ActiveRun::fail(Worker& worker, uint32_t task) noexcept {
+  if (traced_) tracing_->end_task(worker.number, {}, true);
   Failure failure{task, std::current_exception(), {}};
   try {
     throw;
@@ -466,26 +455,8 @@ void ActiveRun::note_end_of_task(Worker& worker) {
   report(worker);
 }
 
-void ActiveRun::record(Worker& worker, uint32_t task, int64_t start_ns, bool failed) {
-  TraceEvent event;
-  event.start_ns = start_ns;
-  event.end_ns = now_ns();
-  event.bytes_in = worker.bytes_in;
-  event.bytes_out = failed ? 0 : bytes_of(std::span<const Value>(worker.arguments.outputs));
-  event.task = task;
-  event.operation = program_.plan.function[task];
-  event.thread = worker.number;
-  event.failed = failed ? 1 : 0;
-  worker.events.push_back(event);
-}
-
-std::vector<TraceEvent> ActiveRun::take_events() {
-  std::vector<TraceEvent> events;
-  for (size_t w = 0; w < static_cast<size_t>(settings_.threads); ++w) {
-    const std::vector<TraceEvent>& own = workers_[w]->events;
-    events.insert(events.end(), own.begin(), own.end());
-  }
-  return events;
+void ActiveRun::deliver_trace() {
+  if (traced_) tracing_->collect();
 }
 
 // --- The store -------------------------------------------------------------------------------------
@@ -513,16 +484,10 @@ void RunStore::give_back(ActiveRun& run) {
   returned_.notify_all();
 }
 
-std::shared_ptr<const std::vector<std::string>> RunStore::operation_names() {
+std::shared_ptr<const TracePlan> RunStore::trace_plan() {
   const std::lock_guard lock(mutex_);
-  if (operation_names_ == nullptr) {
-    auto names = std::make_shared<std::vector<std::string>>();
-    names->reserve(program.plan.functions.size());
-    for (uint32_t f = 0; f < program.plan.functions.size(); ++f)
-      names->push_back(program.plan.name_of(f));
-    operation_names_ = std::move(names);
-  }
-  return operation_names_;
+  if (trace_plan_ == nullptr) trace_plan_ = trace_plan_of(program.plan);
+  return trace_plan_;
 }
 
 TUFF_NAMESPACE_END

@@ -26,6 +26,7 @@
 #include "tuff/schedule/resources.h"
 #include "tuff/schedule/run_memory.h"
 #include "tuff/schedule/state.h"
+#include "tuff/schedule/tracing.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -47,9 +48,7 @@ struct alignas(64) Worker {
   uint64_t unreported = 0;  // tasks since the last report to progress
   int64_t reported_ns = 0;
   int64_t last_wake_ns = 0;
-  uint64_t bytes_in = 0;  // of the task under way, when traced
   RunMemory::Grant grant;  // of the task under way, when memory is short
-  std::vector<TraceEvent> events;
   bool taken = false;  // by a helper; guarded by the run's mutex
 };
 
@@ -60,7 +59,8 @@ class ActiveRun final : public Joinable {
     Context* context = nullptr;  // in which the run takes place
     ThreadPool* pool = nullptr;  // null when threads is 1
     int64_t offer_at_ticks = 0;  // helpers are not asked before this time
-    bool traced = false;
+    int64_t start_ns = 0;
+    Tracing::Readers readers;
     std::shared_ptr<RunProgress> progress;  // null when nobody looks
   };
   struct Failure {
@@ -92,8 +92,8 @@ class ActiveRun final : public Joinable {
   uint64_t tasks_done() const;
   /// After a failed run, by its caller.
   std::vector<Failure> take_failures() { return std::move(failures_); }
-  /// After a run, by its caller: all events, by worker.
-  std::vector<TraceEvent> take_events();
+  /// After a run, by its caller: tells readers of the trace, if there are any.
+  void deliver_trace();
   /// The innermost run that this thread is working in, or null.
   static ActiveRun* current();
 
@@ -124,16 +124,15 @@ class ActiveRun final : public Joinable {
   }
 
   /// Calls the task, again if it throws and may be called again. False when it failed.
-  bool call(Worker& worker, const TaskRecord& record_of_task, uint32_t task, int64_t start_ns);
+  bool call(Worker& worker, const TaskRecord& record_of_task, uint32_t task);
   bool may_retry(uint32_t task, uint32_t attempts) const;
   void release_resources(Worker& worker, uint32_t task);
   /// Waits until the task may start. False when it may not any more.
   bool wait_for_memory(Worker& worker, uint32_t task);
-  void fail(Worker& worker, uint32_t task, int64_t start_ns) noexcept;
+  void fail(Worker& worker, uint32_t task) noexcept;
   void publish(Worker& worker);
   void report(Worker& worker);
   void note_end_of_task(Worker& worker);
-  void record(Worker& worker, uint32_t task, int64_t start_ns, bool failed);
   /// Gives a helper's hold back, or with null the caller's.
   void leave(Worker* helper);
 
@@ -142,6 +141,8 @@ class ActiveRun final : public Joinable {
   RunState state_;
   std::vector<std::unique_ptr<Worker>> workers_;  // grows in prepare only
   Settings settings_;
+  std::unique_ptr<Tracing> tracing_;  // made by the first run that is traced
+  bool traced_ = false;
   bool instrumented_ = false;  // traced or observed
   bool has_options_ = false;   // some task has retries or demands
   Resources resources_;
@@ -175,8 +176,8 @@ class RunStore {
   /// A run that nobody uses.
   ActiveRun& take();
   void give_back(ActiveRun& run);
-  /// Names of the plan's functions, made for the first traced run.
-  std::shared_ptr<const std::vector<std::string>> operation_names();
+  /// The plan as readers of traces see it, made for the first traced run.
+  std::shared_ptr<const TracePlan> trace_plan();
 
   const Program program;
   /// Duration of the last run that succeeded.
@@ -187,7 +188,7 @@ class RunStore {
   std::condition_variable returned_;
   std::vector<std::unique_ptr<ActiveRun>> all_;
   std::vector<ActiveRun*> free_;
-  std::shared_ptr<const std::vector<std::string>> operation_names_;
+  std::shared_ptr<const TracePlan> trace_plan_;
 };
 
 TUFF_NAMESPACE_END

@@ -78,6 +78,12 @@ bool Resources::acquire(uint32_t task) {
   return true;
 }
 
+bool Resources::anyone_waits() {
+  if (!any_) return false;
+  const std::lock_guard lock(mutex_);
+  return !waiting_.empty();
+}
+
 std::vector<uint32_t> Resources::give_back(uint32_t task) {
   const Demand& demand = demand_of(task);
   if (demand.empty()) return {};

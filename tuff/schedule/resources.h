@@ -19,6 +19,8 @@ class Resources {
   void prepare(const PlanArrays& plan, const std::map<std::string, double>& totals);
   /// Whether any task of the plan demands anything.
   bool any() const { return any_; }
+  /// Whether some task is kept until others end.
+  bool anyone_waits();
   /// Whether the task may run now; else it is kept until release() hands it out.
   bool acquire(uint32_t task);
   /// The task has ended: calls `ready` for those kept that fit now, in the order in which they came.

@@ -74,6 +74,13 @@ class Observers {
     for (; started_ < count(); ++started_) at(started_).on_start(progress);
   }
   void set_succeeded() { failed_ = false; }
+  std::vector<RunObserver*> that_want_tasks() const {
+    std::vector<RunObserver*> found;
+    for (size_t i = 0; i < count(); ++i) {
+      if (at(i).wants_tasks()) found.push_back(&at(i));
+    }
+    return found;
+  }
 
  private:
   size_t count() const { return observers_.size() + (own_ != nullptr ? 1 : 0); }
@@ -115,10 +122,6 @@ struct Ender {
   void operator()() const noexcept { run->end(End::stop_requested); }
 };
 
-std::vector<std::shared_ptr<TraceSink>> sinks_of(const Context& context, bool nested) {
-  return nested ? std::vector<std::shared_ptr<TraceSink>>() : context.traces();
-}
-
 /// Promises the run what it may hold, or has its tasks ask one by one.
 class MemoryOfRun {
  public:
@@ -135,25 +138,6 @@ class MemoryOfRun {
   std::optional<MemoryPromise> promise_;
   std::optional<RunMemory> tasks_;
 };
-
-void deliver_trace(ActiveRun& run, RunStore& store, int64_t start_ns, int threads,
-                   const std::vector<std::shared_ptr<TraceSink>>& sinks, TraceSink* own) {
-  TraceRun trace;
-  trace.start_ns = start_ns;
-  trace.end_ns = now_ns();
-  trace.threads = static_cast<uint32_t>(threads);
-  trace.operations = store.operation_names();
-  trace.events = run.take_events();
-  const auto tell = [&trace](TraceSink& sink) {
-    try {
-      sink.on_run(trace);
-    } catch (...) {
-      // A reader of the trace must not change the result of the run.
-    }
-  };
-  for (const auto& sink : sinks) tell(*sink);
-  if (own != nullptr) tell(*own);
-}
 
 [[noreturn]] void throw_task_error(std::vector<ActiveRun::Failure> failures,
                                    const PlanArrays& plan) {
@@ -208,7 +192,6 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
 
   ActiveRun* const outer = ActiveRun::current();
   const bool nested = outer != nullptr;
-  const auto sinks = sinks_of(context, nested);
   Observers observers(context, options, nested);
   const int64_t start_ns = now_ns();
 
@@ -222,15 +205,15 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
   if (store_->last_run_ns.load(std::memory_order_relaxed) < kShortRunNs) {
     settings.offer_at_ticks = now_ticks() + kShortRunTicks;
   }
-  settings.traced = !sinks.empty() || options.trace != nullptr;
+  settings.start_ns = start_ns;
+  settings.readers.sink = options.trace;
+  if (!nested) settings.readers.sinks = context.traces();
   if (observers.any()) {
     settings.progress = std::make_shared<RunProgress>();
     settings.progress->tasks_total.store(plan.task_count(), std::memory_order_relaxed);
   }
   observers.start(settings.progress);
-
-  const int threads = settings.threads;
-  const bool traced = settings.traced;
+  settings.readers.tasks = observers.that_want_tasks();
   Lease run(*store_);
   run->prepare(std::move(settings), options.resources);
   run->state().set_parameters(std::move(parameters));
@@ -243,7 +226,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
                                  options.deadline.value_or(std::chrono::nanoseconds::max()));
     run->work_as_caller();
   }
-  if (traced) deliver_trace(*run, *store_, start_ns, threads, sinks, options.trace);
+  run->deliver_trace();
   if (run->ended() != End::none) throw_early_end(*run, plan);
   std::vector<Value> outputs = run->state().take_outputs();
   run.set_clean();

@@ -112,7 +112,7 @@ function buildHistories(all) {
 const MEMORY_LINES = [["resident", "process, resident", "--accent"], ["live", "blocks, live", "--second"]];
 
 function buildMemory(trace, view) {
-  const memory = unpackMemory(trace);
+  const memory = unpackSamples(trace);
   const peak = (name) => memory[name].reduce((most, bytes) => Math.max(most, bytes), 0);
   if (memory.time.length < 2) {
     byId("memory-lead").remove();

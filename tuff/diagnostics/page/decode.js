@@ -60,15 +60,18 @@ function unpackKinds(trace) {
   return kinds;
 }
 
-function unpackMemory(trace) {
-  const packed = new Unpacker(trace.memory);
-  const memory = {time: [], resident: [], live: []};
+/** What was seen of the process; `cpu` is how many processors were in use since the sample before. */
+function unpackSamples(trace) {
+  const packed = new Unpacker(trace.samples);
+  const samples = {time: [], resident: [], live: [], cpu: []};
   let [time, resident, live] = [0, 0, 0];
-  for (let i = 0; i < trace.memoryCount; ++i) {
-    memory.time.push(time += packed.signed());
-    memory.resident.push(resident += packed.signed());
-    memory.live.push(live += packed.signed());
+  for (let i = 0; i < trace.sampleCount; ++i) {
+    const passed = packed.signed();
+    samples.time.push(time += passed);
+    samples.resident.push(resident += packed.signed());
+    samples.live.push(live += packed.signed());
+    const used = packed.signed();
+    samples.cpu.push(i > 0 && passed > 0 ? used / passed : 0);
   }
-  return memory;
+  return samples;
 }
-
