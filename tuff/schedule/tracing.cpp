@@ -51,6 +51,8 @@ std::shared_ptr<const TracePlan> trace_plan_of(const PlanArrays& plan) {
   result->operations.reserve(plan.functions.size());
   for (uint32_t f = 0; f < plan.functions.size(); ++f)
     result->operations.push_back(plan.name_of(f));
+  result->task_count.assign(plan.functions.size(), 0);
+  for (const uint32_t f : plan.function) ++result->task_count[f];
   result->block = plan.block;
   result->first_reader = plan.successors.first;
   result->readers = plan.successors.items;

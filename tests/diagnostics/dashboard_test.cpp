@@ -1,0 +1,2 @@
+#include "tuff/diagnostics/dashboard.h"
+#include <gtest/gtest.h>
