@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <numeric>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +11,7 @@
 
 #include "tuff/base/version.h"
 #include "tuff/diagnostics/json.h"
+#include "tuff/diagnostics/lanes.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -51,48 +50,6 @@ class Packer {
   std::vector<uint8_t> bytes_;
 };
 
-/// A row of the task stream, as client and thread. Runs that overlap in time, of several clients, get rows
-/// of their own.
-using Lane = std::pair<uint32_t, uint32_t>;
-
-/// For each run, a client that was free at its start; as few clients as possible.
-std::vector<uint32_t> clients_of(const std::vector<RecordedRun>& runs) {
-  std::vector<size_t> by_start(runs.size());
-  std::iota(by_start.begin(), by_start.end(), size_t{0});
-  std::stable_sort(by_start.begin(), by_start.end(),
-                   [&](size_t a, size_t b) { return runs[a].start_ns < runs[b].start_ns; });
-  std::vector<uint32_t> clients(runs.size());
-  std::vector<int64_t> busy_until;
-  for (const size_t r : by_start) {
-    const auto free = std::find_if(busy_until.begin(), busy_until.end(),
-                                   [&](int64_t until) { return until <= runs[r].start_ns; });
-    clients[r] = static_cast<uint32_t>(free - busy_until.begin());
-    if (free == busy_until.end()) busy_until.push_back(0);
-    busy_until[clients[r]] = runs[r].end_ns;
-  }
-  return clients;
-}
-
-/// Events in the order of the page, by lane.
-std::map<Lane, std::vector<uint32_t>> lanes_of(const Recording& recording) {
-  std::map<Lane, std::vector<uint32_t>> lanes;
-  for (uint32_t thread = 0; thread < recording.threads; ++thread) lanes[{0, thread}];
-  const std::vector<uint32_t> clients = clients_of(recording.runs);
-  for (size_t r = 0; r < recording.runs.size(); ++r) {
-    const RecordedRun& run = recording.runs[r];
-    for (uint64_t e = run.first_event; e < run.end_event; ++e) {
-      const Lane lane = {clients[r], recording.events[e].thread};
-      lanes[lane].push_back(static_cast<uint32_t>(e));
-    }
-  }
-  for (auto& [lane, events] : lanes) {
-    std::stable_sort(events.begin(), events.end(), [&](uint32_t a, uint32_t b) {
-      return recording.events[a].start_ns < recording.events[b].start_ns;
-    });
-  }
-  return lanes;
-}
-
 using Kind = std::array<uint64_t, 4>;  // operation, bytes in, bytes out, failed
 
 struct KindHash {
@@ -107,11 +64,11 @@ void put_events(JsonWriter& json, const Recording& recording) {
   const auto lanes = lanes_of(recording);
   json.key("lanes");
   json.open('[');
-  for (const auto& [lane, events] : lanes) {
+  for (const Lane& lane : lanes) {
     json.open('[');
-    json.value(lane.first);
-    json.value(lane.second);
-    json.value(events.size());
+    json.value(lane.client);
+    json.value(lane.thread);
+    json.value(lane.events.size());
     json.close(']');
   }
   json.close(']');
@@ -119,10 +76,10 @@ void put_events(JsonWriter& json, const Recording& recording) {
   Packer packed;
   Packer kinds;
   std::unordered_map<Kind, uint64_t, KindHash> numbers;
-  for (const auto& [lane, events] : lanes) {
+  for (const Lane& lane : lanes) {
     int64_t time = recording.start_ns;
     int64_t task = 0;
-    for (const uint32_t e : events) {
+    for (const uint32_t e : lane.events) {
       const TraceEvent& event = recording.events[e];
       const Kind kind = {event.operation, event.bytes_in, event.bytes_out, event.failed};
       const auto [number, is_new] = numbers.try_emplace(kind, numbers.size());
