@@ -13,6 +13,7 @@
 #include "tuff/base/version.h"
 #include "tuff/compute.h"
 #include "tuff/delayed.h"
+#include "tuff/diagnostics/dashboard.h"
 #include "tuff/diagnostics/explain.h"
 #include "tuff/diagnostics/perfetto.h"
 #include "tuff/diagnostics/profilers.h"

@@ -175,8 +175,8 @@ int listen_at(std::string_view operation, const EventServerOptions& options) {
                                                  options.host));
   }
   throw InvalidArgument(operation,
-                        fmt::format("cannot listen on port {} of {}: {}; ports from 1024 are open "
-                                    "to everybody",
+                        fmt::format("cannot listen on port {} of {}: {}; 0 takes any port that is free, and "
+                                    "those from 1024 need no rights",
                                     options.port, options.host, std::strerror(error)));
 }
 

@@ -265,7 +265,7 @@ std::string LiveState::snapshot() {
   json.open('[');
   for (uint32_t row = 0; row < rows; ++row) {
     const std::lock_guard lock(mutex_);
-    const int64_t oldest = now() / kBinNs - kBins;
+    const int64_t oldest = std::max<int64_t>(now() / kBinNs - kBins, -1);  // -1: never used
     for (const Bin& bin : rows_[row].bins) {
       if (bin.number > oldest) put_bin(json, row, bin);
     }
