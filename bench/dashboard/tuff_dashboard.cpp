@@ -1,5 +1,7 @@
 // What a dashboard costs: the same tasks without one, with one, and with clients; see README.md.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -19,7 +21,7 @@
 namespace {
 
 constexpr int64_t kTasks = 40'000;
-constexpr double kTaskSeconds = 10e-6;
+double task_seconds = 10e-6;
 int64_t steps_per_task = 1;
 
 double spin(int64_t seed) {
@@ -37,7 +39,14 @@ void calibrate() {
     sink = sink + spin(i);
     fastest = std::min(fastest, bench_now() - start);
   }
-  steps_per_task = static_cast<int64_t>(1e6 * kTaskSeconds / fastest);
+  steps_per_task = static_cast<int64_t>(1e6 * task_seconds / fastest);
+}
+
+/// Processor time of all threads of this process: the server's and the clients' too.
+double processor_now() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 /// Reads the events until the server ends them.
@@ -60,14 +69,17 @@ class Client {
   ~Client() {
     reader_.join();
     ::close(socket_);
-    if (received_ < 1000) bench_fail("was told nothing", "client");
+  }
+  /// Until the first message has come.
+  void wait() const {
+    while (received_ < 300) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
  private:
   int socket_;
-  int64_t received_ = 0;
+  std::atomic<int64_t> received_{0};
   std::thread reader_;
 };
 
@@ -81,13 +93,14 @@ double median(std::vector<double> values, double share = 0.5) {
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 41;
   const int threads = argc > 2 ? std::atoi(argv[2]) : 2;
-  if (rounds < 1 || threads < 1) bench_fail("out of range", "rounds and threads");
+  if (argc > 3) task_seconds = 1e-6 * std::atof(argv[3]);
+  if (rounds < 1 || threads < 1 || !(task_seconds > 0)) bench_fail("out of range", "rounds, threads, microseconds");
   calibrate();
   tuff::TaskGraph graph;
   std::vector<tuff::Node<double>> ends;
   for (int64_t i = 0; i < kTasks; ++i) {
     ends.push_back(graph.add({"spin", {i}}, spin, i));
-    graph.set(ends.back(), {.cost_seconds = kTaskSeconds});
+    graph.set(ends.back(), {.cost_seconds = task_seconds});
   }
   tuff::Context context({.threads = threads});
   tuff::TaskCompileOptions compile_options{.threads = threads};
@@ -97,10 +110,13 @@ int main(int argc, char** argv) {
 
   const char* const names[] = {"no dashboard", "dashboard", "1 client", "10 clients"};
   const int clients_of[] = {-1, 0, 1, 10};
-  std::vector<double> seconds[4];
-  std::vector<double> ratios[4];
+  std::vector<double> wall[4];
+  std::vector<double> processor[4];
+  std::vector<double> wall_ratio[4];
+  std::vector<double> processor_ratio[4];
   for (int round = -1; round < rounds; ++round) {  // the first is warm-up
     double took[4];
+    double used[4];
     for (int i = 0; i < 4; ++i) {
       const int kind = round % 2 == 0 ? i : 3 - i;
       std::unique_ptr<tuff::Dashboard> dashboard;
@@ -109,21 +125,27 @@ int main(int argc, char** argv) {
         dashboard = std::make_unique<tuff::Dashboard>(tuff::DashboardOptions{.port = 0, .context = &context});
       for (int c = 0; c < clients_of[kind]; ++c)
         clients.push_back(std::make_unique<Client>(dashboard->port()));
+      for (const auto& client : clients) client->wait();
       const double start = bench_now();
+      const double processor_start = processor_now();
       plan.run(run);
       took[kind] = bench_now() - start;
-      if (clients_of[kind] > 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      used[kind] = processor_now() - processor_start;
       dashboard.reset();
     }
     if (round < 0) continue;
     for (int kind = 0; kind < 4; ++kind) {
-      seconds[kind].push_back(took[kind]);
-      ratios[kind].push_back(took[kind] / took[0]);
+      wall[kind].push_back(took[kind]);
+      processor[kind].push_back(used[kind]);
+      wall_ratio[kind].push_back(took[kind] / took[0]);
+      processor_ratio[kind].push_back(used[kind] / used[0]);
     }
   }
-  std::printf("%zu tasks of %g us on %d threads, %d rounds\n", plan.task_count(), 1e6 * kTaskSeconds, threads, rounds);
+  std::printf("%zu tasks of %g us on %d threads, %d rounds\n", plan.task_count(), 1e6 * task_seconds, threads, rounds);
   for (int kind = 0; kind < 4; ++kind) {
-    std::printf("%-14s %.4f s  x %.4f  (quartiles %.4f to %.4f)\n", names[kind], median(seconds[kind]),
-                median(ratios[kind]), median(ratios[kind], 0.25), median(ratios[kind], 0.75));
+    std::printf("%-14s wall %.4f s, x %.4f (%.4f to %.4f)   processors %.4f s, x %.4f (%.4f to %.4f)\n", names[kind],
+                median(wall[kind]), median(wall_ratio[kind]), median(wall_ratio[kind], 0.25),
+                median(wall_ratio[kind], 0.75), median(processor[kind]), median(processor_ratio[kind]),
+                median(processor_ratio[kind], 0.25), median(processor_ratio[kind], 0.75));
   }
 }

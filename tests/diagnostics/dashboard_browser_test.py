@@ -58,6 +58,7 @@ class Program:
     def __exit__(self, *_):
         self.process.stdin.close()
         self.process.stdout.read()
+        self.process.stdout.close()
         if self.process.wait(timeout=60) != 0:
             raise RuntimeError("the program failed")
 
@@ -88,6 +89,8 @@ class DashboardInABrowser(unittest.TestCase):
 
     def setUp(self):
         self.program = self.enterContext(Program())
+        # A page that is left open would go on asking a program that has ended, into the next test.
+        self.addCleanup(lambda: self.browser.open_url("about:blank"))
 
     def open(self, **screen):
         self.browser.open_url(self.program.url, **screen)
@@ -119,9 +122,10 @@ class DashboardInABrowser(unittest.TestCase):
         self.assertEqual(self.text("#title"), "A page in a test")
         self.assertEqual(self.browser.evaluate("document.title"), "A page in a test")
         self.assertEqual(self.texts("#facts dt"),
-                         ["processors", "time in tasks", "threads", "blocks in memory", "resident", "spilled"])
-        self.assertEqual(self.text("#facts div:nth-child(3) dd"), "2")
-        self.assertIn("of 67.1 MB", self.text("#facts div:nth-child(4) dd"), "the budget")
+                         ["processors", "time in tasks", "tasks per second", "threads", "blocks in memory", "budget",
+                          "resident", "spilled"])
+        self.assertEqual(self.text("#facts div:nth-child(4) dd"), "2")
+        self.assertEqual(self.text("#facts div:nth-child(6) dd"), "67.1 MB")
         self.assertEqual(self.text("#runs-empty"), "No run has started yet.")
         self.assertEqual(self.text("#operations-empty"), "No task has ended yet.")
         self.assertEqual(self.browser.complaints(), [])

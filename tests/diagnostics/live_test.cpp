@@ -100,6 +100,7 @@ TEST_F(Live, TasksAddUpByOperationWhateverPlanTheyComeFrom) {
   EXPECT_EQ(operation(told, "sum"), Json({2, "sum", 2, 1, 6, 5 * kMs, 200, 20}));
   EXPECT_EQ(told["samples"].size(), 1u);
   EXPECT_EQ(told["samples"][0][8], 6 * kMs) << "time in tasks";
+  EXPECT_EQ(told["samples"][0][9], 3) << "tasks";
 }
 
 TEST_F(Live, TasksThatDidNotRunAreNoLongerExpectedWhenTheRunHasEnded) {
@@ -193,7 +194,7 @@ TEST_F(Live, WaitsAddUpByCause) {
                {begin_, begin_ + 5 * kMs, 0, tuff::WaitCause::memory}};
   state_.on_part(run);
   const Json told = step();
-  const std::vector<int64_t> waits(told["samples"][0].begin() + 9, told["samples"][0].end());
+  const std::vector<int64_t> waits(told["samples"][0].begin() + 10, told["samples"][0].end());
   EXPECT_EQ(waits, (std::vector<int64_t>{0, 8 * kMs, 0, 0, 4 * kMs}));
 }
 

@@ -65,6 +65,7 @@ void LiveState::on_part(const TraceRun& part) {
     if (event.thread != thread) row = row_of(run.client, thread = event.thread);
     if (row != kNoRow) draw(row, number, event);
   }
+  tasks_ += part.events.size();
   for (const TraceWait& wait : part.waits)
     wait_ns_[static_cast<size_t>(wait.cause)] += wait.end_ns - wait.start_ns;
 }
@@ -285,6 +286,7 @@ void LiveState::take_sample(const Sample& look) {
   Sample& sample = samples_.emplace_back(look);
   sample.time_ns = now();
   sample.busy_ns = busy_ns_;
+  sample.tasks = tasks_;
   sample.wait_ns = wait_ns_;
   const int64_t oldest = sample.time_ns - kBins * kBinNs;
   // One older than the picture, where its lines begin.
@@ -343,6 +345,7 @@ void LiveState::put_samples(JsonWriter& json, size_t first) const {
     json.value(samples_[s].time_ns);
     for (const uint64_t figure : samples_[s].figures) json.value(figure);
     json.value(samples_[s].busy_ns);
+    json.value(samples_[s].tasks);
     for (const int64_t ns : samples_[s].wait_ns) json.value(ns);
     json.close(']');
   }

@@ -10,7 +10,7 @@
 //    "rows": [[client, thread]],                       the rows of the picture, when they have changed
 //    "bins": [[row, bin, operation, time, ...]],       what the short tasks of a bin add up to
 //    "boxes": [[number, row, operation, task, failed, start, end]],                    long tasks
-//    "samples": [[time, resident, live, budget, disk, spilled, read back, processor time, time in tasks,
+//    "samples": [[time, resident, live, budget, disk, spilled, read back, processor time, time in tasks, tasks,
 //                 waits by WaitCause ...]],
 //    "runs": {"active": [[number, start, done, in all]],
 //             "ended": [[number, start, end, done, in all, failed]], "underWay", "count", "failed"}}
@@ -104,6 +104,7 @@ class LiveState final : public TraceSink, public RunObserver, public EventFeed {
     int64_t time_ns = 0;
     std::array<uint64_t, 7> figures = {};  ///< resident to processor time, as in the message
     int64_t busy_ns = 0;
+    uint64_t tasks = 0;
     std::array<int64_t, kWaitCauses> wait_ns = {};
   };
   using Numbers = std::shared_ptr<const std::vector<uint32_t>>;
@@ -163,6 +164,7 @@ class LiveState final : public TraceSink, public RunObserver, public EventFeed {
   uint64_t told_boxes_ = 0;
   size_t told_rows_ = 0;
   int64_t busy_ns_ = 0;
+  uint64_t tasks_ = 0;
   std::array<int64_t, kWaitCauses> wait_ns_ = {};
 
   std::deque<Sample> samples_;

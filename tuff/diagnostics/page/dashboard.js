@@ -41,8 +41,8 @@ function learn(message) {
     known.lastBox = number;
     known.rows[row]?.boxes.push({operation, task, failed, start, end});
   }
-  known.samples.push(...message.samples.map(([time, resident, live, budget, disk, spilled, readBack, cpu, busy, ...waits]) =>
-    ({time, resident, live, budget, disk, spilled, readBack, cpu, busy, waits})));
+  known.samples.push(...message.samples.map(([time, resident, live, budget, disk, spilled, readBack, cpu, busy, tasks, ...waits]) =>
+    ({time, resident, live, budget, disk, spilled, readBack, cpu, busy, tasks, waits})));
   forget();
 }
 
@@ -108,11 +108,12 @@ function setTable(table, columns, rows) {
 function showFacts() {
   const [first, last] = recentSamples(2);
   const span = Math.max(last.time - first.time, 1);
-  const memory = `${bytesText(last.live)} of ${bytesText(last.budget)}`;
-  const facts = [["processors", percentText((last.cpu - first.cpu) / span).replace(/\.\d+/, "")],
-                 ["time in tasks", percentText((last.busy - first.busy) / span / known.threads).replace(/\.\d+/, "")],
-                 ["threads", countText(known.threads)], ["blocks in memory", memory],
-                 ["resident", bytesText(last.resident)], ["spilled", bytesText(last.spilled)]];
+  const percent = (part) => `${Math.round(100 * part)} %`;
+  const facts = [["processors", percent((last.cpu - first.cpu) / span)],
+                 ["time in tasks", percent((last.busy - first.busy) / span / known.threads)],
+                 ["tasks per second", significant(((last.tasks - first.tasks) / span) * SECOND)],
+                 ["threads", countText(known.threads)], ["blocks in memory", bytesText(last.live)],
+                 ["budget", bytesText(last.budget)], ["resident", bytesText(last.resident)], ["spilled", bytesText(last.spilled)]];
   const list = byId("facts");
   facts.forEach(([name, value], f) => {
     const item = list.children[f] ?? list.appendChild(element("div", {}, element("dt"), element("dd")));
@@ -156,15 +157,14 @@ function showOperations() {
      o.failed > 0 ? countText(o.failed) : "–"]));
 }
 
-/** Where the threads' time went in the last ten seconds. */
+/** Where the threads' time went in the last ten seconds. Clients that run at once may use more than all of it. */
 function showWhiteSpace() {
   const [first, last] = recentSamples(10);
   const all = Math.max(last.time - first.time, 1) * known.threads;
-  const white = Math.max(0, 1 - (last.busy - first.busy) / all);
   const causes = WAITS.map((name, w) => [name, (last.waits[w] - first.waits[w]) / all])
-    .filter(([, part]) => part >= 0.0005).map(([name, part]) => `${name} ${percentText(part)}`);
-  setText(byId("stream-lead"), `A row per thread; where nothing is drawn, no task ran. White space of the last 10 s: ` +
-    percentText(white) + (causes.length > 0 ? ` (${causes.join(", ")}).` : "."));
+    .filter(([, part]) => part >= 0.0005).map(([name, part]) => `, ${percentText(part)} ${name}`);
+  setText(byId("stream-lead"), "A row per thread; where nothing is drawn, no task ran. Of the threads' time in the last 10 s: " +
+    `${percentText((last.busy - first.busy) / all)} in tasks${causes.join("")}.`);
 }
 
 // --- Pictures of the last half minute -------------------------------------------------------------------
@@ -211,24 +211,43 @@ function paintStream(context, area) {
   clipped(context, area, bottom, () => rows.forEach((row, r) => paintRow(context, area, row, r * step + 1, height)));
 }
 
-/** Short tasks: per bin, a column as high as the share of its time that they fill. Long ones: boxes. */
+/** Tasks of 3 pixels and more are boxes. The others add up, pixel by pixel, to a column as high as the share of
+ *  its time that is filled, each operation with its part, the longest of all at the foot. */
 function paintRow(context, area, row, y, height) {
-  for (const [bin, parts] of row.bins) {
-    const [x0, x1] = [area.x(bin * known.bin), area.x((bin + 1) * known.bin)];
-    if (x1 < area.left || x0 > area.width) continue;
-    let foot = y + height;
-    for (let p = 0; p < parts.length; p += 2) {
-      const high = (Math.min(parts[p + 1] / known.bin, 1)) * height;
-      context.fillStyle = colorOf(parts[p]);
-      context.fillRect(x0, foot - high, x1 - x0, high);
-      foot -= high;
-    }
+  const {ratio, left} = area;
+  const scale = area.scale * ratio;
+  const pixels = Math.ceil((area.width - left) * ratio);
+  const parts = new Map();  // by operation: filled share of each pixel
+  const add = (operation, start, end, share) => {
+    const [x0, x1] = [(start - view.start) * scale, (end - view.start) * scale];
+    if (x1 <= 0 || x0 >= pixels) return;
+    if (!parts.has(operation)) parts.set(operation, new Float32Array(pixels));
+    const part = parts.get(operation);
+    const last = Math.min(Math.floor(x1), pixels - 1);
+    for (let p = Math.max(Math.floor(x0), 0); p <= last; ++p) part[p] += share * (Math.min(x1, p + 1) - Math.max(x0, p));
+  };
+  for (const [bin, list] of row.bins) {
+    for (let i = 0; i < list.length; i += 2) add(list[i], bin * known.bin, (bin + 1) * known.bin, list[i + 1] / known.bin);
   }
-  for (const box of row.boxes) {
-    const [x0, x1] = [area.x(box.start), area.x(box.end)];
-    if (x1 < area.left || x0 > area.width) continue;
-    context.fillStyle = colorOf(box.operation);
-    context.fillRect(x0, y, x1 - x0 - (x1 - x0 >= 5 ? 1 : 0.5), height);
+  for (const {operation, start, end} of row.boxes) {
+    if ((end - start) * scale < 3 * ratio) {
+      add(operation, start, end, 1);
+      continue;
+    }
+    const [x0, x1] = [area.x(start), area.x(end)];
+    context.fillStyle = colorOf(operation);
+    if (x1 > left) context.fillRect(x0, y, x1 - x0 - (x1 - x0 >= 5 ? 1 : 0.5), height);
+  }
+  const foot = new Float32Array(pixels).fill(y + height);
+  const busy = (operation) => known.operations.get(operation)?.busy ?? 0;
+  for (const [operation, part] of [...parts].sort(([a], [b]) => busy(b) - busy(a))) {
+    context.fillStyle = colorOf(operation);
+    for (let p = 0; p < pixels; ++p) {
+      if (part[p] === 0) continue;
+      const high = Math.min(part[p], 1) * height;
+      context.fillRect(left + p / ratio, foot[p] - high, 1 / ratio, high);
+      foot[p] -= high;
+    }
   }
 }
 
@@ -310,7 +329,9 @@ byId("cpu-keys").append(keyOf("processors in use by this process, in percent of 
 
 function showPictures() {
   if (!paused) {
-    view.end = known.now - LAG;
+    // By whole pixels, so that what has been drawn only moves.
+    const pixel = stream.width > 0 ? windowLength() / ((stream.width - stream.left) * stream.ratio) : 1;
+    view.end = Math.floor((known.now - LAG) / pixel) * pixel;
     view.start = view.end - windowLength();
   }
   const height = rowHeight() * known.rows.length + 24;
