@@ -21,6 +21,7 @@
 
 namespace {
 
+using testing::DoubleNear;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -223,10 +224,20 @@ TEST(ResourceProfiler, RefusesTimesThatMeanNothing) {
   }
 }
 
-TEST(ResourceProfile, PercentIsOfTheTimeSinceTheSampleBefore) {
-  EXPECT_THAT(tuff::cpu_percent({{100, 0, 0, 50}, {200, 0, 0, 200}, {200, 0, 0, 300}}),
-              ElementsAre(0, 150, 0));
+TEST(ResourceProfile, PercentIsTheMeanOfTheLast25Milliseconds) {
+  const auto ms = [](int64_t count) { return count * 1'000'000; };
+  // The clock of processor time stands still now and then; the mean does not.
+  EXPECT_THAT(tuff::cpu_percent({{ms(100), 0, 0, ms(7)},
+                                 {ms(110), 0, 0, ms(7)},
+                                 {ms(120), 0, 0, ms(27)},
+                                 {ms(130), 0, 0, ms(27)},
+                                 {ms(140), 0, 0, ms(67)},
+                                 {ms(200), 0, 0, ms(67)}}),
+              ElementsAre(0, 0, 100, DoubleNear(200.0 / 3, 1e-9), 200, 0));
   EXPECT_TRUE(tuff::cpu_percent({}).empty());
+  EXPECT_THAT(tuff::cpu_percent({{5, 0, 0, 5}}), ElementsAre(0));
+  EXPECT_THAT(tuff::cpu_percent({{5, 0, 0, 5}, {5, 0, 0, 9}, {9, 0, 0, 13}}),
+              ElementsAre(0, 0, 200));
 }
 
 // --- Results in memory -----------------------------------------------------------------------------

@@ -230,12 +230,13 @@ void put_samples(JsonWriter& json, const Recording& recording) {
   Packer packed;
   ResourceSample last;
   last.time_ns = recording.start_ns;
-  if (!recording.samples.empty()) last.cpu_ns = recording.samples.front().cpu_ns;
-  for (const ResourceSample& sample : recording.samples) {
+  const std::vector<double> percent = cpu_percent(recording.samples);
+  for (size_t i = 0; i < recording.samples.size(); ++i) {
+    const ResourceSample& sample = recording.samples[i];
     packed.put_signed(sample.time_ns - last.time_ns);
     packed.put_signed(static_cast<int64_t>(sample.resident_bytes - last.resident_bytes));
     packed.put_signed(static_cast<int64_t>(sample.live_bytes - last.live_bytes));
-    packed.put_signed(sample.cpu_ns - last.cpu_ns);
+    packed.put(static_cast<uint64_t>(std::max(0.0, percent[i] * 10)));
     last = sample;
   }
   json.member("samples", packed.base64());

@@ -19,6 +19,8 @@ constexpr int64_t kPartNs = 50'000'000;
 constexpr int64_t kIdlePartNs = 5'000'000;
 // Workers claim room for this many records at a time, so that they share a counter without fighting for it.
 constexpr uint64_t kMostClaimed = 256;
+// Buffers up to this size (1.6 MB) are kept for the plan's next run; larger ones would outlive their use.
+constexpr size_t kMostKept = 32768;
 
 uint64_t bytes_of(const Value& value) {
   return value.holds<Block>() ? value.get<Block>().bytes() : 0;
@@ -315,6 +317,8 @@ void Tracing::collect() noexcept {
     }
     append(run.waits, worker.waits);
     append(run.spills, worker.spills);
+    if (worker.events.capacity() > kMostKept) worker.events = {};
+    if (worker.waits.capacity() > kMostKept) worker.waits = {};
     run.dropped += worker.dropped;
     run.dropped_from_ns = std::min(run.dropped_from_ns, worker.dropped_from_ns);
   }

@@ -196,7 +196,7 @@ function buildResources(trace, view) {
   const spills = unpackSpills(trace);
   byId("memory-lead").textContent = `At most ${bytesText(most(samples.resident))} resident in the process, ` +
     `at most ${bytesText(most(samples.live))} in live blocks, as sampled.${spillText(spills)} ` +
-    `At most ${significant(most(samples.cpu))} processors at work between two samples. The time shown is that of the task stream.`;
+    `At most ${significant(most(samples.cpu))} processors at work. The time shown is that of the task stream.`;
 
   const memory = byId("memory-canvas");
   memory.setAttribute("aria-label", `Memory over time, ${samples.time.length} samples`);

@@ -92,18 +92,16 @@ function unpackKinds(trace) {
   return kinds;
 }
 
-/** What was seen of the process; `cpu` is how many processors were in use since the sample before. */
+/** What was seen of the process; `cpu` is how many processors were in use. */
 function unpackSamples(trace) {
   const packed = new Unpacker(trace.samples);
   const samples = {time: [], resident: [], live: [], cpu: []};
   let [time, resident, live] = [0, 0, 0];
   for (let i = 0; i < trace.sampleCount; ++i) {
-    const passed = packed.signed();
-    samples.time.push(time += passed);
+    samples.time.push(time += packed.signed());
     samples.resident.push(resident += packed.signed());
     samples.live.push(live += packed.signed());
-    const used = packed.signed();
-    samples.cpu.push(i > 0 && passed > 0 ? used / passed : 0);
+    samples.cpu.push(packed.number() / 1000);
   }
   return samples;
 }
