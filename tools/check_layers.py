@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "search": ["array"],
     "table": ["array", "glm"],
     "handoff": ["array", "glm"],
-    "diagnostics": ["optimize"],
+    "diagnostics": ["optimize", "schedule"],  # schedule: memory_statistics
     "cluster": ["compute", "storage", "glm"],
 }
 

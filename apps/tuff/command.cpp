@@ -28,6 +28,11 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
           return error.what();
         }
       });
+  app.add_flag("--dashboard{" + std::to_string(DashboardOptions().port) + "}", options.dashboard,
+               "Show what runs, live, on a web page at this port of this machine (default: " +
+                   std::to_string(DashboardOptions().port) + "; 0: any that is free)")
+      ->type_name("[PORT]")
+      ->check(CLI::Range(0, 65535));
   app.add_flag("--quiet", options.quiet, "Print errors and nothing else");
 }
 
@@ -74,6 +79,20 @@ size_t budget_of(const CommonOptions& options) {
   return static_cast<size_t>(kBudgetShare * static_cast<double>(usable_memory()));
 }
 
+std::vector<std::string> arguments_of(int argc, const char* const* argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (size_t i = 0; i + 1 < arguments.size() && arguments[i] != "--"; ++i) {
+    const std::string& next = arguments[i + 1];
+    if (arguments[i] != "--dashboard" || next.empty() ||
+        next.find_first_not_of("0123456789") != std::string::npos)
+      continue;
+    arguments[i] += "=" + next;
+    arguments.erase(arguments.begin() + static_cast<ptrdiff_t>(i) + 1);
+  }
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
+}
+
 table::Table open_table(const TableOptions& options) {
   table::ReadOptions read;
   read.nulls = options.nulls == "drop" ? table::Nulls::drop : table::Nulls::error;
@@ -86,6 +105,10 @@ Computation::Computation(const CommonOptions& options, const std::stop_token& st
     : context_({.threads = options.threads, .recycle_bytes = budget_of(options) / 4}) {
   run_.context = &context_;
   run_.stop = stop;
+  if (options.dashboard) {
+    dashboard_.emplace(DashboardOptions{.port = *options.dashboard, .context = &context_});
+    if (!options.quiet) fmt::print(stderr, "dashboard: {}\n", dashboard_->url());
+  }
   if (!options.quiet) bar_.emplace(ProgressBarOptions{.context = &context_});
 }
 

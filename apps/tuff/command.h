@@ -30,6 +30,7 @@ inline constexpr int kUsageError = 2;
 struct CommonOptions {
   std::optional<int> threads;
   std::string memory;  ///< as given; empty: kBudgetShare of what this process may use
+  std::optional<int> dashboard;  ///< port; none: no dashboard
   bool quiet = false;
 };
 void add_common_options(CLI::App& app, CommonOptions& options);
@@ -51,7 +52,12 @@ size_t parse_bytes(const std::string& text);
 /// What --memory allows.
 size_t budget_of(const CommonOptions& options);
 
-/// What a command computes with: its context, its runs, and a progress bar unless it is quiet.
+/// The arguments of a command line, with a port that follows --dashboard made part of it ("--dashboard=8000"): so
+/// that in `--dashboard data.csv` the file stays one. Last argument first, as CLI::App::parse takes them.
+std::vector<std::string> arguments_of(int argc, const char* const* argv);
+
+/// What a command computes with: its context, its runs, a progress bar unless it is quiet, and the dashboard if
+/// one was asked for; where that is, is printed unless it is quiet.
 class Computation {
  public:
   Computation(const CommonOptions& options, const std::stop_token& stop);
@@ -63,6 +69,7 @@ class Computation {
  private:
   Context context_;
   RunOptions run_;
+  std::optional<Dashboard> dashboard_;
   std::optional<ProgressBar> bar_;
 };
 

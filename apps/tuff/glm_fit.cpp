@@ -31,6 +31,7 @@ struct FitCommand {
   glm::FitOptions fit;
   std::string json;
   std::string report;
+  std::string trace;
   std::string explain;
 };
 
@@ -191,10 +192,10 @@ std::vector<graph::Port> pass_of(const FitCommand& command, const Loaded& data) 
 
 void write_fit_report(const FitCommand& command, const glm::FitResult& model,
                       const std::vector<std::pair<std::string, std::string>>& facts,
-                      const Loaded& data, Recorder& recorder) {
+                      const Loaded& data, const Recording& recording) {
   Report report;
   report.title = title_of(command);
-  report.recording = recorder.recording();
+  report.recording = recording;
   report.phase = "fit";
   // The page itself shows the seconds and the white space of the phase.
   for (const auto& fact : facts) {
@@ -238,7 +239,11 @@ int fit_files(FitCommand& command, const std::stop_token& stop) {
 
   const auto facts = facts_of(command, model, figures);
   if (!command.json.empty()) write_model(command.json, model, figures);
-  if (!command.report.empty()) write_fit_report(command, model, facts, data, recorder);
+  if (!command.report.empty() || !command.trace.empty()) {
+    const Recording recording = recorder.recording();
+    if (!command.report.empty()) write_fit_report(command, model, facts, data, recording);
+    if (!command.trace.empty()) write_perfetto(command.trace, recording);
+  }
   if (!command.explain.empty()) {
     explain(pass_of(command, data),
             {.title = "One pass of the fit of " + title_of(command), .threads = figures.threads})
@@ -251,6 +256,7 @@ int fit_files(FitCommand& command, const std::stop_token& stop) {
     for (const auto& [name, value] : facts) fmt::print("  {:<14}{}\n", name, value);
     if (!command.json.empty()) fmt::print("  {:<14}{}\n", "saved as", command.json);
     if (!command.report.empty()) fmt::print("  {:<14}{}\n", "report", command.report);
+    if (!command.trace.empty()) fmt::print("  {:<14}{}\n", "trace", command.trace);
     if (!command.explain.empty()) fmt::print("  {:<14}{}\n", "explanation", command.explain);
     fmt::print("\n");
   }
@@ -295,6 +301,8 @@ void add_glm_fit(CLI::App& app, const std::stop_token& stop, Run& run) {
       ->capture_default_str();
   fit->add_option("--json", command->json, "Write the model and all figures to this file");
   fit->add_option("--report", command->report, "Write a web page on the run to this file");
+  fit->add_option("--trace", command->trace,
+                  "Write every task of the run to this file, as JSON that ui.perfetto.dev opens");
   fit->add_option("--explain", command->explain,
                   "Write what one pass over the data does, layers, tasks and bytes, to this file "
                   "(.html or .txt)");

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   tuff::cli::add_glm_predict(*glm, stop, run);
   tuff::cli::add_info(app, run);
   try {
-    app.parse(argc, argv);
+    app.parse(tuff::cli::arguments_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? tuff::cli::kOk : tuff::cli::kUsageError;
   } catch (const tuff::InvalidArgument& error) {

@@ -145,6 +145,16 @@ class Fit(Cli):
             self.assertIn(text, out.stdout)
         self.assertIn("<html", Path(self.path("r.html")).read_text())
 
+    def test_traces_every_task_beside_the_report(self):
+        file = self.write(flights())
+        out = self.tuff("glm", "fit", file, "--target", "delay > 15", "--trace", self.path("t.json"), "--report", self.path("r.html"))
+        self.assertIn("t.json", out.stdout)
+        self.assertIn("<html", Path(self.path("r.html")).read_text())
+        events = json.loads(Path(self.path("t.json")).read_text())["traceEvents"]
+        self.assertEqual([event["name"] for event in events if event.get("cat") == "phase"], ["read", "fit"])
+        self.assertTrue(any(event.get("cat") == "task" and event["name"] == "logistic_pass" for event in events))
+        self.assertTrue(any(event["ph"] == "C" for event in events))
+
     def test_explains_one_pass_as_page_or_text(self):
         file = self.write(flights())
         for name in ("e.html", "e.txt"):
@@ -274,6 +284,7 @@ class BadInput(Cli):
         for arguments in (
             ["glm", "fit", file, "--target", "delay > 15", "--json", self.path("new.json")],
             ["glm", "fit", file, "--target", "delay > 15", "--report", self.path("new.html")],
+            ["glm", "fit", file, "--target", "delay > 15", "--trace", self.path("new.trace")],
             ["glm", "fit", file, "--target", "delay > 15", "--explain", self.path("new.txt")],
             ["glm", "fit", file, "--target", "delay > 15", "--json", self.path("fit.json")],
             ["glm", "predict", self.path("fit.json"), file, "--out", self.path("new.npy")],

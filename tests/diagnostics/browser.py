@@ -1,6 +1,6 @@
 """A Chromium without a window, driven through its debugging pipe with nothing but the standard library.
 
-Used by report_browser_test.py. Messages of the DevTools protocol go through two pipes, each ended by a
+Used by the tests *_browser_test.py. Messages of the DevTools protocol go through two pipes, each ended by a
 zero byte; what the page logs, throws or asks the network for is kept and can be asserted on.
 """
 
@@ -105,13 +105,22 @@ class Browser:
 
     # --- The page ---
 
-    def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False):
+    def open(self, path: Path, **screen):
+        self.open_url(path.as_uri(), **screen)
+
+    def open_url(self, url: str, width: int = 1280, height: int = 900, dark: bool = False):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                   mobile=width < 600)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=url)
+        self.wait_for("Page.loadEventFired")
+        self.settle()
+
+    def reload(self):
+        self.events.clear()
+        self.call("Page.reload")
         self.wait_for("Page.loadEventFired")
         self.settle()
 

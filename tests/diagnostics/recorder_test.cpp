@@ -180,6 +180,61 @@ TEST(Recorder, LongRecordingsThinTheirSamplesAndKeepThePeaks) {
   EXPECT_GE(peak, live_before + 80'000'000);
 }
 
+TEST(Recorder, KeepsTheFirstRecordsUpToItsLimitAndCountsTheOthers) {
+  Context context({.threads = 1});
+  const Recorder recorder({.context = &context, .max_events = 10});
+  const Names plan = names({"a"});
+  deliver(context, run_of(plan, {0, 0, 0, 0}));
+  EXPECT_EQ(context.traces().at(0)->max_events(), 5u) << "the run counts too";
+  EXPECT_EQ(recorder.recording().dropped, 0u);
+  EXPECT_EQ(recorder.recording().dropped_from_ns, INT64_MAX);
+  const TraceRun second = run_of(plan, {0, 0, 0, 0, 0, 0, 0});
+  deliver(context, second);
+  TraceRun third = run_of(plan, {0, 0});
+  third.dropped = 100;
+  deliver(context, third);
+  const Recording recording = recorder.recording();
+  EXPECT_EQ(recording.events.size(), 9u);
+  EXPECT_EQ(recording.runs.size(), 2u);
+  EXPECT_EQ(recording.dropped, 2u + 2u + 100u);
+  EXPECT_EQ(recording.dropped_from_ns, second.events[5].start_ns);
+}
+
+TEST(Recorder, KeepsWaitsSpillsAndPlans) {
+  Context context({.threads = 2});
+  const Recorder recorder({.context = &context});
+  const Names plan = names({"a"});
+  for (int i = 0; i < 2; ++i) {
+    TraceRun run = run_of(plan, {0});
+    run.waits = {{run.start_ns, run.end_ns, 1, tuff::WaitCause::memory}};
+    run.spills = {{run.start_ns, run.end_ns, 100, 0, 0}, {run.start_ns, run.end_ns, 100, 0, 1}};
+    deliver(context, run);
+  }
+  const Recording recording = recorder.recording();
+  ASSERT_EQ(recording.runs.size(), 2u);
+  EXPECT_EQ(recording.runs[1].plan, plan);
+  EXPECT_EQ(recording.runs[1].first_wait, 1u);
+  EXPECT_EQ(recording.runs[1].end_wait, 2u);
+  EXPECT_EQ(recording.runs[1].first_spill, 2u);
+  EXPECT_EQ(recording.runs[1].end_spill, 4u);
+  EXPECT_EQ(recording.waits[1].cause, tuff::WaitCause::memory);
+  EXPECT_EQ(recording.spills[3].read_back, 1u);
+}
+
+TEST(Recorder, ExplainsTheWhiteSpaceOfRealRuns) {
+  Context context({.threads = 2});
+  Recorder recorder({.context = &context});
+  tuff::Array sum = tuff::sum(tuff::arange(0.0, 1e6, 1.0, {.chunks = 1000}));
+  const tuff::Plan plan = tuff::compile({sum.port()});
+  for (int i = 0; i < 20; ++i) static_cast<void>(plan.run({}, {.context = &context}));
+  const Recording recording = recorder.recording();
+  const tuff::TaskTotals totals = totals_of_all(recording);
+  int64_t all = totals.task_ns + totals.outside_ns + totals.scheduling_ns;
+  for (const int64_t ns : totals.wait_ns) all += ns;
+  EXPECT_EQ(all, 2 * totals.wall_ns);
+  EXPECT_GT(totals.scheduling_ns, 0);
+}
+
 TEST(Recorder, StandsManyThreadsAtOnce) {
   Context context({.threads = 1});
   Recorder recorder({.context = &context, .interval_seconds = 0.0001});

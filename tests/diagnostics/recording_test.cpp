@@ -124,4 +124,82 @@ TEST(Recording, APhaseThatIsNotThereIsNamedWithThoseThatAre) {
   EXPECT_EQ(error_of(recording), "[recording] no phase \"fit\"; there are: read, solve");
 }
 
+// --- White space by cause --------------------------------------------------------------------------
+
+int64_t of(const TaskTotals& totals, tuff::WaitCause cause) {
+  return totals.wait_ns[static_cast<size_t>(cause)];
+}
+
+int64_t sum_of(const TaskTotals& totals) {
+  int64_t sum = totals.task_ns + totals.outside_ns + totals.scheduling_ns;
+  for (const int64_t ns : totals.wait_ns) sum += ns;
+  return sum;
+}
+
+/// Two threads for 1000 ns; the run lasts from 100 to 900.
+Recording waiting() {
+  Recording recording;
+  recording.start_ns = 0;
+  recording.end_ns = 1000;
+  recording.threads = 2;
+  recording.operations = {"load"};
+  recording.events = {event(100, 500), event(200, 400)};
+  recording.waits = {{500, 900, 0, tuff::WaitCause::memory},
+                     {100, 190, 1, tuff::WaitCause::stealing},
+                     {400, 600, 1, tuff::WaitCause::input},
+                     {600, 900, 1, tuff::WaitCause::none_ready}};
+  recording.runs = {{100, 900, 2, 0, 2, 0, 4, 0, 0, nullptr}};
+  return recording;
+}
+
+TEST(Recording, WhiteSpaceIsExplainedToTheLastNanosecond) {
+  const TaskTotals totals = totals_of_all(waiting());
+  EXPECT_EQ(of(totals, tuff::WaitCause::memory), 400);
+  EXPECT_EQ(of(totals, tuff::WaitCause::stealing), 90);
+  EXPECT_EQ(of(totals, tuff::WaitCause::input), 200);
+  EXPECT_EQ(of(totals, tuff::WaitCause::none_ready), 300);
+  EXPECT_EQ(of(totals, tuff::WaitCause::resources), 0);
+  EXPECT_EQ(totals.outside_ns, 400);
+  EXPECT_EQ(totals.scheduling_ns, 10);
+  EXPECT_EQ(sum_of(totals), 2000);
+}
+
+TEST(Recording, APhaseCountsTheWaitsThatLieInIt) {
+  Recording recording = waiting();
+  recording.phases = {{"end", 550, 950, 0}};
+  const TaskTotals totals = totals_of_phase(recording, "end");
+  EXPECT_EQ(of(totals, tuff::WaitCause::memory), 350);
+  EXPECT_EQ(of(totals, tuff::WaitCause::input), 50);
+  EXPECT_EQ(of(totals, tuff::WaitCause::none_ready), 300);
+  EXPECT_EQ(totals.outside_ns, 100);
+  EXPECT_EQ(sum_of(totals), 800);
+}
+
+TEST(Recording, ThreadsThatARunMayNotUseHaveNothingReady) {
+  Recording recording = waiting();
+  recording.threads = 3;
+  const TaskTotals totals = totals_of_all(recording);
+  EXPECT_EQ(of(totals, tuff::WaitCause::none_ready), 300 + 800);
+  EXPECT_EQ(sum_of(totals), 3000);
+}
+
+TEST(Recording, AThreadThatIsIdleInOneRunMayWorkInAnother) {
+  Recording recording = waiting();
+  // A second client: thread 1 is idle in the first run because it works here.
+  recording.events.push_back(event(600, 900));
+  recording.runs.push_back({600, 900, 2, 2, 3, 4, 4, 0, 0, nullptr});
+  const TaskTotals totals = totals_of_all(recording);
+  EXPECT_EQ(of(totals, tuff::WaitCause::none_ready), 10);
+  EXPECT_EQ(totals.scheduling_ns, 0);
+  EXPECT_EQ(sum_of(totals), 2000);
+}
+
+TEST(Recording, CausesHaveNames) {
+  EXPECT_EQ(name_of(tuff::WaitCause::input), "waiting for input");
+  EXPECT_EQ(name_of(tuff::WaitCause::memory), "waiting for memory");
+  EXPECT_EQ(name_of(tuff::WaitCause::resources), "waiting for resources");
+  EXPECT_EQ(name_of(tuff::WaitCause::none_ready), "none ready");
+  EXPECT_EQ(name_of(tuff::WaitCause::stealing), "stealing");
+}
+
 }  // namespace

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from browser import Browser
 
-PAGES = ["fit", "simple", "empty", "large"]
+PAGES = ["fit", "simple", "empty", "thousand", "large", "wide", "beyond"]
 SCREENS = [(1280, 900, False), (1280, 900, True), (390, 844, False), (390, 844, True)]
 
 # Colour of a canvas at a point given in CSS pixels, as [red, green, blue, alpha].
@@ -126,7 +126,7 @@ class ReportInABrowser(unittest.TestCase):
         self.assertEqual(facts, {"seconds (inner)": "0.0005", "white space (inner)": "25.0 %",
                                  "through tasks (inner)": "6 GB/s", "threads": "2"})
         self.assertIn("White space: 50.0 %", self.text("#stream-lead"))
-        self.assertEqual(self.texts("#phases tbody tr:nth-child(2) td"),
+        self.assertEqual(self.texts("#phases .figure:first-child tbody tr:nth-child(2) td"),
                          ["inner", "0.0005", "25.0 %", "2", "750 µs", "3 MB", "6"])
 
     def test_operations_have_their_sums(self):
@@ -141,7 +141,69 @@ class ReportInABrowser(unittest.TestCase):
     def test_memory_is_drawn_with_its_peaks(self):
         self.open("simple")
         self.assertIn("At most 3 MB resident in the process, at most 2 MB in live blocks", self.text("#memory-lead"))
+        self.assertIn("At most 1.5 processors at work", self.text("#memory-lead"))
         self.assertGreater(self.browser.evaluate(f"{COLORS}('memory-canvas')"), 10)
+        self.assertGreater(self.browser.evaluate(f"{COLORS}('cpu-canvas')"), 10)
+
+    def test_pointing_at_memory_and_processors_tells_their_figures(self):
+        self.open("simple")
+        for canvas, want in [("memory-canvas", ["3 MB", "2 MB"]), ("cpu-canvas", ["150.0 %"])]:
+            box = self.browser.evaluate(f"""(() => {{
+              const canvas = document.getElementById("{canvas}");
+              canvas.scrollIntoView({{block: "center"}});
+              const {{left, top, width}} = canvas.getBoundingClientRect();
+              return {{left, top, width}};
+            }})()""")
+            self.browser.mouse("Moved", box["left"] + 58 + 0.49 * (box["width"] - 58), box["top"] + 30)
+            for text in want:
+                self.assertIn(text, self.text("#tooltip"))
+
+    def test_white_space_has_the_colour_of_its_cause(self):
+        self.open("simple")
+        self.rows = (2, 46)
+        names = ["waiting for input", "waiting for memory", "waiting for resources", "none ready", "stealing",
+                 "spilled, hollow: read back"]
+        self.assertEqual(self.texts("#waits li"), names)
+        colors = dict(self.browser.evaluate("""[...document.querySelectorAll("#waits li")].map(item =>
+          [item.innerText, getComputedStyle(item.querySelector(".swatch")).backgroundColor])"""))
+        for row, share, name in [(0, 0.8, "waiting for memory"), (0, 0.9, "stealing"), (1, 0.1, "none ready"),
+                                 (1, 0.6, "waiting for input"), (1, 0.75, "waiting for resources")]:
+            with self.subTest(name):
+                red, green, blue, _ = self.pixel(row, share, 0.7)
+                self.assertEqual(f"rgb({red}, {green}, {blue})", colors[name])
+        self.browser.mouse("Moved", *self.point(1, 0.6))
+        self.assertEqual(self.text("#tooltip"), "waiting for input\nno task\ton thread 1\nstart\t0.500 ms\nduration\t200 µs")
+
+    def test_the_threads_time_is_explained_to_the_last_percent(self):
+        self.open("simple")
+        self.assertEqual(self.texts("#white-space th"), [
+            "Share of the threads' time", "in tasks", " waiting for input", " waiting for memory",
+            " waiting for resources", " none ready", " stealing", "between tasks", "outside runs"])
+        rows = {}
+        for row in self.browser.evaluate("""[...document.querySelectorAll("#white-space tbody tr")].map(row =>
+              [...row.children].map(cell => cell.innerText))"""):
+            rows[row[0]] = row[1:]
+            self.assertAlmostEqual(sum(float(cell.split()[0]) for cell in row[1:]), 100, delta=0.4)
+        self.assertEqual(rows["outer"], ["50.0 %", "10.0 %", "5.0 %", "5.0 %", "12.5 %", "5.0 %", "7.5 %", "5.0 %"])
+        self.assertEqual(rows["inner"], ["75.0 %", "20.0 %", "0.0 %", "5.0 %", "0.0 %", "0.0 %", "0.0 %", "0.0 %"])
+        self.open("thousand")
+        self.assertEqual([text.strip() for text in self.texts("#white-space th")], [
+            "Share of the threads' time", "in tasks", "none ready", "between tasks", "outside runs"])
+
+    def test_spills_are_marked_in_the_stream_and_in_the_memory(self):
+        self.open("simple")
+        self.rows = (2, 46)
+        self.assertIn("1 block (2 MB) went to disk, 1 block (2 MB) came back.", self.text("#memory-lead"))
+        color = self.browser.evaluate("getComputedStyle(document.querySelector('#waits li:last-child .swatch')).backgroundColor")
+        red, green, blue, _ = self.pixel(1, 0.15, 0.13)
+        self.assertEqual(f"rgb({red}, {green}, {blue})", color)
+        memory = self.browser.evaluate("""((canvas) => {
+          const y = canvas.clientHeight - 24 - 4, x = 58 + 0.15 * (canvas.clientWidth - 58);
+          return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data].slice(0, 3);
+        })(document.getElementById("memory-canvas"))""")
+        self.assertEqual(f"rgb({memory[0]}, {memory[1]}, {memory[2]})", color)
+        self.open("fit")
+        self.assertNotIn("spilled", self.text("#waits"))
 
     def test_the_layer_graph_has_a_box_for_each_layer_and_an_arrow_for_each_read(self):
         self.open("simple")
@@ -254,6 +316,7 @@ class ReportInABrowser(unittest.TestCase):
         self.open("large")
         self.rows = (4, 26)
         self.assertIn("1\u202f000\u202f000 tasks in 125\u202f000 runs", self.text("#stream-lead"))
+        self.assertNotIn("added up to keep", self.text("#stream-lead"))
         colors = self.swatches()
         # Half of the tasks' time is that of sum, and 19 % of all is white space: that fills a column from
         # its foot to 40 %, and leaves the top fifth.
@@ -272,6 +335,39 @@ class ReportInABrowser(unittest.TestCase):
                 break
         self.assertNotIn("more under this point", self.text("#tooltip"))
         self.assertRegex(self.text("#tooltip"), r"task\t[45] on thread 2")
+        self.assertEqual(self.browser.complaints(), [])
+
+
+    def test_sixty_four_threads_fit_the_screen(self):
+        self.open("wide")
+        self.rows = (64, 26)
+        self.assertIn("1\u202f000\u202f064 tasks", self.text("#stream-lead"))
+        colors = self.swatches()
+        height = self.browser.evaluate("document.getElementById('stream-canvas').clientHeight")
+        self.assertLess(height, 700)
+        for row in [0, 31, 63]:
+            self.assertEqual(self.pixel(row, 0.7, 0.3), colors["sum"])
+
+    def test_what_was_added_up_looks_the_same_and_says_so(self):
+        self.open("beyond")
+        self.rows = (4, 26)
+        self.assertIn("2\u202f000\u202f000 tasks in 250\u202f000 runs", self.text("#stream-lead"))
+        self.assertRegex(self.text("#stream-lead"), r"Tasks and waits shorter than [\d.]+ µs were added up")
+        colors = self.swatches()
+        for row in range(4):
+            self.assertEqual(self.pixel(row, 0.7, 0.3), colors["sum"])
+            self.assertEqual(self.pixel(row, 0.7, 0.6), colors["fused(exp, multiply)"])
+            self.assertNotIn(self.pixel(row, 0.7, 0.9), colors.values())
+        self.assertEqual(self.texts("#operations tbody tr:first-child td")[4], "1\u202f000\u202f000", "sums are exact")
+        x, y = self.point(2, 0.5)
+        for _ in range(13):
+            self.browser.mouse("Wheel", x, y, deltaX=0, deltaY=-400)
+        for share in [0.3, 0.4, 0.5, 0.6, 0.7]:
+            self.browser.mouse("Moved", *self.point(2, share))
+            if "added up when this page was written" in self.text("#tooltip"):
+                break
+        self.assertRegex(self.text("#tooltip"), r"^\d+ tasks? on thread 2")
+        self.assertRegex(self.text("#tooltip"), r"shorter than [\d.]+ µs was added up when this page was written")
         self.assertEqual(self.browser.complaints(), [])
 
 

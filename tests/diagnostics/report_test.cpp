@@ -81,18 +81,21 @@ std::string error_of(const std::string& path, const Report& report) {
   return "nothing was thrown";
 }
 
-/// `runs` runs of 8 tasks on 4 threads, one after the other.
-Recording made_up(uint32_t runs) {
+/// `runs` runs of two tasks per thread, one after the other; the threads wait for the slowest.
+Recording made_up(uint32_t runs, uint32_t threads = 4) {
   Recording recording;
   recording.start_ns = 1'000'000'000'000;
-  recording.threads = 4;
+  recording.threads = threads;
   recording.operations = {"load", "fused(exp, multiply)", "sum"};
   int64_t time = recording.start_ns;
   for (uint32_t r = 0; r < runs; ++r) {
-    const int64_t start = time + 5'000;
-    const uint64_t first = recording.events.size();
-    for (uint32_t thread = 0; thread < 4; ++thread) {
-      int64_t at = start + 1'000;
+    tuff::RecordedRun run;
+    run.start_ns = time + 5'000;
+    run.threads = threads;
+    run.first_event = recording.events.size();
+    run.first_wait = recording.waits.size();
+    for (uint32_t thread = 0; thread < threads; ++thread) {
+      int64_t at = run.start_ns + 1'000;
       for (uint32_t k = 0; k < 2; ++k) {
         TraceEvent event;
         event.start_ns = at + 200;
@@ -106,18 +109,32 @@ Recording made_up(uint32_t runs) {
         time = std::max(time, at);
       }
     }
-    recording.runs.push_back({start, time, 4, first, recording.events.size()});
+    run.end_event = recording.events.size();
+    for (uint64_t e = run.first_event + 1; e < run.end_event; e += 2) {
+      const TraceEvent& last = recording.events[e];
+      if (last.end_ns < time)
+        recording.waits.push_back({last.end_ns, time, last.thread, tuff::WaitCause::none_ready});
+    }
+    run.end_wait = recording.waits.size();
+    run.end_ns = time;
+    recording.runs.push_back(run);
   }
   recording.end_ns = time + 10'000;
   const int64_t middle = recording.start_ns + (recording.end_ns - recording.start_ns) / 4;
   recording.phases = {{"read", recording.start_ns, middle, 0},
                       {"fit", middle, recording.end_ns, 0}};
   for (int64_t k = 0; k <= 200; ++k) {
+    const int64_t passed = (recording.end_ns - recording.start_ns) * k / 200;
     recording.samples.push_back(
-        {recording.start_ns + (recording.end_ns - recording.start_ns) * k / 200,
-         200'000'000 + static_cast<uint64_t>(k % 40) * 1'000'000,
-         100'000'000 + static_cast<uint64_t>(k % 20) * 1'000'000});
+        {recording.start_ns + passed, 200'000'000 + static_cast<uint64_t>(k % 40) * 1'000'000,
+         100'000'000 + static_cast<uint64_t>(k % 20) * 1'000'000, passed * threads * 8 / 10});
   }
+  return recording;
+}
+
+Recording without_waits(Recording recording) {
+  recording.waits.clear();
+  for (auto& run : recording.runs) run.first_wait = run.end_wait = 0;
   return recording;
 }
 
@@ -164,7 +181,7 @@ TEST(Report, WhatIsNotFiniteIsAGapInAHistory) {
 
 TEST(Report, HoldsTheTotalsOfPhasesAndOperations) {
   Report report;
-  report.recording = made_up(1);
+  report.recording = without_waits(made_up(1));
   report.recording.phases = {{"fit", report.recording.start_ns, report.recording.end_ns, 0}};
   const auto totals = totals_of_phase(report.recording, "fit");
   const std::string page = page_of(report);
@@ -179,7 +196,7 @@ TEST(Report, HoldsTheTotalsOfPhasesAndOperations) {
 
 TEST(Report, RunsThatOverlapGetRowsOfTheirOwn) {
   Report report;
-  report.recording = made_up(2);
+  report.recording = without_waits(made_up(2));
   auto& runs = report.recording.runs;
   runs[1].start_ns = runs[0].start_ns + 1;
   EXPECT_NE(page_of(report).find(
@@ -190,11 +207,21 @@ TEST(Report, RunsThatOverlapGetRowsOfTheirOwn) {
 TEST(Report, AMillionTasksTakeLessThanTwelveMegabytes) {
   Report report;
   report.title = "A million tasks";
-  report.recording = made_up(125'000);
+  report.recording = without_waits(made_up(125'000));
   ASSERT_EQ(report.recording.events.size(), 1'000'000u);
   const Folder folder;
   write_report(folder / "page.html", report);
   EXPECT_LT(fs::file_size(folder / "page.html"), 12'000'000u);
+}
+
+TEST(Report, ASizeIsNotExceededHoweverManyTasksThereAre) {
+  Recording recording = made_up(400'000);
+  ASSERT_EQ(recording.events.size(), 3'200'000u);
+  const Folder folder;
+  write_report(folder / "page.html", {.title = "Many", .recording = recording});
+  EXPECT_LT(fs::file_size(folder / "page.html"), 28'000'000u);
+  EXPECT_NE(text_of(folder / "page.html").find("\"tasks\":3200000"), std::string::npos)
+      << "totals are of all";
 }
 
 TEST(Report, ReplacesAFileInOneStepAndLeavesNothingElse) {
@@ -356,10 +383,22 @@ Report simple() {
   add(0, 0, 500, 0, 12, 0);
   add(0, 500, 750, 1, 13, 0);
   add(1, 250, 500, 1, 1234567, 1);
-  recording.runs = {{recording.start_ns, recording.end_ns, 2, 0, 3}};
+  const auto wait = [&](uint32_t thread, int64_t from_us, int64_t to_us, tuff::WaitCause cause) {
+    recording.waits.push_back(
+        {recording.start_ns + from_us * 1000, recording.start_ns + to_us * 1000, thread, cause});
+  };
+  wait(0, 750, 850, tuff::WaitCause::memory);
+  wait(0, 850, 950, tuff::WaitCause::stealing);
+  wait(1, 0, 250, tuff::WaitCause::none_ready);
+  wait(1, 500, 700, tuff::WaitCause::input);
+  wait(1, 700, 800, tuff::WaitCause::resources);
+  recording.spills = {{77'100'000, 77'200'000, 2'000'000, 1, 0},
+                      {77'600'000, 77'650'000, 2'000'000, 0, 1}};
+  recording.runs = {{recording.start_ns, recording.end_ns - 50'000, 2, 0, 3, 0, 5, 0, 2, nullptr}};
   recording.phases = {{"outer", 77'000'000, 78'000'000, 0}, {"inner", 77'250'000, 77'750'000, 1}};
-  recording.samples = {
-      {77'000'000, 1'000'000, 0}, {77'500'000, 3'000'000, 2'000'000}, {78'000'000, 2'000'000, 0}};
+  recording.samples = {{77'000'000, 1'000'000, 0, 5'000'000},
+                       {77'500'000, 3'000'000, 2'000'000, 5'750'000},
+                       {78'000'000, 2'000'000, 0, 6'000'000}};
   report.phase = "inner";
   report.series = {{.title = "never positive", .log_scale = true, .values = {0, -1}}};
   report.graphs = {{"diamond",
@@ -378,12 +417,17 @@ TEST(ReportPage, PagesForTheBrowserCanBeWritten) {
   write_report(folder + "/fit.html", fitted());
   write_report(folder + "/simple.html", simple());
   write_report(folder + "/empty.html", {.title = "Nothing at all"});
-  Report large;
-  large.title = "A million tasks";
-  large.recording = made_up(125'000);
-  write_report(folder + "/large.html", large);
-  for (const char* name : {"fit", "simple", "empty", "large"}) {
-    EXPECT_GT(fs::file_size(folder + "/" + name + ".html"), 10'000u);
+  const auto write = [&](const char* name, const char* title, const Recording& recording) {
+    write_report(folder + "/" + name + ".html", {.title = title, .recording = recording});
+  };
+  write("thousand", "A thousand tasks", made_up(125));
+  write("large", "A million tasks", made_up(125'000));
+  write("wide", "A million tasks on 64 threads", made_up(7'813, 64));
+  write("beyond", "Two million tasks", made_up(250'000));
+  for (const char* name : {"fit", "simple", "empty", "thousand", "large", "wide", "beyond"}) {
+    const auto bytes = fs::file_size(folder + "/" + name + ".html");
+    EXPECT_GT(bytes, 10'000u);
+    EXPECT_LT(bytes, 30'000'000u) << name;
   }
 }
 

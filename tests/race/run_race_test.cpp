@@ -219,6 +219,55 @@ TEST_F(RunRace, HelpersDoTakePart) {
   EXPECT_TRUE(sink.shared);
 }
 
+/// Hears everything that there is to hear, and counts it.
+struct Listener : tuff::TraceSink, tuff::RunObserver {
+  void on_run(const tuff::TraceRun& run) override {
+    ++runs;
+    kept += run.events.size();
+    dropped += run.dropped;
+    for (const tuff::TraceWait& wait : run.waits) EXPECT_LT(wait.start_ns, wait.end_ns);
+  }
+  bool live() const override { return true; }
+  void on_part(const tuff::TraceRun& part) override {
+    in_parts += part.events.size();
+    for (const tuff::TraceEvent& event : part.events) EXPECT_LE(event.start_ns, event.end_ns);
+  }
+  uint64_t max_events() const override { return 40; }
+  void on_start(const std::shared_ptr<const tuff::RunProgress>&) override {}
+  void on_finish(bool) override {}
+  bool wants_tasks() const override { return true; }
+  void before_task(const tuff::TaskStart&) override { ++before; }
+  void after_task(const tuff::TaskStart&, const tuff::TraceEvent&) override { ++after; }
+  std::atomic<uint64_t> runs{0}, kept{0}, dropped{0}, in_parts{0}, before{0}, after{0};
+};
+
+TEST_F(RunRace, ReadersHearEveryTaskOnceAndNothingAfterTheRun) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    const Runner runner(random_plan(seed));
+    const uint64_t tasks = runner.arrays().task_count();
+    for (int threads : {2, 3, 7}) {
+      Listener listener;
+      std::vector<std::thread> clients;
+      for (int client = 0; client < 2; ++client) {
+        clients.emplace_back([&] {
+          for (int i = 0; i < 3; ++i) {
+            RunOptions options = with(context_of(threads));
+            options.trace = &listener;
+            options.observer = &listener;
+            static_cast<void>(runner.run(parameters(), options));
+          }
+        });
+      }
+      for (std::thread& client : clients) client.join();
+      ASSERT_EQ(listener.runs, 6u);
+      ASSERT_EQ(listener.in_parts, 6 * tasks);
+      ASSERT_EQ(listener.kept + listener.dropped, 6 * tasks);
+      ASSERT_EQ(listener.before, 6 * tasks);
+      ASSERT_EQ(listener.after, 6 * tasks);
+    }
+  }
+}
+
 TEST_F(RunRace, ManyClientsRunOnePlanAtOnce) {
   for (unsigned seed = 1000; seed < 1010; ++seed) {
     const Runner runner(random_plan(seed));

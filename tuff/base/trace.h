@@ -64,6 +64,7 @@ struct TracePlan {
   std::vector<uint8_t> kept;           ///< 1 when a result of the task is a result of the run
   std::vector<uint32_t> first_reader;  ///< one more entry than tasks
   std::vector<uint32_t> readers;
+  std::vector<uint64_t> task_count = {};  ///< by operation
 
   /// Tasks that read a result of this one, each once.
   std::span<const uint32_t> readers_of(uint32_t task) const {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <numeric>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -12,11 +10,19 @@
 #include <vector>
 
 #include "tuff/base/version.h"
+#include "tuff/diagnostics/detail.h"
 #include "tuff/diagnostics/json.h"
+#include "tuff/diagnostics/lanes.h"
 
 TUFF_NAMESPACE_BEGIN
 
 namespace {
+
+/// Records of the task stream: a million tasks, each with a wait behind it. 16 to 28 MB of page, which a
+/// browser unpacks and draws in under a second; beyond, short ones are added up.
+constexpr size_t kMostRecords = size_t{1} << 21;
+/// 1 MB; more marks than pixels.
+constexpr size_t kMostSpills = size_t{1} << 16;
 
 /// Packed numbers; see encode.h.
 class Packer {
@@ -51,48 +57,6 @@ class Packer {
   std::vector<uint8_t> bytes_;
 };
 
-/// A row of the task stream, as client and thread. Runs that overlap in time, of several clients, get rows
-/// of their own.
-using Lane = std::pair<uint32_t, uint32_t>;
-
-/// For each run, a client that was free at its start; as few clients as possible.
-std::vector<uint32_t> clients_of(const std::vector<RecordedRun>& runs) {
-  std::vector<size_t> by_start(runs.size());
-  std::iota(by_start.begin(), by_start.end(), size_t{0});
-  std::stable_sort(by_start.begin(), by_start.end(),
-                   [&](size_t a, size_t b) { return runs[a].start_ns < runs[b].start_ns; });
-  std::vector<uint32_t> clients(runs.size());
-  std::vector<int64_t> busy_until;
-  for (const size_t r : by_start) {
-    const auto free = std::find_if(busy_until.begin(), busy_until.end(),
-                                   [&](int64_t until) { return until <= runs[r].start_ns; });
-    clients[r] = static_cast<uint32_t>(free - busy_until.begin());
-    if (free == busy_until.end()) busy_until.push_back(0);
-    busy_until[clients[r]] = runs[r].end_ns;
-  }
-  return clients;
-}
-
-/// Events in the order of the page, by lane.
-std::map<Lane, std::vector<uint32_t>> lanes_of(const Recording& recording) {
-  std::map<Lane, std::vector<uint32_t>> lanes;
-  for (uint32_t thread = 0; thread < recording.threads; ++thread) lanes[{0, thread}];
-  const std::vector<uint32_t> clients = clients_of(recording.runs);
-  for (size_t r = 0; r < recording.runs.size(); ++r) {
-    const RecordedRun& run = recording.runs[r];
-    for (uint64_t e = run.first_event; e < run.end_event; ++e) {
-      const Lane lane = {clients[r], recording.events[e].thread};
-      lanes[lane].push_back(static_cast<uint32_t>(e));
-    }
-  }
-  for (auto& [lane, events] : lanes) {
-    std::stable_sort(events.begin(), events.end(), [&](uint32_t a, uint32_t b) {
-      return recording.events[a].start_ns < recording.events[b].start_ns;
-    });
-  }
-  return lanes;
-}
-
 using Kind = std::array<uint64_t, 4>;  // operation, bytes in, bytes out, failed
 
 struct KindHash {
@@ -103,43 +67,101 @@ struct KindHash {
   }
 };
 
-void put_events(JsonWriter& json, const Recording& recording) {
-  const auto lanes = lanes_of(recording);
-  json.key("lanes");
-  json.open('[');
-  for (const auto& [lane, events] : lanes) {
-    json.open('[');
-    json.value(lane.first);
-    json.value(lane.second);
-    json.value(events.size());
-    json.close(']');
-  }
-  json.close(']');
+/// Packs the records of all lanes; see encode.h.
+class StreamPacker {
+ public:
+  explicit StreamPacker(const Recording& recording) : recording_(recording) {}
 
-  Packer packed;
-  Packer kinds;
-  std::unordered_map<Kind, uint64_t, KindHash> numbers;
-  for (const auto& [lane, events] : lanes) {
-    int64_t time = recording.start_ns;
-    int64_t task = 0;
-    for (const uint32_t e : events) {
-      const TraceEvent& event = recording.events[e];
-      const Kind kind = {event.operation, event.bytes_in, event.bytes_out, event.failed};
-      const auto [number, is_new] = numbers.try_emplace(kind, numbers.size());
-      if (is_new) {
-        for (const uint64_t part : kind) kinds.put(part);
+  void put(const LaneDetail& lane) {
+    time_ = recording_.start_ns;
+    task_ = 0;
+    for (const StreamRecord& record : lane.records) {
+      records_.put_signed(record.start_ns - time_);
+      records_.put(static_cast<uint64_t>(record.end_ns - record.start_ns));
+      time_ = record.end_ns;
+      switch (record.kind) {
+        case StreamRecord::Kind::task: put_task(recording_.events[record.index]); break;
+        case StreamRecord::Kind::wait:
+          records_.put(static_cast<uint64_t>(recording_.waits[record.index].cause));
+          break;
+        case StreamRecord::Kind::crowd:
+          records_.put(kCrowd);
+          records_.put(record.parts);
+          for (uint32_t p = 0; p < record.parts; ++p) put_part(lane.parts[record.index + p]);
+          break;
       }
-      packed.put_signed(event.start_ns - time);
-      packed.put(static_cast<uint64_t>(event.end_ns - event.start_ns));
-      packed.put_signed(static_cast<int64_t>(event.task) - task);
-      packed.put(number->second);
-      time = event.end_ns;
-      task = event.task;
     }
   }
-  json.member("events", packed.base64());
-  json.member("kinds", kinds.base64());
-  json.member("kindCount", numbers.size());
+  void finish(JsonWriter& json) const {
+    json.member("records", records_.base64());
+    json.member("kinds", kinds_.base64());
+    json.member("kindCount", numbers_.size());
+  }
+
+ private:
+  static constexpr uint64_t kCrowd = kWaitCauses;
+  static constexpr uint64_t kFirstKind = kCrowd + 1;
+
+  void put_task(const TraceEvent& event) {
+    const Kind kind = {event.operation, event.bytes_in, event.bytes_out, event.failed};
+    const auto [number, is_new] = numbers_.try_emplace(kind, numbers_.size());
+    if (is_new) {
+      for (const uint64_t part : kind) kinds_.put(part);
+    }
+    records_.put(kFirstKind + number->second);
+    records_.put_signed(static_cast<int64_t>(event.task) - task_);
+    task_ = event.task;
+  }
+  void put_part(const CrowdPart& part) {
+    records_.put(part.is_wait ? part.number : kFirstKind + part.number);
+    records_.put(part.count);
+    records_.put(static_cast<uint64_t>(part.busy_ns));
+    if (part.is_wait) return;
+    records_.put(part.failed);
+    records_.put(part.bytes_in);
+    records_.put(part.bytes_out);
+  }
+
+  const Recording& recording_;
+  Packer records_;
+  Packer kinds_;
+  std::unordered_map<Kind, uint64_t, KindHash> numbers_;
+  int64_t time_ = 0;
+  int64_t task_ = 0;
+};
+
+void put_stream(JsonWriter& json, const Recording& recording, const std::vector<Lane>& lanes) {
+  const Detail detail = detail_of(recording, lanes, kMostRecords);
+  json.member("shortest", detail.shortest_ns);
+  json.key("lanes");
+  json.open('[');
+  StreamPacker packed(recording);
+  for (size_t l = 0; l < lanes.size(); ++l) {
+    json.open('[');
+    json.value(lanes[l].client);
+    json.value(lanes[l].thread);
+    json.value(detail.lanes[l].records.size());
+    json.close(']');
+    packed.put(detail.lanes[l]);
+  }
+  json.close(']');
+  packed.finish(json);
+}
+
+void put_spills(JsonWriter& json, const Recording& recording, const std::vector<Lane>& lanes) {
+  const std::vector<SpillRecord> spills = spills_of(recording, lanes, kMostSpills);
+  Packer packed;
+  int64_t time = recording.start_ns;
+  for (const SpillRecord& spill : spills) {
+    packed.put_signed(spill.start_ns - time);
+    packed.put(static_cast<uint64_t>(spill.end_ns - spill.start_ns));
+    packed.put(2 * uint64_t{spill.lane} + (spill.read_back ? 1 : 0));
+    packed.put(spill.count);
+    packed.put(spill.bytes);
+    time = spill.end_ns;
+  }
+  json.member("spills", packed.base64());
+  json.member("spillCount", spills.size());
 }
 
 void put_totals(JsonWriter& json, const TaskTotals& totals) {
@@ -149,6 +171,12 @@ void put_totals(JsonWriter& json, const TaskTotals& totals) {
   json.member("bytesIn", totals.bytes_in);
   json.member("bytesOut", totals.bytes_out);
   json.member("white", totals.white_space);
+  json.key("waits");
+  json.open('[');
+  for (const int64_t ns : totals.wait_ns) json.value(ns);
+  json.close(']');
+  json.member("outside", totals.outside_ns);
+  json.member("scheduling", totals.scheduling_ns);
 }
 
 void put_phases(JsonWriter& json, const Recording& recording) {
@@ -202,12 +230,13 @@ void put_samples(JsonWriter& json, const Recording& recording) {
   Packer packed;
   ResourceSample last;
   last.time_ns = recording.start_ns;
-  if (!recording.samples.empty()) last.cpu_ns = recording.samples.front().cpu_ns;
-  for (const ResourceSample& sample : recording.samples) {
+  const std::vector<double> percent = cpu_percent(recording.samples);
+  for (size_t i = 0; i < recording.samples.size(); ++i) {
+    const ResourceSample& sample = recording.samples[i];
     packed.put_signed(sample.time_ns - last.time_ns);
     packed.put_signed(static_cast<int64_t>(sample.resident_bytes - last.resident_bytes));
     packed.put_signed(static_cast<int64_t>(sample.live_bytes - last.live_bytes));
-    packed.put_signed(sample.cpu_ns - last.cpu_ns);
+    packed.put(static_cast<uint64_t>(std::max(0.0, percent[i] * 10)));
     last = sample;
   }
   json.member("samples", packed.base64());
@@ -228,7 +257,17 @@ void put_recording(JsonWriter& json, const Report& report) {
   json.member("phase", report.phase);
   put_phases(json, recording);
   put_operations(json, recording);
-  put_events(json, recording);
+  const std::vector<Lane> lanes = lanes_of(recording);
+  put_stream(json, recording, lanes);
+  put_spills(json, recording, lanes);
+  json.key("waitNames");
+  json.open('[');
+  for (size_t cause = 0; cause < kWaitCauses; ++cause)
+    json.value(name_of(static_cast<WaitCause>(cause)));
+  json.close(']');
+  json.member("dropped", recording.dropped);
+  json.member("droppedFrom",
+              recording.dropped == 0 ? 0 : recording.dropped_from_ns - recording.start_ns);
   put_samples(json, recording);
   json.close('}');
 }

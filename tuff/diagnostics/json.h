@@ -1,6 +1,6 @@
-// Writes JSON that may stand inside an HTML script element. Used by encode.cpp only.
+// Writes JSON that may stand inside an HTML script element. Used by encode.cpp, explain_page.cpp, perfetto.cpp.
 //
-// Strings keep their bytes but for what would end the string or the element. No check of nesting: the
+// Strings keep their bytes but for what would end the string or the element, and what is not UTF-8. No check of nesting: the
 // caller opens and closes.
 #pragma once
 
@@ -31,7 +31,18 @@ class JsonWriter {
   void value(std::string_view text) {
     separate();
     text_ += '"';
-    for (const char c : text) put(c);
+    for (size_t at = 0; at < text.size();) {
+      const size_t length = utf8_length(text.substr(at));
+      if (length == 0) {
+        text_ += "\\ufffd";  // no character: JSON must be Unicode
+        ++at;
+      } else if (length == 1) {
+        put(text[at++]);
+      } else {
+        text_ += text.substr(at, length);
+        at += length;
+      }
+    }
     text_ += '"';
   }
   void value(const char* text) { value(std::string_view(text)); }
@@ -67,6 +78,22 @@ class JsonWriter {
       text_ += c;
     }
   }
+  /// Bytes of the character that the text begins with; 0 when it begins with none.
+  static size_t utf8_length(std::string_view text) {
+    const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (byte(0) < 0x80) return 1;
+    const size_t length = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
+    if (byte(0) < 0xC2 || byte(0) > 0xF4 || text.size() < length) return 0;
+    for (size_t i = 1; i < length; ++i) {
+      if ((byte(i) & 0xC0) != 0x80) return 0;
+    }
+    // Longer than needed, a surrogate, or beyond Unicode.
+    const uint32_t two = static_cast<uint32_t>(byte(0)) << 8 | byte(1);
+    const bool wrong = (two >= 0xE080 && two < 0xE0A0) || (two >= 0xEDA0 && two <= 0xEDBF) ||
+                       (two >= 0xF080 && two < 0xF090) || two >= 0xF490;
+    return wrong ? 0 : length;
+  }
+
   std::string text_;
 };
 

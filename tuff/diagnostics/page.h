@@ -13,6 +13,7 @@ TUFF_NAMESPACE_BEGIN
 
 extern const std::string_view kReportPage;
 extern const std::string_view kExplainPage;
+extern const std::string_view kDashboardPage;
 
 /// `json`: may stand inside an HTML script element, as JsonWriter makes it.
 std::string filled(std::string_view page, std::string_view title, std::string_view json);

@@ -135,12 +135,16 @@ std::string_view name_of(WaitCause cause) {
 }
 
 std::vector<double> cpu_percent(const std::vector<ResourceSample>& samples) {
+  constexpr int64_t kWindowNs = 25'000'000;
   std::vector<double> percent(samples.size());
+  size_t from = 0;
   for (size_t i = 1; i < samples.size(); ++i) {
-    const int64_t wall = samples[i].time_ns - samples[i - 1].time_ns;
-    const int64_t used = samples[i].cpu_ns - samples[i - 1].cpu_ns;
+    while (samples[from + 1].time_ns <= samples[i].time_ns - kWindowNs) ++from;
+    const int64_t wall = samples[i].time_ns - samples[from].time_ns;
+    const int64_t used = samples[i].cpu_ns - samples[from].cpu_ns;
     if (wall > 0) percent[i] = 100.0 * static_cast<double>(used) / static_cast<double>(wall);
   }
+  if (samples.size() > 1) percent[0] = percent[1];
   return percent;
 }
 

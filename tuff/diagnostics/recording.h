@@ -89,7 +89,9 @@ TUFF_API TaskTotals totals_of_all(const Recording& recording);
 /// "waiting for input", "waiting for memory", "waiting for resources", "none ready", "stealing".
 TUFF_API std::string_view name_of(WaitCause cause);
 
-/// Processors in use between each sample and the one before, in percent of one; 0 for the first.
+/// Processors in use up to each sample, in percent of one: the mean of the 25 ms before it, or from the first
+/// sample on, since the system counts the time of running threads in steps of some milliseconds. The first
+/// has the figure of the second.
 TUFF_API std::vector<double> cpu_percent(const std::vector<ResourceSample>& samples);
 
 /// What the tasks of one operation added up to.

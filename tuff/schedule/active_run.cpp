@@ -472,7 +472,7 @@ void ActiveRun::report(Worker& worker) {
 void ActiveRun::note_end_of_task(Worker& worker) {
   if (settings_.progress == nullptr) return;
   ++worker.unreported;
-  const int64_t now = now_ns();
+  const int64_t now = traced_ ? tracing_->last_end_ns(worker.number) : now_ns();
   if (worker.unreported < kReportTasks && now - worker.reported_ns < kReportNs) return;
   worker.reported_ns = now;
   report(worker);

@@ -19,6 +19,8 @@ constexpr int64_t kPartNs = 50'000'000;
 constexpr int64_t kIdlePartNs = 5'000'000;
 // Workers claim room for this many records at a time, so that they share a counter without fighting for it.
 constexpr uint64_t kMostClaimed = 256;
+// Buffers up to this size (1.6 MB) are kept for the next part or run; larger ones would outlive their use.
+constexpr size_t kMostKept = 32768;
 
 uint64_t bytes_of(const Value& value) {
   return value.holds<Block>() ? value.get<Block>().bytes() : 0;
@@ -51,6 +53,8 @@ std::shared_ptr<const TracePlan> trace_plan_of(const PlanArrays& plan) {
   result->operations.reserve(plan.functions.size());
   for (uint32_t f = 0; f < plan.functions.size(); ++f)
     result->operations.push_back(plan.name_of(f));
+  result->task_count.assign(plan.functions.size(), 0);
+  for (const uint32_t f : plan.function) ++result->task_count[f];
   result->block = plan.block;
   result->first_reader = plan.successors.first;
   result->readers = plan.successors.items;
@@ -125,7 +129,7 @@ void Tracing::begin_task(uint32_t w, uint32_t task, uint32_t operation,
 void Tracing::end_task(uint32_t w, std::span<const Value> outputs, bool failed) noexcept {
   Worker& worker = *workers_[w];
   TraceEvent event;
-  event.end_ns = now_ns();
+  event.end_ns = worker.end_ns = now_ns();
   event.start_ns = worker.task.start_ns;
   event.bytes_in = worker.bytes_in;
   for (const Value& output : outputs) event.bytes_out += bytes_of(output);
@@ -285,6 +289,14 @@ void Tracing::send(Worker& worker, int64_t now) noexcept {
   part.waits = std::exchange(worker.unsent_waits, {});
   part.spills = std::exchange(worker.unsent_spills, {});
   for (TraceSink* sink : live_) tell([&] { sink->on_part(part); });
+  // Into the same buffers again: new ones would cost a page fault for every 85 tasks.
+  const auto reuse = [](auto& buffer, auto& sent) {
+    sent.clear();
+    if (sent.capacity() <= kMostKept) buffer = std::move(sent);
+  };
+  reuse(worker.unsent_events, part.events);
+  reuse(worker.unsent_waits, part.waits);
+  reuse(worker.unsent_spills, part.spills);
 }
 
 void Tracing::collect() noexcept {
@@ -313,6 +325,8 @@ void Tracing::collect() noexcept {
     }
     append(run.waits, worker.waits);
     append(run.spills, worker.spills);
+    if (worker.events.capacity() > kMostKept) worker.events = {};
+    if (worker.waits.capacity() > kMostKept) worker.waits = {};
     run.dropped += worker.dropped;
     run.dropped_from_ns = std::min(run.dropped_from_ns, worker.dropped_from_ns);
   }

@@ -42,6 +42,8 @@ class Tracing {
   void begin_task(uint32_t w, uint32_t task, uint32_t operation, std::span<Value* const> inputs);
   /// It has run, or thrown; `outputs` are none then.
   void end_task(uint32_t w, std::span<const Value> outputs, bool failed) noexcept;
+  /// When the worker's last task ended.
+  int64_t last_end_ns(uint32_t w) const { return workers_[w]->end_ns; }
 
   /// From now on the worker waits for `cause`, until it waits for something else or ends the wait.
   void begin_wait(uint32_t w, WaitCause cause) noexcept;
@@ -75,6 +77,7 @@ class Tracing {
     TaskStart task;
     uint32_t operation = 0;
     uint64_t bytes_in = 0;
+    int64_t end_ns = 0;                     // of the last task
     std::vector<TraceEvent> events;         // kept for on_run
     std::vector<TraceEvent> unsent_events;  // for on_part
     uint64_t allowance = 0;                 // claimed from room_ for events

@@ -107,58 +107,115 @@ function buildHistories(all) {
   }
 }
 
-// --- Memory over time ---------------------------------------------------------------------------------
+// --- Memory and processors over time -----------------------------------------------------------------
 
 const MEMORY_LINES = [["resident", "process, resident", "--accent"], ["live", "blocks, live", "--second"]];
 
-function buildMemory(trace, view) {
-  const memory = unpackSamples(trace);
-  const peak = (name) => memory[name].reduce((most, bytes) => Math.max(most, bytes), 0);
-  if (memory.time.length < 2) {
-    byId("memory-lead").remove();
-    byId("memory-figure").replaceWith(emptyNote("No memory was sampled."));
-    return;
+const most = (values) => values.reduce((high, value) => Math.max(high, value), 0);
+
+/** Index of the sample at or after a moment, else of the last one. */
+function sampleAt(samples, time) {
+  let [low, high] = [0, samples.time.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (samples.time[middle] >= time) high = middle; else low = middle + 1;
   }
-  byId("memory-lead").textContent = `At most ${bytesText(peak("resident"))} resident in the process, ` +
-    `at most ${bytesText(peak("live"))} in live blocks, as sampled. The time shown is that of the task stream.`;
-  const high = Math.max(peak("resident"), peak("live"), 1) * 1.06;
-  const canvas = byId("memory-canvas");
-  canvas.setAttribute("aria-label", `Memory over time, ${memory.time.length} samples`);
-  const [top, bottom] = [8, 168];
-  const area = new TimeCanvas(canvas, view, 192, (context) => {
+  return low;
+}
+
+/** Lines over the time that the view shows. `lines`: [values by sample, colour]; `text` is that of a value. */
+function lineChart(canvas, view, height, samples, high, lines, text, more = () => {}) {
+  const [top, bottom] = [8, height - 24];
+  const area = new TimeCanvas(canvas, view, height, (context) => {
     area.axis(context, bottom, bottom);
-    const y = (bytes) => bottom - (bytes / high) * (bottom - top);
+    const y = (value) => bottom - (value / high) * (bottom - top);
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const tick of ticksBetween(0, high, 5).ticks) {
+    for (const tick of ticksBetween(0, high, height / 38).ticks) {
       context.fillStyle = styleValue("--line");
       context.fillRect(area.left, Math.round(y(tick)), area.width - area.left, 1);
       context.fillStyle = styleValue("--faint");
-      const text = bytesText(tick);
-      context.fillText(area.left > 50 ? text : text.replace(" ", ""), area.left - 5, y(tick));
+      context.fillText(area.left > 50 ? text(tick) : text(tick).replace(" ", ""), area.left - 5, y(tick));
     }
     context.save();
     context.beginPath();
     context.rect(area.left, 0, area.width - area.left, bottom + 1);
     context.clip();
-    for (const [name, , color] of MEMORY_LINES) {
+    // One sample more on either side, so that lines reach the edges.
+    const first = Math.max(sampleAt(samples, view.start) - 1, 0);
+    const last = Math.min(sampleAt(samples, view.end) + 1, samples.time.length - 1);
+    for (const [values, color] of lines) {
       context.strokeStyle = styleValue(color);
       context.lineWidth = 1.6;
       context.beginPath();
-      memory.time.forEach((time, i) => context.lineTo(area.x(time), y(memory[name][i])));
+      for (let i = first; i <= last; ++i) context.lineTo(area.x(samples.time[i]), y(values[i]));
       context.stroke();
     }
+    context.lineWidth = 1;
+    more(context, area, bottom);
     context.restore();
   });
-  canvas.addEventListener("pointermove", (event) => {
-    const time = area.time(event.clientX - canvas.getBoundingClientRect().left);
-    let i = memory.time.findIndex((sample) => sample >= time);
-    if (i < 0) i = memory.time.length - 1;
-    showTooltip(event.clientX, event.clientY, startText(memory.time[i]),
-      MEMORY_LINES.map(([name, text]) => [text, bytesText(memory[name][i])]));
-  });
-  canvas.addEventListener("pointerleave", hideTooltip);
-  document.querySelector("#memory .keys").append(
-    ...MEMORY_LINES.map(([, text, color]) => element("li", {}, swatch(`var(${color})`), text)));
+  return area;
 }
 
+function tellSamples(canvas, area, samples, rows) {
+  canvas.addEventListener("pointermove", (event) => {
+    const i = sampleAt(samples, area.time(event.clientX - canvas.getBoundingClientRect().left));
+    showTooltip(event.clientX, event.clientY, startText(samples.time[i]), rows(i));
+  });
+  canvas.addEventListener("pointerleave", hideTooltip);
+}
+
+/** At the foot of the memory chart: when blocks went to disk, and hollow, when they came back. */
+function paintSpillMarks(context, area, bottom, spills) {
+  context.fillStyle = context.strokeStyle = styleValue("--spill");
+  for (const spill of spills) {
+    const x = area.x(spill.start);
+    const width = Math.max(area.x(spill.end) - x, 2);
+    if (spill.readBack) context.strokeRect(x + 0.5, bottom - 14.5, width, 6);
+    else context.fillRect(x, bottom - 7, width, 7);
+  }
+}
+
+function spillText(spills) {
+  const sum = (readBack) => {
+    const own = spills.filter((spill) => spill.readBack === readBack);
+    const [count, bytes] = ["count", "bytes"].map((part) => own.reduce((all, spill) => all + spill[part], 0));
+    return `${countText(count)} block${count === 1 ? "" : "s"} (${bytesText(bytes)})`;
+  };
+  return spills.length === 0 ? "" : ` ${sum(false)} went to disk, ${sum(true)} came back.`;
+}
+
+function buildResources(trace, view) {
+  const samples = unpackSamples(trace);
+  if (samples.time.length < 2) {
+    byId("memory-lead").remove();
+    byId("memory-figure").replaceWith(emptyNote("No memory was sampled."));
+    return;
+  }
+  const spills = unpackSpills(trace);
+  byId("memory-lead").textContent = `At most ${bytesText(most(samples.resident))} resident in the process, ` +
+    `at most ${bytesText(most(samples.live))} in live blocks, as sampled.${spillText(spills)} ` +
+    `At most ${significant(most(samples.cpu))} processors at work. The time shown is that of the task stream.`;
+
+  const memory = byId("memory-canvas");
+  memory.setAttribute("aria-label", `Memory over time, ${samples.time.length} samples`);
+  const highest = Math.max(most(samples.resident), most(samples.live), 1) * 1.06;
+  const lines = MEMORY_LINES.map(([name, , color]) => [samples[name], color]);
+  const area = lineChart(memory, view, 192, samples, highest, lines, bytesText,
+    (context, chart, bottom) => paintSpillMarks(context, chart, bottom, spills));
+  tellSamples(memory, area, samples, (i) => MEMORY_LINES.map(([name, text]) => [text, bytesText(samples[name][i])]));
+  document.querySelector("#memory .keys").append(
+    ...MEMORY_LINES.map(([, text, color]) => element("li", {}, swatch(`var(${color})`), text)));
+  if (spills.length > 0) {
+    document.querySelector("#memory .keys").append(element("li", {}, swatch("var(--spill)"), "spilled, hollow: read back"));
+  }
+
+  const cpu = byId("cpu-canvas");
+  cpu.setAttribute("aria-label", `Processors over time, ${samples.time.length} samples`);
+  const processors = Math.max(trace.threads, most(samples.cpu), 1) * 1.06;
+  const chart = lineChart(cpu, view, 110, samples, processors, [[samples.cpu, "--accent"]],
+    (count) => `${significant(100 * count)} %`);
+  document.querySelector("#cpu-canvas + .keys").append(element("li", {}, swatch("var(--accent)"), "processors at work"));
+  tellSamples(cpu, chart, samples, (i) => [["processors", percentText(samples.cpu[i])]]);
+}

@@ -25,9 +25,23 @@ class Unpacker {
   }
 }
 
-/** Rows of the task stream: arrays by event, in order of time. */
+/** Codes of records: waits by cause come first, then crowds, then tasks by kind. */
+const CROWD = 5;
+const FIRST_KIND = 6;
+
+/** The parts of a crowd: [code of the operation or cause, tasks or waits, ns, failed, bytes in, bytes out]. */
+function unpackCrowd(packed) {
+  return Array.from({length: packed.number()}, () => {
+    const [code, count, busy] = [packed.number(), packed.number(), packed.number()];
+    if (code < CROWD) return {code, count, busy, failed: 0, bytesIn: 0, bytesOut: 0};
+    return {code, count, busy, failed: packed.number(), bytesIn: packed.number(), bytesOut: packed.number()};
+  });
+}
+
+/** Rows of the task stream: arrays by record, in order of time. `what` is the task's number, or the index of
+ *  the parts in `crowds`. */
 function unpackLanes(trace) {
-  const packed = new Unpacker(trace.events);
+  const packed = new Unpacker(trace.records);
   const severalClients = trace.lanes.some(([client]) => client > 0);
   return trace.lanes.map(([client, thread, count]) => {
     const lane = {
@@ -36,18 +50,36 @@ function unpackLanes(trace) {
       count,
       start: new Float64Array(count),
       end: new Float64Array(count),
-      task: new Uint32Array(count),
-      kind: new Uint32Array(count),
+      code: new Uint32Array(count),
+      what: new Uint32Array(count),
+      crowds: [],
     };
     let time = 0;
     let task = 0;
     for (let i = 0; i < count; ++i) {
       lane.start[i] = time += packed.signed();
       lane.end[i] = time += packed.number();
-      lane.task[i] = task += packed.signed();
-      lane.kind[i] = packed.number();
+      const code = lane.code[i] = packed.number();
+      if (code === CROWD) {
+        lane.what[i] = lane.crowds.length;
+        lane.crowds.push(unpackCrowd(packed));
+      } else if (code > CROWD) {
+        lane.what[i] = task += packed.signed();
+      }
     }
     return lane;
+  });
+}
+
+/** Blocks that went to disk or came back, by lane and in order of time; neighbours may have been added up. */
+function unpackSpills(trace) {
+  const packed = new Unpacker(trace.spills);
+  let time = 0;
+  return Array.from({length: trace.spillCount}, () => {
+    const start = time += packed.signed();
+    const end = time += packed.number();
+    const place = packed.number();
+    return {start, end, lane: place >> 1, readBack: place % 2 === 1, count: packed.number(), bytes: packed.number()};
   });
 }
 
@@ -60,18 +92,16 @@ function unpackKinds(trace) {
   return kinds;
 }
 
-/** What was seen of the process; `cpu` is how many processors were in use since the sample before. */
+/** What was seen of the process; `cpu` is how many processors were in use. */
 function unpackSamples(trace) {
   const packed = new Unpacker(trace.samples);
   const samples = {time: [], resident: [], live: [], cpu: []};
   let [time, resident, live] = [0, 0, 0];
   for (let i = 0; i < trace.sampleCount; ++i) {
-    const passed = packed.signed();
-    samples.time.push(time += passed);
+    samples.time.push(time += packed.signed());
     samples.resident.push(resident += packed.signed());
     samples.live.push(live += packed.signed());
-    const used = packed.signed();
-    samples.cpu.push(i > 0 && passed > 0 ? used / passed : 0);
+    samples.cpu.push(packed.number() / 1000);
   }
   return samples;
 }

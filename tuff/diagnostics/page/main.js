@@ -50,6 +50,25 @@ function buildPhases() {
   byId("phases").append(element("div", {class: "figure"}, tableOf(columns, rows)));
 }
 
+/** Where the threads' time went: shares of threads x wall time, by phase and of everything. */
+function buildWhiteSpace() {
+  const all = [...trace.phaseTotals, {...trace.totals, name: null}];
+  const swatchOf = (style) => (style === null ? "" : swatch(`var(${style})`));
+  const parts = [["in tasks", null, ({busy}) => busy],
+    ...trace.waitNames.map((name, cause) => [name, WAIT_STYLES[cause], ({waits}) => waits[cause]]),
+    ["between tasks", null, ({scheduling}) => scheduling], ["outside runs", null, ({outside}) => outside]]
+    // Causes that never came up would be columns of zeros.
+    .filter(([, style, part]) => style === null || all.some((totals) => part(totals) > 0));
+  const heading = ([name, style]) => element("span", {}, swatchOf(style), style === null ? name : " " + name);
+  const columns = [["Share of the threads' time", false], ...parts.map((part) => [heading(part), true])];
+  const rows = all.map((totals) => {
+    const room = parts.reduce((sum, [, , part]) => sum + part(totals), 0);
+    const name = totals.name ?? element("span", {class: "faint"}, "whole recording");
+    return [name, ...parts.map(([, , part]) => percentText(part(totals) / Math.max(room, 1)))];
+  });
+  byId("phases").append(element("div", {class: "figure", id: "white-space"}, tableOf(columns, rows)));
+}
+
 function buildStream(view) {
   const {totals} = trace;
   if (totals.tasks === 0) {
@@ -59,9 +78,12 @@ function buildStream(view) {
   }
   byId("stream-lead").textContent =
     `${tasksText(totals.tasks)} in ${countText(trace.runs)} run${trace.runs === 1 ? "" : "s"} of plans. A row per thread, ` +
-    `a box per task; where nothing is drawn, no task ran. Tasks too short for a box add up to columns, as high as ` +
-    `the share of time they fill. ` +
-    `White space: ${percentText(totals.white)} of the threads' time over the whole recording.`;
+    `a box per task; muted colours say why there was none. What is too short for a box adds up to columns, as high as ` +
+    `the share of time it fills. ` +
+    `White space: ${percentText(totals.white)} of the threads' time over the whole recording.` +
+    (trace.shortest > 0 ? ` Tasks and waits shorter than ${timeText(trace.shortest)} were added up to keep this page small.` : "") +
+    (trace.dropped > 0 ? ` The recording is full: ${tasksText(trace.dropped)} that started from ${startText(trace.droppedFrom)} on ` +
+      `are missing, and look like white space.` : "");
   const stream = new Stream(trace, view, colors);
   listenTo(stream.area, view, (event) => {
     if (event !== null) return stream.hover(event.clientX, event.clientY);
@@ -86,6 +108,10 @@ function buildStream(view) {
   }));
   const others = trace.operationTotals.length - most;
   if (others > 0) byId("legend").append(element("li", {class: "faint"}, `and ${countText(others)} more, below`));
+  const waits = trace.waitNames.map((name, cause) => [name, cause]).filter(([, cause]) => totals.waits[cause] > 0);
+  byId("waits").hidden = waits.length === 0 && stream.spills.length === 0;
+  byId("waits").append(...waits.map(([name, cause]) => element("li", {class: "faint"}, swatch(`var(${WAIT_STYLES[cause]})`), name)));
+  if (stream.spills.length > 0) byId("waits").append(element("li", {class: "faint"}, swatch("var(--spill)"), "spilled, hollow: read back"));
 }
 
 function buildOperations() {
@@ -118,8 +144,9 @@ buildTables();
 buildHistories(data.series);
 buildStream(view);
 buildPhases();
+if (trace.totals.tasks > 0) buildWhiteSpace();
 buildOperations();
-buildMemory(trace, view);
+buildResources(trace, view);
 buildGraphs(data.graphs, colors);
 byId("footer").textContent = `Made by Tuff ${data.version}. White space is 1 − (sum of task time) / (threads × wall time). ` +
   "Bytes through tasks are those of the blocks that tasks were given and that they yielded.";

@@ -1,117 +1,3 @@
-// --- The stretch of time that task stream and memory show ---------------------------------------------
-
-/** Times are nanoseconds since the start of the recording. */
-class View {
-  constructor(duration) {
-    this.duration = Math.max(duration, 1);
-    this.listeners = [];
-    this.start = 0;
-    this.end = this.duration;
-  }
-
-  get span() {
-    return this.end - this.start;
-  }
-
-  /** Shows [start, end], moved or widened so that it is inside the recording and 50 ns or more. */
-  show(start, end) {
-    const span = Math.min(Math.max(end - start, Math.min(50, this.duration)), this.duration);
-    const middle = (start + end) / 2;
-    this.start = Math.min(Math.max(middle - span / 2, 0), this.duration - span);
-    this.end = this.start + span;
-    for (const listener of this.listeners) listener();
-  }
-
-  /** By `factor` (more than 1 zooms in), with the moment at `share` of the width staying where it is. */
-  zoom(factor, share = 0.5) {
-    const moment = this.start + share * this.span;
-    const span = this.span / factor;
-    this.show(moment - share * span, moment + (1 - share) * span);
-  }
-
-  pan(share) {
-    this.show(this.start + share * this.span, this.end + share * this.span);
-  }
-
-  showAll() {
-    this.show(0, this.duration);
-  }
-}
-
-/** A canvas with a left margin and a time axis, drawn again when the view, its size or the colours change. */
-class TimeCanvas {
-  constructor(canvas, view, height, paint) {
-    Object.assign(this, {canvas, view, height, paint, pending: false});
-    this.context = canvas.getContext("2d");
-    canvas.style.height = height + "px";
-    new ResizeObserver(() => this.redraw()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
-    view.listeners.push(() => this.redraw());
-  }
-
-  get left() {
-    return this.width < 500 ? 34 : 58;
-  }
-
-  redraw() {
-    if (this.pending) return;
-    this.pending = true;
-    requestAnimationFrame(() => {
-      this.pending = false;
-      this.draw();
-    });
-  }
-
-  draw() {
-    const ratio = devicePixelRatio || 1;
-    this.width = this.canvas.clientWidth;
-    if (this.width === 0) return;
-    const [width, height] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-    }
-    this.ratio = ratio;
-    const context = this.context;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, this.width, this.height);
-    context.font = "11px system-ui, sans-serif";
-    this.scale = (this.width - this.left) / this.view.span;
-    this.paint(context, this);
-  }
-
-  x(time) {
-    return this.left + (time - this.view.start) * this.scale;
-  }
-
-  time(x) {
-    return this.view.start + (x - this.left) / this.scale;
-  }
-
-  /** Ticks in one unit, with as many digits as the step needs. */
-  axis(context, y, top) {
-    const {start, end} = this.view;
-    const {ticks, step} = ticksBetween(start, end, (this.width - this.left) / 105);
-    const largest = Math.max(Math.abs(start), Math.abs(end));
-    const [unit, size] = [["s", 1e9], ["ms", 1e6], ["µs", 1e3], ["ns", 1]].find(([, s]) => largest >= s) ?? ["ns", 1];
-    const digits = Math.max(0, -Math.floor(Math.log10(step / size) + 1e-9));
-    context.strokeStyle = styleValue("--line");
-    context.fillStyle = styleValue("--faint");
-    context.textBaseline = "top";
-    for (const tick of ticks) {
-      const x = Math.round(this.x(tick)) + 0.5;
-      context.beginPath();
-      context.moveTo(x, top);
-      context.lineTo(x, y + 4);
-      context.stroke();
-      const text = `${(tick / size).toFixed(Math.min(digits, 9))} ${unit}`;
-      const half = context.measureText(text).width / 2;
-      context.textAlign = "left";
-      context.fillText(text, Math.min(Math.max(x - half, this.left - 8), this.width - 2 * half), y + 6);
-    }
-  }
-}
-
 // --- The task stream ---------------------------------------------------------------------------------
 
 /** Index of the first event of a lane that ends after `time`. */
@@ -124,16 +10,33 @@ function firstAfter(lane, time) {
   return low;
 }
 
+/** Colours of waits, by cause. */
+const WAIT_STYLES = ["--wait-input", "--wait-memory", "--wait-resources", "--wait-none", "--wait-stealing"];
+
+/** Three to four times as many as a wide screen has pixels: closer views draw records, a third of them or less. */
+const OVERVIEW_CELLS = 4096;
+
+const tasksIn = (parts) => parts.reduce((sum, part) => sum + (part.code > CROWD ? part.count : 0), 0);
+
+/** A colour "#rrggbb" as a pixel of an image. */
+function pixelOf(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+  return new Uint32Array(new Uint8Array([red, green, blue, 255]).buffer)[0];
+}
+
 class Stream {
   constructor(trace, view, colors) {
     this.view = view;
     this.trace = trace;
     this.lanes = unpackLanes(trace);
     this.kinds = unpackKinds(trace);
-    // Operations by rank, longest first: a column has the longest at its foot.
+    this.spills = unpackSpills(trace);
+    // Operations by rank, longest first: a column has the longest at its foot. Waits come after them.
     const ranks = new Map(trace.operationTotals.map(({operation}, rank) => [operation, rank]));
-    this.colors = [...ranks.keys()].map((operation) => colors.get(trace.operations[operation]));
-    this.rankOfKind = this.kinds.operation.map((operation) => ranks.get(operation));
+    this.operationColors = [...ranks.keys()].map((operation) => colors.get(trace.operations[operation]));
+    const waits = WAIT_STYLES.map((_, cause) => ranks.size + cause);
+    this.rankOfOperationCode = [...waits, null, ...trace.operations.map((_, operation) => ranks.get(operation))];
+    this.rankOfCode = [...waits, null, ...this.kinds.operation.map((operation) => ranks.get(operation))];
     this.hovered = null;
     const depth = trace.phases.reduce((most, phase) => Math.max(most, phase.depth + 1), 0);
     this.top = depth * 20 + (depth > 0 ? 6 : 0);
@@ -149,6 +52,9 @@ class Stream {
   paint(context) {
     const {area} = this;
     const width = area.width - area.left;
+    this.colors = [...this.operationColors, ...WAIT_STYLES.map(styleValue)];
+    this.ground = pixelOf(styleValue("--lane"));
+    this.pixels = this.colors.map(pixelOf);
     this.paintPhases(context);
     context.fillStyle = styleValue("--lane");
     for (let l = 0; l < this.lanes.length; ++l) {
@@ -161,6 +67,7 @@ class Stream {
     context.rect(area.left, this.top, width, this.bottom - this.top);
     context.clip();
     for (let l = 0; l < this.lanes.length; ++l) this.paintLane(context, l);
+    this.paintSpills(context);
     this.paintBoundaries(context);
     if (this.hovered !== null) this.paintHovered(context);
     context.restore();
@@ -176,7 +83,7 @@ class Stream {
     context.textBaseline = "middle";
     const every = Math.ceil(13 / this.rowHeight);
     for (let l = 0; l < this.lanes.length; l += every) {
-      const wide = this.area.left > 50 && this.lanes[l].label.length < 3;
+      const wide = this.area.left > 50 && this.lanes.every(({label}) => label.length < 2);
       const text = (wide ? "thread " : "") + this.lanes[l].label;
       context.fillText(text, this.area.left - 7, this.rowTop(l) + (this.rowHeight - 3) / 2);
     }
@@ -217,47 +124,135 @@ class Stream {
     context.globalAlpha = 1;
   }
 
-  /** Tasks of 3 pixels and more are boxes. The others add up, pixel by pixel, to a column as high as the
-   *  share of its time that is filled, each operation with its part. */
+  /** Tasks and waits of 3 pixels and more are boxes. The others add up, pixel by pixel, to a column as high
+   *  as the share of its time that is filled, each operation and cause with its part. */
   paintLane(context, l) {
-    const {area, colors, rankOfKind} = this;
-    const {start, end, kind, count} = this.lanes[l];
-    const [y, height] = [this.rowTop(l), this.rowHeight - 3];
+    const {area} = this;
+    const lane = this.lanes[l];
+    const {start, end, code, what, count} = lane;
     const {ratio} = area;
     const scale = area.scale * ratio;
-    const pixels = Math.ceil((area.width - area.left) * ratio) + 1;
-    const parts = colors.map(() => null);  // by rank: filled share of each pixel
-    const from = this.view.start;
-    let painted = -1;
-    for (let i = firstAfter(this.lanes[l], from); i < count && start[i] < this.view.end; ++i) {
-      const x0 = (start[i] - from) * scale;
-      const x1 = (end[i] - from) * scale;
-      const rank = rankOfKind[kind[i]];
-      if (x1 - x0 >= 3 * ratio) {
-        if (rank !== painted) context.fillStyle = colors[painted = rank];
-        const gap = x1 - x0 >= 5 * ratio ? 1 : 0.5;
-        const left = Math.max(x0, -8);
-        const right = Math.min(x1, pixels + 8);
-        context.fillRect(area.left + left / ratio, y, (right - left) / ratio - gap, height);
-        continue;
-      }
+    const pixels = Math.ceil((area.width - area.left) * ratio);
+    const parts = this.colors.map(() => null);  // by rank: filled share of each pixel
+    const add = (rank, x0, x1, share) => {
       const part = (parts[rank] ??= new Float32Array(pixels));
       const last = Math.min(Math.floor(x1), pixels - 1);
       for (let p = Math.max(Math.floor(x0), 0); p <= last; ++p) {
-        part[p] += Math.min(x1, p + 1) - Math.max(x0, p);
+        part[p] += (Math.min(x1, p + 1) - Math.max(x0, p)) * share;
       }
+    };
+    const boxes = [];
+    const from = this.view.start;
+    const put = (i) => {
+      const x0 = (start[i] - from) * scale;
+      const x1 = (end[i] - from) * scale;
+      if (code[i] === CROWD) {
+        for (const part of lane.crowds[what[i]]) {
+          add(this.rankOfOperationCode[part.code], x0, x1, part.busy / Math.max(end[i] - start[i], 1));
+        }
+      } else if (x1 - x0 >= 3 * ratio) {
+        boxes.push(i);
+      } else {
+        add(this.rankOfCode[code[i]], x0, x1, 1);
+      }
+    };
+    const overview = count > 4 * OVERVIEW_CELLS ? this.overviewOf(l) : null;
+    if (overview !== null && overview.cell * scale <= 1) {
+      const first = Math.floor(from / overview.cell);
+      const last = Math.min(Math.ceil(this.view.end / overview.cell), OVERVIEW_CELLS);
+      overview.parts.forEach((part, rank) => {
+        for (let c = first; part !== null && c < last; ++c) {
+          if (part[c] > 0) add(rank, (c * overview.cell - from) * scale, ((c + 1) * overview.cell - from) * scale, part[c]);
+        }
+      });
+      for (const i of overview.long) {
+        if (end[i] > from && start[i] < this.view.end) put(i);
+      }
+    } else {
+      for (let i = firstAfter(lane, from); i < count && start[i] < this.view.end; ++i) put(i);
     }
-    const bottom = new Float32Array(pixels).fill(y + height);
+    if (parts.some((part) => part !== null)) this.paintColumns(context, l, pixels, parts);
+    this.paintBoxes(context, l, boxes, pixels);
+  }
+
+  /** A row in cells of equal length, for views in which no cell is wider than a pixel: the share of each cell
+   *  that each rank fills, and the records that are longer than two cells. Made when first asked for. */
+  overviewOf(l) {
+    const lane = this.lanes[l];
+    if (lane.overview !== undefined) return lane.overview;
+    const cell = this.view.duration / OVERVIEW_CELLS;
+    const parts = this.colors.map(() => null);
+    const add = (rank, from, to, share) => {
+      const part = (parts[rank] ??= new Float32Array(OVERVIEW_CELLS));
+      for (let c = Math.floor(from / cell); c < OVERVIEW_CELLS && c * cell < to; ++c) {
+        part[c] += (Math.min(to, (c + 1) * cell) - Math.max(from, c * cell)) / cell * share;
+      }
+    };
+    const long = [];
+    for (let i = 0; i < lane.count; ++i) {
+      const [from, to] = [lane.start[i], lane.end[i]];
+      if (to - from > 2 * cell) long.push(i);
+      else if (lane.code[i] !== CROWD) add(this.rankOfCode[lane.code[i]], from, to, 1);
+      else for (const {code, busy} of lane.crowds[lane.what[i]]) add(this.rankOfOperationCode[code], from, to, busy / Math.max(to - from, 1));
+    }
+    return lane.overview = {cell, parts, long};
+  }
+
+  /** As an image of the whole row: one call, where a rectangle for each part of each column would be 100,000. */
+  paintColumns(context, l, pixels, parts) {
+    const {ratio} = this.area;
+    const top = Math.round(this.rowTop(l) * ratio);
+    const height = Math.round((this.rowTop(l) + this.rowHeight - 3) * ratio) - top;
+    const image = context.createImageData(pixels, height);
+    const data = new Uint32Array(image.data.buffer).fill(this.ground);
+    const filled = new Float32Array(pixels);
+    const bottom = new Int32Array(pixels).fill(height);
     parts.forEach((part, rank) => {
       if (part === null) return;
-      context.fillStyle = colors[rank];
       for (let p = 0; p < pixels; ++p) {
         if (part[p] === 0) continue;
-        const high = part[p] * height;
-        context.fillRect(area.left + p / ratio, bottom[p] - high, 1 / ratio, high);
-        bottom[p] -= high;
+        filled[p] += part[p];
+        const until = Math.max(Math.round(height * (1 - filled[p])), 0);
+        for (let y = bottom[p] - 1; y >= until; --y) data[y * pixels + p] = this.pixels[rank];
+        bottom[p] = Math.min(bottom[p], until);
       }
     });
+    context.putImageData(image, Math.round(this.area.left * ratio), top);
+  }
+
+  paintBoxes(context, l, boxes, pixels) {
+    const {area} = this;
+    const {ratio} = area;
+    const {start, end, code} = this.lanes[l];
+    const [y, height] = [this.rowTop(l), this.rowHeight - 3];
+    const scale = area.scale * ratio;
+    let painted = -1;
+    for (const i of boxes) {
+      const rank = this.rankOfCode[code[i]];
+      if (rank !== painted) context.fillStyle = this.colors[painted = rank];
+      const x0 = (start[i] - this.view.start) * scale;
+      const x1 = (end[i] - this.view.start) * scale;
+      const gap = code[i] < CROWD ? 0 : x1 - x0 >= 5 * ratio ? 1 : 0.5;
+      const left = Math.max(x0, -8);
+      const right = Math.min(x1, pixels + 8);
+      context.fillRect(area.left + left / ratio, y, (right - left) / ratio - gap, height);
+    }
+  }
+
+  /** Marks at the foot of the row: a bar for a block that went to disk, a hollow one when it came back. */
+  paintSpills(context) {
+    const {area} = this;
+    const high = Math.min(5, Math.max(2, this.rowHeight / 6));
+    context.strokeStyle = styleValue("--spill");
+    for (const spill of this.spills) {
+      const x0 = area.x(spill.start);
+      const width = Math.max(area.x(spill.end) - x0, 2);
+      if (x0 + width < area.left || x0 > area.width) continue;
+      const y = this.rowTop(spill.lane) + this.rowHeight - 3 - high;
+      context.fillStyle = spill.readBack ? styleValue("--paper") : styleValue("--spill");
+      context.fillRect(x0, y, width, high);
+      if (spill.readBack) context.strokeRect(x0 + 0.5, y + 0.5, width - 1, high - 1);
+    }
   }
 
   paintHovered(context) {
@@ -270,7 +265,8 @@ class Stream {
     context.lineWidth = 1;
   }
 
-  /** The longest of the tasks within a pixel of (x, y), and how many there are; or null. */
+  /** The longest of the records within a pixel of (x, y), tasks before others, and how many tasks there are;
+   *  or null. */
   find(x, y) {
     const l = Math.floor((y - this.top) / this.rowHeight);
     if (l < 0 || l >= this.lanes.length || x < this.area.left) return null;
@@ -278,10 +274,13 @@ class Stream {
     const until = this.area.time(x + 1);
     let found = null;
     let count = 0;
+    let most = -1;
     for (let i = firstAfter(lane, this.area.time(x - 1)); i < lane.count && lane.start[i] <= until; ++i) {
-      ++count;
-      const length = lane.end[i] - lane.start[i];
-      if (found === null || length > lane.end[found] - lane.start[found]) found = i;
+      const isTask = lane.code[i] > CROWD;
+      if (isTask) ++count;
+      else if (lane.code[i] === CROWD) count += tasksIn(lane.crowds[lane.what[i]]);
+      const weight = lane.end[i] - lane.start[i] + (lane.code[i] >= CROWD ? this.view.duration : 0);
+      if (weight > most) [most, found] = [weight, i];
     }
     return found === null ? null : {lane: l, event: found, count};
   }
@@ -295,12 +294,17 @@ class Stream {
     if (found === null) return hideTooltip();
     const lane = this.lanes[found.lane];
     const [start, end] = [lane.start[found.event], lane.end[found.event]];
-    const kind = lane.kind[found.event];
+    const code = lane.code[found.event];
+    const times = [["start", startText(start)], ["duration", timeText(end - start)]];
+    if (code < CROWD) {
+      return showTooltip(clientX, clientY, this.trace.waitNames[code], [["no task", `on ${lane.name}`], ...times]);
+    }
+    if (code === CROWD) return this.tellCrowd(clientX, clientY, lane, found.event, times);
+    const kind = code - FIRST_KIND;
     const [read, written] = [this.kinds.bytesIn[kind], this.kinds.bytesOut[kind]];
     const rows = [
-      ["task", `${countText(lane.task[found.event])} on ${lane.name}`],
-      ["start", startText(start)],
-      ["duration", timeText(end - start)],
+      ["task", `${countText(lane.what[found.event])} on ${lane.name}`],
+      ...times,
       ["read", bytesText(read)],
       ["written", bytesText(written)],
       ["rate", rateText(read + written, end - start)],
@@ -310,68 +314,16 @@ class Stream {
     showTooltip(clientX, clientY, this.trace.operations[this.kinds.operation[kind]], rows,
       others > 0 ? `and ${tasksText(others)} more under this point: zoom in` : "");
   }
-}
 
-/** A moment, to the microsecond; in seconds when the recording lasts longer than one. */
-const startText = (ns) => (trace.duration < 1e9 ? `${(ns / 1e6).toFixed(3)} ms` : `${(ns / 1e9).toFixed(6)} s`);
-
-/** Wheel, drag, pinch, double click and keys on a canvas move the view. */
-function listenTo(area, view, hover) {
-  const {canvas} = area;
-  const share = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return Math.min(Math.max((event.clientX - box.left - area.left) / (box.width - area.left), 0), 1);
-  };
-  canvas.addEventListener("wheel", (event) => {
-    const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
-    // Nothing left to zoom out of: the page scrolls.
-    if (!sideways && event.deltaY > 0 && view.span >= view.duration) return;
-    event.preventDefault();
-    const amount = (sideways && event.deltaX !== 0 ? event.deltaX : event.deltaY) * (event.deltaMode === 1 ? 30 : 1);
-    if (sideways) view.pan(amount / canvas.clientWidth);
-    else view.zoom(Math.exp(-amount / 400), share(event));
-    hover(event);
-  }, {passive: false});
-
-  const pointers = new Map();
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    pointers.set(event.pointerId, event);
-    canvas.setPointerCapture(event.pointerId);
-    canvas.classList.add("dragging");
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const before = pointers.get(event.pointerId);
-    if (before !== undefined) {
-      const width = canvas.clientWidth - area.left;
-      if (pointers.size === 1) {
-        view.pan(-(event.clientX - before.clientX) / width);
-      } else {
-        const other = [...pointers.values()].find((p) => p.pointerId !== event.pointerId);
-        const distance = (p) => Math.max(Math.abs(p.clientX - other.clientX), 10);
-        view.zoom(distance(event) / distance(before), share(other));
-      }
-      pointers.set(event.pointerId, event);
-    }
-    hover(event);
-  });
-  const release = (event) => {
-    pointers.delete(event.pointerId);
-    if (pointers.size === 0) canvas.classList.remove("dragging");
-  };
-  canvas.addEventListener("pointerup", release);
-  canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => hover(null));
-  canvas.addEventListener("dblclick", () => view.showAll());
-  canvas.addEventListener("keydown", (event) => {
-    const act = {
-      "+": () => view.zoom(1.5), "=": () => view.zoom(1.5), "-": () => view.zoom(1 / 1.5),
-      "ArrowLeft": () => view.pan(-0.2), "ArrowRight": () => view.pan(0.2),
-      "0": () => view.showAll(), "Home": () => view.showAll(),
-    }[event.key];
-    if (act === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    act();
-  });
+  tellCrowd(clientX, clientY, lane, record, times) {
+    const parts = [...lane.crowds[lane.what[record]]].sort((a, b) => b.busy - a.busy);
+    const rows = parts.slice(0, 8).map(({code, count, busy, failed}) => {
+      const name = code < CROWD ? this.trace.waitNames[code] : this.trace.operations[code - FIRST_KIND];
+      const what = code < CROWD ? `${countText(count)} times` : tasksText(count);
+      return [name, `${what}, ${timeText(busy)}${failed > 0 ? `, ${countText(failed)} failed` : ""}`];
+    });
+    showTooltip(clientX, clientY, `${tasksText(tasksIn(parts))} on ${lane.name}`, [...times, ...rows],
+      `What is shorter than ${timeText(this.trace.shortest)} was added up when this page was written.`);
+  }
 }
 
