@@ -2,6 +2,7 @@
 #include "tuff/diagnostics/text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -27,7 +28,8 @@ std::string time_text(int64_t ns) {
   auto value = static_cast<double>(ns);
   size_t unit = 0;
   for (; value >= 999.5 && unit + 1 < std::size(kUnits); ++unit) value /= 1000;
-  return fmt::format("{:.3g} {}", value, kUnits[unit]);
+  return value < 999.5 ? fmt::format("{:.3g} {}", value, kUnits[unit])
+                       : fmt::format("{} s", count_text(static_cast<uint64_t>(std::lround(value))));
 }
 
 std::string percent_text(double part, double whole) {
