@@ -174,7 +174,8 @@ class RunState {
   }
   template <bool kShared, class Ready>
   void count_successors(const uint32_t* first, const uint32_t* end, Ready&& ready) {
-    while (end-- > first) {
+    while (end != first) {
+      --end;
       const TaskRecord& record = program_.tasks[*end];
       prefetch(&record);
       if (count_down<kShared>(waits_[*end])) {
