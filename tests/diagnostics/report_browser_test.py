@@ -367,6 +367,8 @@ class ReportInABrowser(unittest.TestCase):
             if "added up when this page was written" in self.text("#tooltip"):
                 break
         self.assertRegex(self.text("#tooltip"), r"^\d+ tasks? on thread 2")
+        self.assertRegex(self.text("#tooltip"), r"sum\t\d+ tasks?, [\d.]+ µs\n")
+        self.assertRegex(self.text("#tooltip"), r"read\t[\d.]+ kB\nwritten\t[\d.]+ kB\n")
         self.assertRegex(self.text("#tooltip"), r"shorter than [\d.]+ µs was added up when this page was written")
         self.assertEqual(self.browser.complaints(), [])
 
