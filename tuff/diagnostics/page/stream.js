@@ -336,7 +336,7 @@ class Stream {
     const sum = (name) => parts.reduce((all, part) => all + part[name], 0);
     const rows = parts.slice(0, 8).map(({code, count, busy, failed}) => {
       const name = code < CROWD ? this.trace.waitNames[code] : this.trace.operations[code - FIRST_KIND];
-      const what = code < CROWD ? `${countText(count)} times` : tasksText(count);
+      const what = code < CROWD ? `${countText(count)} time${count === 1 ? "" : "s"}` : tasksText(count);
       return [name, `${what}, ${timeText(busy)}${failed > 0 ? `, ${countText(failed)} failed` : ""}`];
     });
     const bytes = [["read", bytesText(sum("bytesIn"))], ["written", bytesText(sum("bytesOut"))]];
