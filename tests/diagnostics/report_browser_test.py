@@ -364,9 +364,11 @@ class ReportInABrowser(unittest.TestCase):
             self.browser.mouse("Wheel", x, y, deltaX=0, deltaY=-400)
         for share in [0.3, 0.4, 0.5, 0.6, 0.7]:
             self.browser.mouse("Moved", *self.point(2, share))
-            if "added up when this page was written" in self.text("#tooltip"):
+            if not self.browser.evaluate("document.getElementById('tooltip').hidden"):
                 break
         self.assertRegex(self.text("#tooltip"), r"^\d+ tasks? on thread 2")
+        self.assertRegex(self.text("#tooltip"), r"sum\t\d+ tasks?, [\d.]+ µs\n")
+        self.assertRegex(self.text("#tooltip"), r"read\t[\d.]+ kB\nwritten\t[\d.]+ kB\n")
         self.assertRegex(self.text("#tooltip"), r"shorter than [\d.]+ µs was added up when this page was written")
         self.assertEqual(self.browser.complaints(), [])
 

@@ -29,17 +29,22 @@ class Unpacker {
 const CROWD = 5;
 const FIRST_KIND = 6;
 
-/** The parts of a crowd: [code of the operation or cause, tasks or waits, ns, failed, bytes in, bytes out]. */
-function unpackCrowd(packed) {
-  return Array.from({length: packed.number()}, () => {
-    const [code, count, busy] = [packed.number(), packed.number(), packed.number()];
-    if (code < CROWD) return {code, count, busy, failed: 0, bytesIn: 0, bytesOut: 0};
-    return {code, count, busy, failed: packed.number(), bytesIn: packed.number(), bytesOut: packed.number()};
-  });
+/** What crowds consist of, as one list per property: there may be a million parts. */
+const newParts = () => ({code: [], count: [], busy: [], failed: [], bytesIn: [], bytesOut: []});
+
+/** Appends one part. */
+function unpackPart(packed, parts) {
+  const code = packed.number();
+  parts.code.push(code);
+  parts.count.push(packed.number());
+  parts.busy.push(packed.number());
+  parts.failed.push(code < CROWD ? 0 : packed.number());
+  parts.bytesIn.push(code < CROWD ? 0 : packed.number());
+  parts.bytesOut.push(code < CROWD ? 0 : packed.number());
 }
 
 /** Rows of the task stream: arrays by record, in order of time. `what` is the task's number, or the index of
- *  the parts in `crowds`. */
+ *  a crowd's first part, of which it has `size`. */
 function unpackLanes(trace) {
   const packed = new Unpacker(trace.records);
   const severalClients = trace.lanes.some(([client]) => client > 0);
@@ -52,7 +57,8 @@ function unpackLanes(trace) {
       end: new Float64Array(count),
       code: new Uint32Array(count),
       what: new Uint32Array(count),
-      crowds: [],
+      size: new Uint32Array(count),
+      parts: newParts(),
     };
     let time = 0;
     let task = 0;
@@ -61,8 +67,9 @@ function unpackLanes(trace) {
       lane.end[i] = time += packed.number();
       const code = lane.code[i] = packed.number();
       if (code === CROWD) {
-        lane.what[i] = lane.crowds.length;
-        lane.crowds.push(unpackCrowd(packed));
+        lane.what[i] = lane.parts.code.length;
+        lane.size[i] = packed.number();
+        for (let p = 0; p < lane.size[i]; ++p) unpackPart(packed, lane.parts);
       } else if (code > CROWD) {
         lane.what[i] = task += packed.signed();
       }

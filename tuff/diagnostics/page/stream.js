@@ -16,7 +16,17 @@ const WAIT_STYLES = ["--wait-input", "--wait-memory", "--wait-resources", "--wai
 /** Three to four times as many as a wide screen has pixels: closer views draw records, a third of them or less. */
 const OVERVIEW_CELLS = 4096;
 
-const tasksIn = (parts) => parts.reduce((sum, part) => sum + (part.code > CROWD ? part.count : 0), 0);
+/** The parts of a crowd, each as an object. */
+const partsOf = (lane, record) => Array.from({length: lane.size[record]}, (_, p) =>
+  Object.fromEntries(Object.entries(lane.parts).map(([name, values]) => [name, values[lane.what[record] + p]])));
+
+function tasksIn(lane, record) {
+  let tasks = 0;
+  for (let p = lane.what[record]; p < lane.what[record] + lane.size[record]; ++p) {
+    if (lane.parts.code[p] > CROWD) tasks += lane.parts.count[p];
+  }
+  return tasks;
+}
 
 /** A colour "#rrggbb" as a pixel of an image. */
 function pixelOf(color) {
@@ -129,7 +139,7 @@ class Stream {
   paintLane(context, l) {
     const {area} = this;
     const lane = this.lanes[l];
-    const {start, end, code, what, count} = lane;
+    const {start, end, code, count} = lane;
     const {ratio} = area;
     const scale = area.scale * ratio;
     const pixels = Math.ceil((area.width - area.left) * ratio);
@@ -147,9 +157,7 @@ class Stream {
       const x0 = (start[i] - from) * scale;
       const x1 = (end[i] - from) * scale;
       if (code[i] === CROWD) {
-        for (const part of lane.crowds[what[i]]) {
-          add(this.rankOfOperationCode[part.code], x0, x1, part.busy / Math.max(end[i] - start[i], 1));
-        }
+        this.addCrowd(lane, i, (rank, share) => add(rank, x0, x1, share));
       } else if (x1 - x0 >= 3 * ratio) {
         boxes.push(i);
       } else {
@@ -175,6 +183,14 @@ class Stream {
     this.paintBoxes(context, l, boxes, pixels);
   }
 
+  /** Calls add(rank, share of the crowd's time) for each part. */
+  addCrowd(lane, i, add) {
+    const duration = Math.max(lane.end[i] - lane.start[i], 1);
+    for (let p = lane.what[i]; p < lane.what[i] + lane.size[i]; ++p) {
+      add(this.rankOfOperationCode[lane.parts.code[p]], lane.parts.busy[p] / duration);
+    }
+  }
+
   /** A row in cells of equal length, for views in which no cell is wider than a pixel: the share of each cell
    *  that each rank fills, and the records that are longer than two cells. Made when first asked for. */
   overviewOf(l) {
@@ -193,7 +209,7 @@ class Stream {
       const [from, to] = [lane.start[i], lane.end[i]];
       if (to - from > 2 * cell) long.push(i);
       else if (lane.code[i] !== CROWD) add(this.rankOfCode[lane.code[i]], from, to, 1);
-      else for (const {code, busy} of lane.crowds[lane.what[i]]) add(this.rankOfOperationCode[code], from, to, busy / Math.max(to - from, 1));
+      else this.addCrowd(lane, i, (rank, share) => add(rank, from, to, share));
     }
     return lane.overview = {cell, parts, long};
   }
@@ -278,7 +294,7 @@ class Stream {
     for (let i = firstAfter(lane, this.area.time(x - 1)); i < lane.count && lane.start[i] <= until; ++i) {
       const isTask = lane.code[i] > CROWD;
       if (isTask) ++count;
-      else if (lane.code[i] === CROWD) count += tasksIn(lane.crowds[lane.what[i]]);
+      else if (lane.code[i] === CROWD) count += tasksIn(lane, i);
       const weight = lane.end[i] - lane.start[i] + (lane.code[i] >= CROWD ? this.view.duration : 0);
       if (weight > most) [most, found] = [weight, i];
     }
@@ -316,13 +332,15 @@ class Stream {
   }
 
   tellCrowd(clientX, clientY, lane, record, times) {
-    const parts = [...lane.crowds[lane.what[record]]].sort((a, b) => b.busy - a.busy);
+    const parts = partsOf(lane, record).sort((a, b) => b.busy - a.busy);
+    const sum = (name) => parts.reduce((all, part) => all + part[name], 0);
     const rows = parts.slice(0, 8).map(({code, count, busy, failed}) => {
       const name = code < CROWD ? this.trace.waitNames[code] : this.trace.operations[code - FIRST_KIND];
-      const what = code < CROWD ? `${countText(count)} times` : tasksText(count);
+      const what = code < CROWD ? `${countText(count)} time${count === 1 ? "" : "s"}` : tasksText(count);
       return [name, `${what}, ${timeText(busy)}${failed > 0 ? `, ${countText(failed)} failed` : ""}`];
     });
-    showTooltip(clientX, clientY, `${tasksText(tasksIn(parts))} on ${lane.name}`, [...times, ...rows],
+    const bytes = [["read", bytesText(sum("bytesIn"))], ["written", bytesText(sum("bytesOut"))]];
+    showTooltip(clientX, clientY, `${tasksText(tasksIn(lane, record))} on ${lane.name}`, [...times, ...rows, ...bytes],
       `What is shorter than ${timeText(this.trace.shortest)} was added up when this page was written.`);
   }
 }
