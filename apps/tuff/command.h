@@ -29,7 +29,7 @@ inline constexpr int kUsageError = 2;
 /// Options of every command that computes.
 struct CommonOptions {
   std::optional<int> threads;
-  std::string memory;  ///< as given; empty: kBudgetShare of what this process may use
+  std::string memory;            ///< as given; empty: kBudgetShare of what this process may use
   std::optional<int> dashboard;  ///< port; none: no dashboard
   bool quiet = false;
 };
