@@ -28,9 +28,9 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
           return error.what();
         }
       });
-  app.add_flag("--dashboard{" + std::to_string(DashboardOptions().port) + "}", options.dashboard,
-               "Show what runs, live, on a web page at this port of this machine (default: " +
-                   std::to_string(DashboardOptions().port) + "; 0: any that is free)")
+  app.add_option("--dashboard", options.dashboard,
+                 "Show what runs, live, on a web page at this port of this machine (default: " +
+                     std::to_string(DashboardOptions().port) + "; 0: any that is free)")
       ->type_name("[PORT]")
       ->check(CLI::Range(0, 65535));
   app.add_flag("--quiet", options.quiet, "Print errors and nothing else");
@@ -81,13 +81,12 @@ size_t budget_of(const CommonOptions& options) {
 
 std::vector<std::string> arguments_of(int argc, const char* const* argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  for (size_t i = 0; i + 1 < arguments.size() && arguments[i] != "--"; ++i) {
-    const std::string& next = arguments[i + 1];
-    if (arguments[i] != "--dashboard" || next.empty() ||
-        next.find_first_not_of("0123456789") != std::string::npos)
-      continue;
-    arguments[i] += "=" + next;
-    arguments.erase(arguments.begin() + static_cast<ptrdiff_t>(i) + 1);
+  for (size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+    if (arguments[i] != "--dashboard") continue;
+    const std::string next = i + 1 < arguments.size() ? arguments[i + 1] : "";
+    const bool is_port = !next.empty() && next.find_first_not_of("0123456789") == std::string::npos;
+    arguments[i] += "=" + (is_port ? next : std::to_string(DashboardOptions().port));
+    if (is_port) arguments.erase(arguments.begin() + static_cast<ptrdiff_t>(i) + 1);
   }
   std::reverse(arguments.begin(), arguments.end());
   return arguments;

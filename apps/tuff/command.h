@@ -29,7 +29,7 @@ inline constexpr int kUsageError = 2;
 /// Options of every command that computes.
 struct CommonOptions {
   std::optional<int> threads;
-  std::string memory;  ///< as given; empty: kBudgetShare of what this process may use
+  std::string memory;            ///< as given; empty: kBudgetShare of what this process may use
   std::optional<int> dashboard;  ///< port; none: no dashboard
   bool quiet = false;
 };
@@ -52,8 +52,9 @@ size_t parse_bytes(const std::string& text);
 /// What --memory allows.
 size_t budget_of(const CommonOptions& options);
 
-/// The arguments of a command line, with a port that follows --dashboard made part of it ("--dashboard=8000"): so
-/// that in `--dashboard data.csv` the file stays one. Last argument first, as CLI::App::parse takes them.
+/// The arguments of a command line, with `--dashboard 8000` as "--dashboard=8000" and one without a number after it
+/// with the default port: so that in `--dashboard data.csv` the file stays one. Last argument first, as
+/// CLI::App::parse takes them.
 std::vector<std::string> arguments_of(int argc, const char* const* argv);
 
 /// What a command computes with: its context, its runs, a progress bar unless it is quiet, and the dashboard if

@@ -94,7 +94,8 @@ int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 41;
   const int threads = argc > 2 ? std::atoi(argv[2]) : 2;
   if (argc > 3) task_seconds = 1e-6 * std::atof(argv[3]);
-  if (rounds < 1 || threads < 1 || !(task_seconds > 0)) bench_fail("out of range", "rounds, threads, microseconds");
+  if (rounds < 1 || threads < 1 || !(task_seconds > 0))
+    bench_fail("out of range", "rounds, threads, microseconds");
   calibrate();
   tuff::TaskGraph graph;
   std::vector<tuff::Node<double>> ends;
@@ -122,7 +123,8 @@ int main(int argc, char** argv) {
       std::unique_ptr<tuff::Dashboard> dashboard;
       std::vector<std::unique_ptr<Client>> clients;
       if (clients_of[kind] >= 0)
-        dashboard = std::make_unique<tuff::Dashboard>(tuff::DashboardOptions{.port = 0, .context = &context});
+        dashboard = std::make_unique<tuff::Dashboard>(
+            tuff::DashboardOptions{.port = 0, .context = &context});
       for (int c = 0; c < clients_of[kind]; ++c)
         clients.push_back(std::make_unique<Client>(dashboard->port()));
       for (const auto& client : clients) client->wait();
@@ -141,11 +143,13 @@ int main(int argc, char** argv) {
       processor_ratio[kind].push_back(used[kind] / used[0]);
     }
   }
-  std::printf("%zu tasks of %g us on %d threads, %d rounds\n", plan.task_count(), 1e6 * task_seconds, threads, rounds);
+  std::printf("%zu tasks of %g us on %d threads, %d rounds\n", plan.task_count(),
+              1e6 * task_seconds, threads, rounds);
   for (int kind = 0; kind < 4; ++kind) {
-    std::printf("%-14s wall %.4f s, x %.4f (%.4f to %.4f)   processors %.4f s, x %.4f (%.4f to %.4f)\n", names[kind],
-                median(wall[kind]), median(wall_ratio[kind]), median(wall_ratio[kind], 0.25),
-                median(wall_ratio[kind], 0.75), median(processor[kind]), median(processor_ratio[kind]),
-                median(processor_ratio[kind], 0.25), median(processor_ratio[kind], 0.75));
+    std::printf(
+        "%-14s wall %.4f s, x %.4f (%.4f to %.4f)   processors %.4f s, x %.4f (%.4f to %.4f)\n",
+        names[kind], median(wall[kind]), median(wall_ratio[kind]), median(wall_ratio[kind], 0.25),
+        median(wall_ratio[kind], 0.75), median(processor[kind]), median(processor_ratio[kind]),
+        median(processor_ratio[kind], 0.25), median(processor_ratio[kind], 0.75));
   }
 }

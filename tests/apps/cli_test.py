@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -166,6 +167,24 @@ class Fit(Cli):
         self.assertIn("logistic_pass", text)
         self.assertIn("Bytes by layer", text)
 
+    def test_says_where_its_dashboard_is(self):
+        file = self.write(flights())
+        for arguments in (["--dashboard", "0", file], ["--dashboard=0", file], [file, "--dashboard", "0"]):
+            done = self.tuff("glm", "fit", "--target", "delay > 15", *arguments)
+            self.assertRegex(done.stderr, r"^dashboard: http://127\.0\.0\.1:\d+/\n")
+        quiet = self.tuff("glm", "fit", file, "--target", "delay > 15", "--dashboard", "0", "--quiet")
+        self.assertEqual(quiet.stdout + quiet.stderr, "")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            self.refused(f"port {port} of 127.0.0.1 is in use", "glm", "fit", file, "--target", "delay > 15", "--dashboard", port)
+
+    def test_a_file_after_dashboard_stays_a_file(self):
+        missing = self.path("no.csv")
+        done = subprocess.run([TUFF, "glm", "fit", "--target", "delay > 15", "--dashboard", missing], capture_output=True,
+                              text=True, timeout=60)
+        self.assertIn("no.csv", done.stderr)
+        self.assertRegex(done.stderr, "dashboard: http://127.0.0.1:8833/|port 8833 of 127.0.0.1 is in use")
+
     def test_quiet_prints_nothing(self):
         done = self.tuff("glm", "fit", self.write(flights()), "--target", "delay > 15", "--quiet")
         self.assertEqual(done.stdout + done.stderr, "")
@@ -220,6 +239,8 @@ class BadInput(Cli):
             ["no column in", "glm", "fit", file, "--target", "> 15"],
             ["is not closed", "glm", "fit", file, "--target", "`delay > 15"],
             ["is not understood", "glm", "fit", file, "--target", "delay = 15"],
+            ["--dashboard", "glm", "fit", file, "--target", "delay", "--dashboard", "65536"],
+            ["--dashboard", "glm", "fit", file, "--target", "delay", "--dashboard=here"],
             ["subcommand", "glm"],
             ["--quite", "glm", "fit", file, "--target", "delay", "--quite"],
         ]:

@@ -122,7 +122,7 @@ class DashboardInABrowser(unittest.TestCase):
         self.assertEqual(self.text("#title"), "A page in a test")
         self.assertEqual(self.browser.evaluate("document.title"), "A page in a test")
         self.assertEqual(self.texts("#facts dt"),
-                         ["processors", "time in tasks", "tasks per second", "threads", "blocks in memory", "budget",
+                         ["processors", "time in tasks", "tasks per second", "threads", "live blocks", "budget",
                           "resident", "spilled"])
         self.assertEqual(self.text("#facts div:nth-child(4) dd"), "2")
         self.assertEqual(self.text("#facts div:nth-child(6) dd"), "67.1 MB")

@@ -15,7 +15,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "tests/diagnostics/http_client.h"
 #include "tuff/array/creation.h"
 #include "tuff/array/math.h"
 #include "tuff/array/random.h"
@@ -23,6 +22,8 @@
 #include "tuff/base/context.h"
 #include "tuff/base/error.h"
 #include "tuff/delayed.h"
+
+#include "tests/diagnostics/http_client.h"
 
 namespace {
 
@@ -45,7 +46,8 @@ class Gate {
     std::vector<Delayed<double>> parts;
     const auto wait = tuff::delayed(
         [this](int i) {
-          for (int left = permits_; left == 0 || !permits_.compare_exchange_weak(left, left - 1); left = permits_)
+          for (int left = permits_; left == 0 || !permits_.compare_exchange_weak(left, left - 1);
+               left = permits_)
             std::this_thread::sleep_for(1ms);
           return static_cast<double>(i);
         },
@@ -116,7 +118,8 @@ TEST(Dashboard, FiguresMoveWhileARunGoesOn) {
   EXPECT_EQ(message["runs"]["active"][0][3], 41);
   for (int opened = 10; opened <= 40; opened += 10) {
     gate.open(10);
-    for (uint64_t seen = 0; seen < static_cast<uint64_t>(opened) && message["runs"]["ended"].empty();) {
+    for (uint64_t seen = 0;
+         seen < static_cast<uint64_t>(opened) && message["runs"]["ended"].empty();) {
       message = events.next_json();
       if (!message["runs"]["active"].empty()) seen = message["runs"]["active"][0][2];
     }
@@ -136,7 +139,8 @@ TEST(Dashboard, ARunThatFailsIsCountedAsFailed) {
   Context context({.threads = 2});
   const Dashboard dashboard({.port = 0, .context = &context});
   Events events(dashboard.port());
-  const auto fail = tuff::delayed([](int i) -> double { throw std::runtime_error("no " + std::to_string(i)); }, "fail");
+  const auto fail = tuff::delayed(
+      [](int i) -> double { throw std::runtime_error("no " + std::to_string(i)); }, "fail");
   EXPECT_THROW(fail(1).compute({.context = &context}), tuff::TaskError);
   Json message = events.next_json();
   while (message["runs"]["ended"].empty()) message = events.next_json();
@@ -178,7 +182,8 @@ TEST(Dashboard, SeveralInOneProcessShowTheirOwnContexts) {
 TEST(Dashboard, EndsWhileARunIsUnderWayAndLeavesNothingBehind) {
   Context context({.threads = 2});
   const size_t before = threads_of_this_process();
-  auto dashboard = std::make_unique<Dashboard>(tuff::DashboardOptions{.port = 0, .context = &context});
+  auto dashboard =
+      std::make_unique<Dashboard>(tuff::DashboardOptions{.port = 0, .context = &context});
   Events events(dashboard->port());
   Gate gate;
   std::thread client([&] { EXPECT_EQ(gate.run_of(10).compute({.context = &context}), 45); });
@@ -201,10 +206,10 @@ TEST(Dashboard, APortThatIsInUseIsNamed) {
     const Dashboard second({.port = dashboard.port(), .context = &context});
     FAIL() << "two on one port";
   } catch (const tuff::InvalidArgument& error) {
-    EXPECT_EQ(std::string(error.what()),
-              "[dashboard] port " + std::to_string(dashboard.port()) +
-                  " of 127.0.0.1 is in use by another program or dashboard; give another one, or 0 for any "
-                  "that is free");
+    EXPECT_EQ(std::string(error.what()), "[dashboard] port " + std::to_string(dashboard.port()) +
+                                             " of 127.0.0.1 is in use by another program or "
+                                             "dashboard; give another one, or 0 for any "
+                                             "that is free");
   }
   EXPECT_EQ(context.traces().size(), 1u) << "the refused one has left nothing";
   EXPECT_EQ(context.observers().size(), 1u);
@@ -253,7 +258,8 @@ TEST(DashboardPage, ServesABrowser) {
     while (busy) {
       const tuff::Array x = tuff::random::normal({1'000'000}, {.chunks = 50'000, .seed = 1});
       static_cast<void>(tuff::sum(tuff::exp(x) * 2.0).compute<double>({.context = &context}));
-      const auto pause = tuff::delayed([](int ms) {
+      const auto pause = tuff::delayed(
+          [](int ms) {
             std::this_thread::sleep_for(ms * 1ms);
             return 1.0;
           },
@@ -264,10 +270,12 @@ TEST(DashboardPage, ServesABrowser) {
   char line[64];
   while (std::fgets(line, sizeof line, stdin) != nullptr) {
     const std::string word(line, std::string_view(line).find_first_of(" \n"));
-    if (word == "gated") gated = std::thread([&] { gate.run_of(100).compute({.context = &context}); });
+    if (word == "gated")
+      gated = std::thread([&] { gate.run_of(100).compute({.context = &context}); });
     if (word == "open") gate.open(std::atoi(line + 5));
     if (word == "fail") {
-      const auto fail = tuff::delayed([](int) -> double { throw std::runtime_error("no"); }, "fail");
+      const auto fail =
+          tuff::delayed([](int) -> double { throw std::runtime_error("no"); }, "fail");
       EXPECT_THROW(fail(1).compute({.context = &context}), tuff::TaskError);
     }
     if (word == "work") {

@@ -10,8 +10,9 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/diagnostics/http_client.h"
 #include "tuff/base/error.h"
+
+#include "tests/diagnostics/http_client.h"
 
 namespace {
 
@@ -27,7 +28,9 @@ using tuff::http_test::status_of;
 /// Counts: snapshots say what the last step said.
 class Counter final : public tuff::EventFeed {
  public:
-  std::string step() override { return "step " + std::to_string(++count_) + std::string(padding, '.'); }
+  std::string step() override {
+    return "step " + std::to_string(++count_) + std::string(padding, '.');
+  }
   std::string snapshot() override {
     ++snapshots;
     return "snapshot " + std::to_string(count_);
@@ -98,14 +101,16 @@ TEST_F(EventServerTest, OtherPathsAndMethodsAreRefused) {
 
 TEST_F(EventServerTest, HostsThatAreNotThisServerAreRefused) {
   const std::string at = ":" + std::to_string(port());
-  for (const std::string& host : {"127.0.0.1" + at, "localhost" + at, std::string("LOCALHOST:9"),
-                                  std::string("127.0.0.1")}) {
+  for (const std::string& host :
+       {"127.0.0.1" + at, "localhost" + at, std::string("LOCALHOST:9"), std::string("127.0.0.1")}) {
     EXPECT_EQ(status(request("GET /", "Host: " + host + "\r\n")), "200 OK") << host;
   }
-  for (const std::string& host : {"attacker.example" + at, "127.0.0.1.attacker.example" + at, "10.0.0.1" + at,
-                                  "127.0.0.2" + at, std::string("[::1]") + at, std::string("")}) {
+  for (const std::string& host :
+       {"attacker.example" + at, "127.0.0.1.attacker.example" + at, "10.0.0.1" + at,
+        "127.0.0.2" + at, std::string("[::1]") + at, std::string("")}) {
     for (const char* path : {"/", "/events"}) {
-      EXPECT_EQ(status(request("GET " + std::string(path), "Host: " + host + "\r\n")), "403 Forbidden")
+      EXPECT_EQ(status(request("GET " + std::string(path), "Host: " + host + "\r\n")),
+                "403 Forbidden")
           << host;
     }
   }
@@ -115,17 +120,21 @@ TEST_F(EventServerTest, PagesOfOtherOriginsAreRefused) {
   const std::string own = "127.0.0.1:" + std::to_string(port());
   const std::string host = "Host: " + own + "\r\n";
   for (const char* path : {"GET /", "GET /events"}) {
-    for (const char* origin : {"http://attacker.example", "null", "http://127.0.0.1:1", "http://localhost",
-                               "file://", "http://127.0.0.1"}) {
-      EXPECT_EQ(status(request(path, host + "Origin: " + origin + "\r\n")), "403 Forbidden") << origin;
+    for (const char* origin : {"http://attacker.example", "null", "http://127.0.0.1:1",
+                               "http://localhost", "file://", "http://127.0.0.1"}) {
+      EXPECT_EQ(status(request(path, host + "Origin: " + origin + "\r\n")), "403 Forbidden")
+          << origin;
     }
     EXPECT_EQ(status(request(path, host + "Origin: https://" + own + "\r\n")), "403 Forbidden");
   }
   EXPECT_EQ(status(request("GET /", host + "ORIGIN:http://" + own + "\r\n")), "200 OK");
   // What a page of another origin embeds without reading it: browsers send no Origin then.
-  EXPECT_EQ(status(request("GET /events", host + "Sec-Fetch-Site: cross-site\r\n")), "403 Forbidden");
-  EXPECT_EQ(status(request("GET /events", host + "Sec-Fetch-Site: same-site\r\n")), "403 Forbidden");
-  EXPECT_EQ(status(request("GET /", host + "Sec-Fetch-Site: cross-site\r\n")), "200 OK") << "a link";
+  EXPECT_EQ(status(request("GET /events", host + "Sec-Fetch-Site: cross-site\r\n")),
+            "403 Forbidden");
+  EXPECT_EQ(status(request("GET /events", host + "Sec-Fetch-Site: same-site\r\n")),
+            "403 Forbidden");
+  EXPECT_EQ(status(request("GET /", host + "Sec-Fetch-Site: cross-site\r\n")), "200 OK")
+      << "a link";
 }
 
 TEST_F(EventServerTest, WhatIsNoRequestIsRefused) {
@@ -188,7 +197,8 @@ TEST_F(EventServerTest, TooManyConnectionsAreToldSoAndFreedWhenTheyEnd) {
     EXPECT_EQ(status(get_text(port(), "/")), "503 Service Unavailable");
   }
   std::string found;
-  for (int tries = 0; tries < 1000 && found != "200 OK"; ++tries) found = status(get_text(port(), "/"));
+  for (int tries = 0; tries < 1000 && found != "200 OK"; ++tries)
+    found = status(get_text(port(), "/"));
   EXPECT_EQ(found, "200 OK");
 }
 
@@ -234,27 +244,33 @@ TEST(EventServer, APortThatIsInUseIsNamed) {
   const EventServer server("serve", {.host = "127.0.0.1", .page = ""}, feed);
   const std::string port = std::to_string(server.port());
   EXPECT_EQ(refusal({.host = "127.0.0.1", .port = server.port(), .page = ""}),
-            "[serve] port " + port + " of 127.0.0.1 is in use by another program or dashboard; give "
-            "another one, or 0 for any that is free");
+            "[serve] port " + port +
+                " of 127.0.0.1 is in use by another program or dashboard; give "
+                "another one, or 0 for any that is free");
 }
 
 TEST(EventServer, PortsAndHostsThatCannotBeAreRefused) {
   for (const int port : {-1, 65536}) {
     EXPECT_EQ(refusal({.host = "127.0.0.1", .port = port, .page = ""}),
-              "[serve] port = " + std::to_string(port) + "; accepted: 1 to 65535, or 0 for any that is free");
+              "[serve] port = " + std::to_string(port) +
+                  "; accepted: 1 to 65535, or 0 for any that is free");
   }
   for (const char* host : {"", "no such host"}) {
     EXPECT_EQ(refusal({.host = host, .page = ""}),
-              "[serve] host '" + std::string(host) + "': Name or service not known; an address or a name of "
-              "this machine is needed, such as 127.0.0.1, or 0.0.0.0 for all of them");
+              "[serve] host '" + std::string(host) +
+                  "': Name or service not known; an address or a name of "
+                  "this machine is needed, such as 127.0.0.1, or 0.0.0.0 for all of them");
   }
   EXPECT_EQ(refusal({.host = "192.0.2.1", .page = ""}),
-            "[serve] host '192.0.2.1' is no address of this machine; accepted: one that is, such as 127.0.0.1, "
+            "[serve] host '192.0.2.1' is no address of this machine; accepted: one that is, such "
+            "as 127.0.0.1, "
             "or 0.0.0.0 for all of them");
   // A link-local address without its link.
   const std::string other = refusal({.host = "fe80::1", .page = ""});
   EXPECT_TRUE(other.starts_with("[serve] cannot listen on port 0 of fe80::1: ")) << other;
-  EXPECT_TRUE(other.ends_with("; 0 takes any port that is free, and those from 1024 need no rights")) << other;
+  EXPECT_TRUE(
+      other.ends_with("; 0 takes any port that is free, and those from 1024 need no rights"))
+      << other;
 }
 
 TEST(EventServer, ItsAddressIsTheOneThatWasAskedFor) {

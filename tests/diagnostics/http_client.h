@@ -10,11 +10,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <nlohmann/json.hpp>
 
 namespace tuff::http_test {
 
@@ -80,8 +79,8 @@ class Connection {
 
 /// A GET of this path with these lines in its head, beside Host.
 inline std::string get_text(int port, std::string_view path, std::string_view more = "") {
-  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\n" +
-         std::string(more) + "\r\n";
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
+         "\r\n" + std::string(more) + "\r\n";
 }
 
 inline std::string answer_to(int port, std::string_view request) {
@@ -92,7 +91,8 @@ inline std::string answer_to(int port, std::string_view request) {
 
 /// The first line of an answer, without "HTTP/1.1 ".
 inline std::string status_of(std::string_view answer) {
-  return std::string(answer.substr(0, answer.find("\r\n"))).substr(std::string_view("HTTP/1.1 ").size());
+  return std::string(answer.substr(0, answer.find("\r\n")))
+      .substr(std::string_view("HTTP/1.1 ").size());
 }
 
 /// A client of the stream of events.

@@ -43,7 +43,8 @@ class Live : public ::testing::Test {
     run.plan = std::move(plan);
     return run;
   }
-  tuff::TraceEvent event(uint32_t operation, int64_t start, int64_t end, uint32_t thread = 0) const {
+  tuff::TraceEvent event(uint32_t operation, int64_t start, int64_t end,
+                         uint32_t thread = 0) const {
     return {begin_ + start, begin_ + end, 100, 10, 7, operation, thread, 0};
   }
   Json step() { return Json::parse(state_.step()); }
@@ -82,8 +83,10 @@ TEST_F(Live, ASnapshotOfNothingIsComplete) {
   EXPECT_EQ(first["first"]["bin"], LiveState::kBinNs);
   EXPECT_EQ(first["first"]["bins"], LiveState::kBins);
   EXPECT_EQ(first["rows"], Json::parse("[[0,0],[0,1]]"));
-  for (const char* list : {"operations", "bins", "boxes", "samples"}) EXPECT_TRUE(first[list].empty()) << list;
-  EXPECT_EQ(first["runs"], Json::parse(R"({"active":[],"ended":[],"underWay":0,"count":0,"failed":0})"));
+  for (const char* list : {"operations", "bins", "boxes", "samples"})
+    EXPECT_TRUE(first[list].empty()) << list;
+  EXPECT_EQ(first["runs"],
+            Json::parse(R"({"active":[],"ended":[],"underWay":0,"count":0,"failed":0})"));
 }
 
 TEST_F(Live, TasksAddUpByOperationWhateverPlanTheyComeFrom) {
@@ -123,7 +126,8 @@ TEST_F(Live, AStepTellsWhatIsNewAndASnapshotEverything) {
   EXPECT_EQ(first["boxes"].size(), 1u);
   EXPECT_TRUE(first.contains("rows"));
   const Json second = step();
-  for (const char* list : {"operations", "bins", "boxes"}) EXPECT_TRUE(second[list].empty()) << list;
+  for (const char* list : {"operations", "bins", "boxes"})
+    EXPECT_TRUE(second[list].empty()) << list;
   EXPECT_FALSE(second.contains("rows"));
   EXPECT_EQ(second["samples"].size(), 1u) << "always the last look";
   const Json all = snapshot();
@@ -213,7 +217,8 @@ TEST_F(Live, RunsAreShownWhileTheyAreUnderWayAndAfter) {
     state_.on_start(other);
     EXPECT_EQ(step()["runs"]["underWay"], 2);
     state_.on_finish(true);
-  }).join();
+  })
+      .join();
   progress->tasks_done = 100;
   state_.on_finish(false);
   runs = step()["runs"];
@@ -244,7 +249,8 @@ TEST_F(Live, HoweverMuchRunsAMessageStaysBounded) {
     for (int i = 0; i < 100; ++i) names.push_back(std::to_string(id) + "/" + std::to_string(i));
     TraceRun run = part(id, plan_of(names, std::vector<uint64_t>(100, 100)));
     for (uint32_t i = 0; i < 10'000; ++i)
-      run.events.push_back(event(i % 100, i * 1000, i * 1000 + (i % 100 == 0 ? 100 * kMs : 900), i % 2));
+      run.events.push_back(
+          event(i % 100, i * 1000, i * 1000 + (i % 100 == 0 ? 100 * kMs : 900), i % 2));
     state_.on_part(run);
   }
   const Json all = snapshot();

@@ -490,6 +490,7 @@ TEST(TracePlan, KnowsWhoReadsWhatAndWhatIsKept) {
   const tuff::PlanArrays arrays = builder.build();
   const auto plan = tuff::trace_plan_of(arrays);
   EXPECT_EQ(plan->operations, (std::vector<std::string>{"a", "b", "a"}));
+  EXPECT_EQ(plan->task_count, (std::vector<uint64_t>{1, 1, 1}));
   EXPECT_EQ(plan->block, (std::vector<uint32_t>{0, 1, 2}));
   EXPECT_EQ(plan->kept, (std::vector<uint8_t>{0, 1, 1}));
   const auto readers = [&](uint32_t task) {

@@ -36,6 +36,10 @@ class Docs(unittest.TestCase):
         found = re.findall(r"```cpp\n(.*?)```", text_of(ROOT / "docs" / "profiling.md"), re.DOTALL)
         self.assertEqual(found, [text_of(ROOT / "examples" / "profiling.cpp")])
 
+    def test_the_example_of_the_dashboard_is_the_one_that_is_built(self):
+        found = re.findall(r"```cpp\n(.*?)```", text_of(ROOT / "docs" / "dashboard.md"), re.DOTALL)
+        self.assertEqual(found, [text_of(ROOT / "examples" / "dashboard.cpp")])
+
     def test_links_lead_somewhere(self):
         for page in PAGES:
             for target in LINK.findall(text_of(page)):

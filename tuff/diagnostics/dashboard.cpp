@@ -17,9 +17,9 @@ TUFF_NAMESPACE_BEGIN
 namespace {
 
 std::string page_of(const DashboardOptions& options) {
-  const std::string title = options.title.empty()
-                                ? fmt::format("{} ({})", ::program_invocation_short_name, ::getpid())
-                                : options.title;
+  const std::string title =
+      options.title.empty() ? fmt::format("{} ({})", ::program_invocation_short_name, ::getpid())
+                            : options.title;
   JsonWriter json;
   json.open('{');
   json.member("title", title);
@@ -55,7 +55,8 @@ class Dashboard::Server {
   EventServer events_;
 };
 
-Dashboard::Dashboard(const DashboardOptions& options) : server_(std::make_unique<Server>(options)) {}
+Dashboard::Dashboard(const DashboardOptions& options)
+    : server_(std::make_unique<Server>(options)) {}
 Dashboard::~Dashboard() = default;
 
 std::string Dashboard::url() const { return server_->events().url(); }

@@ -122,8 +122,9 @@ constexpr std::string_view kHeaders =
 
 std::string whole_answer(std::string_view status, std::string_view type, std::string_view body,
                          std::string_view more = "") {
-  return fmt::format("HTTP/1.1 {}\r\nContent-Type: {}; charset=utf-8\r\nContent-Length: {}\r\n{}{}\r\n{}",
-                     status, type, body.size(), kHeaders, more, body);
+  return fmt::format(
+      "HTTP/1.1 {}\r\nContent-Type: {}; charset=utf-8\r\nContent-Length: {}\r\n{}{}\r\n{}", status,
+      type, body.size(), kHeaders, more, body);
 }
 
 std::string refusal(std::string_view status, std::string_view why, std::string_view more = "") {
@@ -133,18 +134,19 @@ std::string refusal(std::string_view status, std::string_view why, std::string_v
 /// A socket that listens there. Throws InvalidArgument.
 int listen_at(std::string_view operation, const EventServerOptions& options) {
   if (options.port < 0 || options.port > 65535) {
-    throw InvalidArgument(operation, fmt::format("port = {}; accepted: 1 to 65535, or 0 for any that is free",
-                                                 options.port));
+    throw InvalidArgument(
+        operation,
+        fmt::format("port = {}; accepted: 1 to 65535, or 0 for any that is free", options.port));
   }
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
   // An empty name would mean all addresses.
-  const int failed = options.host.empty() ? EAI_NONAME
-                                          : ::getaddrinfo(options.host.c_str(),
-                                                          std::to_string(options.port).c_str(),
-                                                          &hints, &found);
+  const int failed = options.host.empty()
+                         ? EAI_NONAME
+                         : ::getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(),
+                                         &hints, &found);
   if (failed != 0) {
     throw InvalidArgument(operation,
                           fmt::format("host '{}': {}; an address or a name of this machine is "
@@ -157,27 +159,29 @@ int listen_at(std::string_view operation, const EventServerOptions& options) {
     const int socket =
         ::socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, at->ai_protocol);
     const int yes = 1;  // connections of a program that has ended do not keep the port busy
-    if (socket >= 0 &&
-        ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
+    if (socket >= 0 && ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
         ::bind(socket, at->ai_addr, at->ai_addrlen) == 0 && ::listen(socket, SOMAXCONN) == 0)
       return socket;
     error = errno;
     if (socket >= 0) ::close(socket);
   }
   if (error == EADDRINUSE) {
-    throw InvalidArgument(operation, fmt::format("port {} of {} is in use by another program or "
-                                                 "dashboard; give another one, or 0 for any that is free",
-                                                 options.port, options.host));
+    throw InvalidArgument(operation,
+                          fmt::format("port {} of {} is in use by another program or "
+                                      "dashboard; give another one, or 0 for any that is free",
+                                      options.port, options.host));
   }
   if (error == EADDRNOTAVAIL) {
-    throw InvalidArgument(operation, fmt::format("host '{}' is no address of this machine; accepted: "
-                                                 "one that is, such as 127.0.0.1, or 0.0.0.0 for all of them",
-                                                 options.host));
+    throw InvalidArgument(operation,
+                          fmt::format("host '{}' is no address of this machine; accepted: "
+                                      "one that is, such as 127.0.0.1, or 0.0.0.0 for all of them",
+                                      options.host));
   }
-  throw InvalidArgument(operation,
-                        fmt::format("cannot listen on port {} of {}: {}; 0 takes any port that is free, and "
-                                    "those from 1024 need no rights",
-                                    options.port, options.host, std::strerror(error)));
+  throw InvalidArgument(
+      operation,
+      fmt::format("cannot listen on port {} of {}: {}; 0 takes any port that is free, and "
+                  "those from 1024 need no rights",
+                  options.port, options.host, std::strerror(error)));
 }
 
 }  // namespace
@@ -248,7 +252,8 @@ void EventServer::wait(Clock::time_point until) {
     waited.push_back({client.socket, static_cast<short>(events), 0});
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-  if (::poll(waited.data(), waited.size(), static_cast<int>(std::max<int64_t>(left, 0))) <= 0) return;
+  if (::poll(waited.data(), waited.size(), static_cast<int>(std::max<int64_t>(left, 0))) <= 0)
+    return;
   stop_ = waited[0].revents != 0;
   for (size_t c = 0; c < clients_.size(); ++c) {
     const short events = waited[c + 2].revents;
@@ -382,12 +387,14 @@ void EventServer::answer(Client& client) {
   }
   const std::vector<std::string> hosts = hosts_of(client.socket);
   if (std::find(hosts.begin(), hosts.end(), name_in(*request->host)) == hosts.end()) {
-    client.out = refusal("403 Forbidden", "This server has another name; ask for it by its address.");
+    client.out =
+        refusal("403 Forbidden", "This server has another name; ask for it by its address.");
     return;
   }
-  const bool foreign = request->origin ? *request->origin != "http://" + *request->host
-                                       : request->path == "/events" && request->site &&
-                                             *request->site != "same-origin" && *request->site != "none";
+  const bool foreign = request->origin
+                           ? *request->origin != "http://" + *request->host
+                           : request->path == "/events" && request->site &&
+                                 *request->site != "same-origin" && *request->site != "none";
   if (foreign) {
     client.out = refusal("403 Forbidden", "Pages of other origins may not read this.");
     return;
@@ -398,7 +405,8 @@ void EventServer::answer(Client& client) {
     client.out = whole_answer("200 OK", "text/html", options_.page);
   } else if (request->path == "/events") {
     // Browsers wait for a second before they come back.
-    client.out = fmt::format("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{}\r\nretry: 1000\n\n", kHeaders);
+    client.out = fmt::format(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{}\r\nretry: 1000\n\n", kHeaders);
     client.stage = Stage::stream;
     client.is_new = true;
     client.until = Clock::time_point::max();

@@ -28,8 +28,8 @@ class EventFeed {
 
 struct EventServerOptions {
   std::string host;
-  int port = 0;      ///< 0 takes any that is free
-  std::string page;  ///< what GET / gets
+  int port = 0;                                                     ///< 0 takes any that is free
+  std::string page;                                                 ///< what GET / gets
   std::chrono::nanoseconds pause = std::chrono::milliseconds(200);  ///< between two steps
 };
 
@@ -62,7 +62,7 @@ class EventServer {
   struct Client {
     int socket = -1;
     Stage stage = Stage::request;
-    bool is_new = false;    ///< to the stream: needs a snapshot
+    bool is_new = false;     ///< to the stream: needs a snapshot
     bool has_ended = false;  ///< sends no more
     std::string in;
     std::string out;
@@ -86,8 +86,9 @@ class EventServer {
   EventFeed& feed_;
   int port_ = 0;
   int listener_ = -1;
-  int wake_ = -1;          // an eventfd: the server is to stop
-  bool may_accept_ = true;  // no longer, until the next step, when there are no file descriptors left
+  int wake_ = -1;  // an eventfd: the server is to stop
+  bool may_accept_ =
+      true;  // no longer, until the next step, when there are no file descriptors left
   bool stop_ = false;
   std::vector<Client> clients_;
   std::thread thread_;

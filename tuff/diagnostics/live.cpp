@@ -217,8 +217,8 @@ void LiveState::on_finish(bool failed) {
 std::string LiveState::step() {
   const MemoryStatistics memory = memory_statistics(&context_);
   Sample look;
-  look.figures = {resident_.bytes(),    memory.live_bytes,    memory.budget_bytes,
-                  memory.disk_bytes,    memory.spilled_bytes, memory.read_back_bytes,
+  look.figures = {resident_.bytes(), memory.live_bytes,    memory.budget_bytes,
+                  memory.disk_bytes, memory.spilled_bytes, memory.read_back_bytes,
                   processor_ns()};
   JsonWriter json;
   const std::lock_guard lock(mutex_);
@@ -328,8 +328,9 @@ void LiveState::put_bin(JsonWriter& json, uint32_t row, const Bin& bin) const {
 void LiveState::put_boxes(JsonWriter& json, uint64_t first) const {
   json.key("boxes");
   json.open('[');
-  const auto before = std::lower_bound(boxes_.begin(), boxes_.end(), first,
-                                       [](const Box& box, uint64_t number) { return box.number < number; });
+  const auto before =
+      std::lower_bound(boxes_.begin(), boxes_.end(), first,
+                       [](const Box& box, uint64_t number) { return box.number < number; });
   for (auto box = before; box != boxes_.end(); ++box) {
     put_list(json, box->number, box->row, box->operation, box->task, box->failed, box->start_ns,
              box->end_ns);
@@ -359,7 +360,8 @@ void LiveState::put_runs(JsonWriter& json) const {
   json.open('[');
   for (size_t r = 0; r < std::min(active_runs_.size(), kMostActiveRuns); ++r) {
     const Run& run = active_runs_[r];
-    put_list(json, run.number, run.start_ns, run.progress->tasks_done.load(std::memory_order_relaxed),
+    put_list(json, run.number, run.start_ns,
+             run.progress->tasks_done.load(std::memory_order_relaxed),
              run.progress->tasks_total.load(std::memory_order_relaxed));
   }
   json.close(']');

@@ -46,12 +46,13 @@ class LiveState final : public TraceSink, public RunObserver, public EventFeed {
   static constexpr int64_t kBins = 1500;
   // Tasks of three bins and more are told one by one: at most 500 per row in the picture.
   static constexpr int64_t kBoxNs = 3 * kBinNs;
-  static constexpr size_t kBinOperations = 8;  // the eighth stands for all others, if there are more
+  static constexpr size_t kBinOperations =
+      8;  // the eighth stands for all others, if there are more
   static constexpr size_t kMostBoxes = 20000;
-  static constexpr size_t kMostRows = 128;         // 17 MB
-  static constexpr size_t kMostOperations = 500;   // names; the rest is added up as "others"
+  static constexpr size_t kMostRows = 128;        // 17 MB
+  static constexpr size_t kMostOperations = 500;  // names; the rest is added up as "others"
   static constexpr size_t kMostEndedRuns = 20;
-  static constexpr size_t kMostActiveRuns = 50;    // that are told
+  static constexpr size_t kMostActiveRuns = 50;  // that are told
 
   /// The context lives as long as step() and snapshot() are called.
   explicit LiveState(Context& context);

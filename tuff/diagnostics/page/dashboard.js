@@ -112,7 +112,7 @@ function showFacts() {
   const facts = [["processors", percent((last.cpu - first.cpu) / span)],
                  ["time in tasks", percent((last.busy - first.busy) / span / known.threads)],
                  ["tasks per second", significant(((last.tasks - first.tasks) / span) * SECOND)],
-                 ["threads", countText(known.threads)], ["blocks in memory", bytesText(last.live)],
+                 ["threads", countText(known.threads)], ["live blocks", bytesText(last.live)],
                  ["budget", bytesText(last.budget)], ["resident", bytesText(last.resident)], ["spilled", bytesText(last.spilled)]];
   const list = byId("facts");
   facts.forEach(([name, value], f) => {
@@ -139,7 +139,7 @@ function showRuns() {
     rows.push([`run ${countText(number)}`, {share: share(done, total), color: wrong ? "#cf4a4a" : "var(--second)"},
                `${countText(done)} of ${countText(total)}`, timeText(end - start), wrong ? "failed or cancelled" : "done"]);
   }
-  setTable(byId("runs-table"), [["Run", ""], ["", "bar-cell"], ["Tasks", "number"], ["Time", "number"], ["", ""]], rows);
+  setTable(byId("runs-table"), [["Run", "short"], ["", "bar-cell"], ["Tasks", "number"], ["Time", "number"], ["", "short"]], rows);
 }
 
 function showOperations() {
@@ -301,7 +301,7 @@ function lineChart(id, height, high, textOf, lines) {
   return area;
 }
 
-const MEMORY = [["resident", "process, resident", "--accent"], ["live", "blocks in memory", "--second"],
+const MEMORY = [["resident", "process, resident", "--accent"], ["live", "live blocks", "--second"],
                 ["disk", "blocks on disk", "--faint"]];
 const most = (value) => known.samples.reduce((high, sample, s) => Math.max(high, value(sample, s)), 0);
 // The budget is on the scale when there is not much more room than what is used.
