@@ -299,7 +299,7 @@ void RunMemory::made(uint32_t task) {
   const Lock lock(budget_.mutex_);
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
     Held& held = held_[slot];
-    if (!held.value->holds<Block>()) continue;
+    if (!held.value->holds<Block>() || !std::as_const(*held.value).get<Block>()) continue;
     if (slot_bytes_[slot] == kUnknown) {
       uint64_t& most = function_most_[plan.function[task]];
       most = std::max<uint64_t>(most, std::as_const(*held.value).get<Block>().bytes());
