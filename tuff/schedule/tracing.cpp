@@ -23,7 +23,9 @@ constexpr uint64_t kMostClaimed = 256;
 constexpr size_t kMostKept = 32768;
 
 uint64_t bytes_of(const Value& value) {
-  return value.holds<Block>() ? value.get<Block>().bytes() : 0;
+  if (!value.holds<Block>()) return 0;
+  const Block& block = value.get<Block>();
+  return block ? block.bytes() : 0;
 }
 
 /// A reader of the trace must not change the result of the run, so what it throws is dropped.
