@@ -140,10 +140,10 @@ class DelayedFunction {
         outputs[0].template emplace<Yielded>(std::forward<decltype(result)>(result));
       });
     };
-    return Delayed<Yielded>({std::make_shared<graph::CallLayer>(std::move(run), name_,
-                                                                std::move(sink.ports), 1, options_,
-                                                                detail::kHasBlocks<Yielded>),
-                             0});
+    return Delayed<Yielded>(
+        {std::make_shared<graph::CallLayer>(std::move(run), name_, std::move(sink.ports), 1,
+                                            options_, detail::kHasBlocks<Yielded>),
+         0});
   }
 
   /// One task with several outputs: the elements of the tuple or pair that the callable returns, each

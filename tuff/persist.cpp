@@ -32,21 +32,28 @@ class KeepTask final : public TaskFunction {
   void run(TaskArguments& arguments) const override {
     Block& block = arguments.inputs[0]->get<Block>();
     auto budget = StoredBlock::budget_of_this_task();
-    arguments.outputs[0].emplace<std::shared_ptr<StoredBlock>>(
-        std::make_shared<StoredBlock>(std::move(budget), arguments.last_use[0] ? std::move(block) : block));
+    arguments.outputs[0].emplace<std::shared_ptr<StoredBlock>>(std::make_shared<StoredBlock>(
+        std::move(budget), arguments.last_use[0] ? std::move(block) : block));
   }
 };
 
 /// Hands each block over to the budget; what it yields are handles, so to the plan it is a view.
 class KeepLayer final : public Layer {
  public:
-  explicit KeepLayer(Port input) : Layer({input}, output_of(input).dtype, output_of(input).chunks) {}
+  explicit KeepLayer(Port input)
+      : Layer({input}, output_of(input).dtype, output_of(input).chunks) {}
   std::string_view name() const override { return "persist"; }
   bool is_view() const override { return true; }
   bool reads_everything() const override { return true; }
-  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override { reads.push_back({0, task}); }
-  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override { return std::make_shared<KeepTask>(); }
-  LayerPtr with_inputs(std::vector<Port> inputs) const override { return std::make_shared<KeepLayer>(inputs[0]); }
+  void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override {
+    reads.push_back({0, task});
+  }
+  std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override {
+    return std::make_shared<KeepTask>();
+  }
+  LayerPtr with_inputs(std::vector<Port> inputs) const override {
+    return std::make_shared<KeepLayer>(inputs[0]);
+  }
   void write(LayerWriter& writer) const override { writer.put(reinterpret_cast<uint64_t>(this)); }
 };
 
@@ -111,8 +118,9 @@ std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& op
   graph::Lowered lowered = optimize::lower(kept, compile.passes, nullptr, compile.tasks);
   if (!lowered.parameters.empty()) {
     throw InvalidArgument(
-        "persist", fmt::format("parameter '{}' is not bound; compile() a plan and run it with bindings",
-                               lowered.parameters[0]->label()));
+        "persist",
+        fmt::format("parameter '{}' is not bound; compile() a plan and run it with bindings",
+                    lowered.parameters[0]->label()));
   }
   const std::vector<size_t> first = lowered.first_output_slot;
   std::vector<Value> values = Runner(std::move(lowered.arrays)).run({}, options);
@@ -122,9 +130,10 @@ std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& op
     auto blocks = std::make_shared<Stored>();
     for (size_t b = 0; b < block_count(output.chunks); ++b)
       blocks->push_back(std::move(values[first[o] + b].get<std::shared_ptr<StoredBlock>>()));
-    Chunks chunks =
-        detail::settled_chunks(output.chunks, [&](size_t b) -> const Dims& { return (*blocks)[b]->shape(); });
-    results.push_back({std::make_shared<StoredLayer>(output.dtype, std::move(chunks), std::move(blocks)), 0});
+    Chunks chunks = detail::settled_chunks(
+        output.chunks, [&](size_t b) -> const Dims& { return (*blocks)[b]->shape(); });
+    results.push_back(
+        {std::make_shared<StoredLayer>(output.dtype, std::move(chunks), std::move(blocks)), 0});
   }
   return results;
 }

@@ -15,6 +15,7 @@ TUFF_NAMESPACE_BEGIN
 /// Computes several arrays in one run, sharing all common work, and returns them as kept arrays. Extents that
 /// were symbols are known then. Each block is handed over as soon as it is made, so the arrays may be larger than
 /// the memory budget. Throws InvalidArgument for an empty list, TaskError, Cancelled or MemoryError as the run goes.
-TUFF_API std::vector<graph::Port> persist(const std::vector<graph::Port>& outputs, const RunOptions& options = {});
+TUFF_API std::vector<graph::Port> persist(const std::vector<graph::Port>& outputs,
+                                          const RunOptions& options = {});
 
 TUFF_NAMESPACE_END

@@ -26,7 +26,8 @@ Array source(int64_t rows, int64_t columns, int64_t rows_per_block) {
     auto* to = block.data<double>();
     for (int64_t i = 0; i < info.shape[0]; ++i) {
       for (int64_t j = 0; j < info.shape[1]; ++j)
-        *to++ = element(static_cast<uint64_t>(info.start[0] + i), static_cast<uint64_t>(info.start[1] + j));
+        *to++ = element(static_cast<uint64_t>(info.start[0] + i),
+                        static_cast<uint64_t>(info.start[1] + j));
     }
     return block;
   };
@@ -105,7 +106,8 @@ int main(int argc, char** argv) {
     faults = bench_minor_faults() - faults;
     row.result = figures.values;
     row.result_count = figures.count;
-    bench_print_with(&options, repeat, faults, &row, "spilled_share",
-                     static_cast<double>(tuff::memory_statistics().spilled_bytes - spilled) / bytes);
+    bench_print_with(
+        &options, repeat, faults, &row, "spilled_share",
+        static_cast<double>(tuff::memory_statistics().spilled_bytes - spilled) / bytes);
   }
 }

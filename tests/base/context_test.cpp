@@ -67,6 +67,35 @@ TEST(Context, AVariableThatIsNoNumberIsAnError) {
             "[context] TUFF_RECYCLE_BYTES='1GB' is not a whole number");
 }
 
+TEST(Context, TimesAndBytesHaveDefaultsAndLimits) {
+  {
+    const Context context;
+    EXPECT_EQ(context.idle_seconds(), 30);
+    EXPECT_EQ(context.memory_bytes(), tuff::usable_memory() / 10 * 6);
+    EXPECT_EQ(context.spill_folder(), "");
+    EXPECT_FALSE(context.spill_bytes().has_value());
+  }
+  const Environment idle("TUFF_IDLE_SECONDS", "2.5");
+  const Environment memory("TUFF_MEMORY_BYTES", "1000000");
+  const Environment folder("TUFF_SPILL_FOLDER", "/scratch");
+  const Environment bytes("TUFF_SPILL_BYTES", "77");
+  const Context context;
+  EXPECT_EQ(context.idle_seconds(), 2.5);
+  EXPECT_EQ(context.memory_bytes(), 1'000'000u);
+  EXPECT_EQ(context.spill_folder(), "/scratch");
+  EXPECT_EQ(context.spill_bytes(), 77u);
+  const Context own({.idle_seconds = 1, .memory_bytes = 5, .spill_folder = "/mine"});
+  EXPECT_EQ(own.idle_seconds(), 1);
+  EXPECT_EQ(own.memory_bytes(), 5u);
+  EXPECT_EQ(own.spill_folder(), "/mine");
+  EXPECT_EQ(error_of([] { Context none({.idle_seconds = 0}); }),
+            "[context] idle_seconds = 0; more than 0 is needed");
+  EXPECT_EQ(error_of([] { Context none({.memory_bytes = 0}); }),
+            "[context] memory_bytes = 0; at least 1 is needed");
+  const Environment wrong("TUFF_IDLE_SECONDS", "soon");
+  EXPECT_EQ(error_of([] { Context none; }), "[context] TUFF_IDLE_SECONDS='soon' is not a number");
+}
+
 TEST(Context, CurrentIsOneForAllThreads) {
   Context* other = nullptr;
   std::thread([&other] { other = &Context::current(); }).join();

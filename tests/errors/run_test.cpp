@@ -50,8 +50,9 @@ TEST_F(RunErrors, EveryParameterIsBoundOnceToItsTypeAndShape) {
   EXPECT_REFUSED("[parameter beta] bound to an empty result; float64 of shape (3,) is needed",
                  plan.run({{beta, Result()}}));
   EXPECT_REFUSED("[run] parameter 'beta' is not bound", beta.compute());
-  EXPECT_REFUSED("[persist] parameter 'beta' is not bound; compile() a plan and run it with bindings",
-                 (beta + x[{int64_t{0}, Slice{0, 3}}]).persist());
+  EXPECT_REFUSED(
+      "[persist] parameter 'beta' is not bound; compile() a plan and run it with bindings",
+      (beta + x[{int64_t{0}, Slice{0, 3}}]).persist());
   EXPECT_EQ(plan.run({{beta, three}})[0].to_vector<double>(), (std::vector<double>{2, 3, 4}));
 }
 
@@ -130,7 +131,8 @@ TEST_F(RunErrors, ADelayedBlockMustBeWhatWasPromised) {
       "the callable returned float64 of shape ()",
       from_delayed(one(), DType::int8, {}).compute());
   EXPECT_RUN_FAILS(
-      "[run] task 1 (from_delayed) on block (0,) failed: [from_delayed] expected int8 of shape (3,); "
+      "[run] task 1 (from_delayed) on block (0,) failed: [from_delayed] expected int8 of shape "
+      "(3,); "
       "the callable returned an empty block",
       from_delayed(delayed([] { return Block(); })(), DType::int8, {3}).compute());
   EXPECT_EQ(from_delayed(one(), DType::float64, {}).compute<double>(), 1.0);

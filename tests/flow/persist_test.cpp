@@ -53,7 +53,8 @@ TEST_F(Persist, MoreThanTheBudgetIsKeptAndReadAgainAndAgain) {
         const double squares = sum(y * y).compute<double>(small.options());
         EXPECT_EQ(squares, sum(y * y).compute<double>({.threads = 1, .context = &small.context}));
       }
-      EXPECT_LE(memory_statistics(&small.context).peak_live_bytes, before_ + kBytes / 3 + 64 * 1024);
+      EXPECT_LE(memory_statistics(&small.context).peak_live_bytes,
+                before_ + kBytes / 3 + 64 * 1024);
       EXPECT_EQ(y.to_vector<double>(), want);
     }
     EXPECT_EQ(memory_statistics(&small.context).disk_bytes, 0u);
@@ -67,7 +68,8 @@ TEST_F(Persist, AnAllToAllRechunkIsExact) {
   reset_peak_live_bytes();
   const Array y = rows.rechunk({-1, 8}).persist(small.options());
   // The statistic is exact to 64 KiB for each thread that works on blocks of no more.
-  EXPECT_LE(memory_statistics(&small.context).peak_live_bytes, before_ + kBytes / 4 + 3 * 64 * 1024);
+  EXPECT_LE(memory_statistics(&small.context).peak_live_bytes,
+            before_ + kBytes / 4 + 3 * 64 * 1024);
   EXPECT_EQ(y.chunks()[1]->count(), 64u);
   EXPECT_EQ(y.to_vector<double>(), want);
 }
@@ -82,7 +84,8 @@ TEST_F(Persist, SeveralArraysShareOneRun) {
       {kRows, kColumns}, {.chunks = {kRows, kColumns}});
   const std::vector<graph::Port> kept = persist({x + 1.0, x.transpose()}, {.threads = 1});
   EXPECT_EQ(calls, 1);
-  EXPECT_EQ(sum(Array(kept[0])).compute<double>(), sum(source().rechunk({kRows, kColumns}) + 1.0).compute<double>());
+  EXPECT_EQ(sum(Array(kept[0])).compute<double>(),
+            sum(source().rechunk({kRows, kColumns}) + 1.0).compute<double>());
   EXPECT_EQ(Array(kept[1]).shape(), (Shape{Extent(kColumns), Extent(kRows)}));
   EXPECT_EQ(calls, 1) << "what is kept is not computed again";
   EXPECT_THROW(persist({}), InvalidArgument);

@@ -34,7 +34,8 @@ inline std::string title_of(const graph::Layer& layer) {
 inline std::vector<std::string> titles(const Ports& outputs) {
   std::vector<std::string> list;
   for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
-    if (layer->name() == "memory" || layer->name() == "persisted" || layer->name() == "parameter" || layer->name() == "full")
+    if (layer->name() == "memory" || layer->name() == "persisted" || layer->name() == "parameter" ||
+        layer->name() == "full")
       continue;
     list.push_back(title_of(*layer));
   }

@@ -172,7 +172,8 @@ TEST(Rechunk, WhatDoesNotFitInMemoryGoesThroughSquares) {
   const Chunks columns = {whole, cut};
   const double bytes = 16'000.0 * 16'000 * 8;
   const auto direct = [&](double memory) {
-    return graph::cut_alike(optimize::rechunk_by_way_of(rows, columns, DType::float64, memory), columns);
+    return graph::cut_alike(optimize::rechunk_by_way_of(rows, columns, DType::float64, memory),
+                            columns);
   };
   EXPECT_TRUE(direct(bytes));
   EXPECT_FALSE(direct(bytes / 4));
@@ -182,7 +183,8 @@ TEST(Rechunk, WhatDoesNotFitInMemoryGoesThroughSquares) {
             100 * bytes * optimize::kNsPerDiskByte);
   // Without an all-to-all there is nothing to gain.
   const Chunks doubled = {AxisChunks::regular(16'000, 320), whole};
-  EXPECT_TRUE(graph::cut_alike(optimize::rechunk_by_way_of(rows, doubled, DType::float64, bytes / 4), doubled));
+  EXPECT_TRUE(graph::cut_alike(
+      optimize::rechunk_by_way_of(rows, doubled, DType::float64, bytes / 4), doubled));
 }
 
 TEST(Rechunk, WorkCountsOverlapsRunsAndCopiedElements) {

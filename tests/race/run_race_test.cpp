@@ -60,11 +60,13 @@ void mix(TaskArguments& arguments) {
   for (size_t i = 0; i < arguments.inputs.size(); ++i) {
     const double* values =
         (i == reused ? result : arguments.inputs[i]->get<Block>()).data<double>();
-    for (int64_t k = 0; k < elements; ++k) sums[static_cast<size_t>(k)] = sums[static_cast<size_t>(k)] * 0.7 + values[k];
+    for (int64_t k = 0; k < elements; ++k)
+      sums[static_cast<size_t>(k)] = sums[static_cast<size_t>(k)] * 0.7 + values[k];
   }
   if (!result) result = Block::allocate(DType::float64, Dims{elements});
   for (int64_t k = 0; k < elements; ++k) {
-    result.data<double>()[k] = sums[static_cast<size_t>(k)] / 3 + static_cast<double>(arguments.block + k);
+    result.data<double>()[k] =
+        sums[static_cast<size_t>(k)] / 3 + static_cast<double>(arguments.block + k);
   }
   for (size_t i = 1; i < arguments.outputs.size(); ++i) {
     Block copy = Block::allocate(DType::float64, Dims{elements});

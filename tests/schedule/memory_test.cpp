@@ -87,7 +87,8 @@ PlanArrays two_passes(uint32_t n) {
     sum = i == 0 ? builder.task(add, {blocks[0]}) : builder.task(add, {sum, blocks[i]});
   }
   uint32_t total = sum;
-  for (uint32_t i = 0; i < n; ++i) total = builder.task(add, {total, builder.task(add, {blocks[i], sum})});
+  for (uint32_t i = 0; i < n; ++i)
+    total = builder.task(add, {total, builder.task(add, {blocks[i], sum})});
   builder.output(total);
   return sized(builder.build());
 }
@@ -122,7 +123,9 @@ std::vector<double> values_of(std::vector<Value> outputs) {
 /// A context with a small budget.
 struct Small {
   explicit Small(size_t blocks, int threads = 2, std::optional<size_t> spill_bytes = {})
-      : context({.threads = threads, .memory_bytes = blocks * kBytes, .spill_folder = "/var/tmp",
+      : context({.threads = threads,
+                 .memory_bytes = blocks * kBytes,
+                 .spill_folder = "/var/tmp",
                  .spill_bytes = spill_bytes}) {}
   RunOptions options() { return {.context = &context}; }
   MemoryStatistics statistics() { return memory_statistics(&context); }
@@ -194,7 +197,8 @@ TEST_F(Memory, SizesThatNobodyKnowsAreLearned) {
   plan.function_bytes.clear();
   plan.output_bytes = tuff::BlockBytes::kUnknown;
   struct Unknown final : tuff::TaskFunction {
-    explicit Unknown(std::shared_ptr<const tuff::TaskFunction> function) : inner(std::move(function)) {}
+    explicit Unknown(std::shared_ptr<const tuff::TaskFunction> function)
+        : inner(std::move(function)) {}
     void run(TaskArguments& arguments) const override { inner->run(arguments); }
     std::string_view name() const override { return inner->name(); }
     bool yields_unknown_sizes() const override { return true; }
@@ -236,10 +240,12 @@ TEST_F(Memory, ATaskThatCannotFitIsAnErrorBeforeAnythingRuns) {
     runner.run({}, small.options());
     FAIL() << "no error";
   } catch (const MemoryError& error) {
-    EXPECT_STREQ(error.what(),
-                 "[run] task 10 (join) on block (10,) needs 2.9 MB at once, 2.6 MB of inputs and 0.3 MB of outputs; "
-                 "the memory budget is 2.1 MB; cut the arrays into smaller blocks, or raise it with "
-                 "RunOptions::memory_bytes or TUFF_MEMORY_BYTES");
+    EXPECT_STREQ(
+        error.what(),
+        "[run] task 10 (join) on block (10,) needs 2.9 MB at once, 2.6 MB of inputs and 0.3 MB of "
+        "outputs; "
+        "the memory budget is 2.1 MB; cut the arrays into smaller blocks, or raise it with "
+        "RunOptions::memory_bytes or TUFF_MEMORY_BYTES");
   }
   EXPECT_EQ(ran, 0);
 }
@@ -255,7 +261,8 @@ TEST_F(Memory, ResultsThatCannotFitAreAnErrorBeforeAnythingRuns) {
     FAIL() << "no error";
   } catch (const MemoryError& error) {
     EXPECT_STREQ(error.what(),
-                 "[run] the results take 2.6 MB, the memory budget is 2.1 MB; persist() keeps on disk what does not "
+                 "[run] the results take 2.6 MB, the memory budget is 2.1 MB; persist() keeps on "
+                 "disk what does not "
                  "fit; or raise it with RunOptions::memory_bytes or TUFF_MEMORY_BYTES");
   }
 }
@@ -281,7 +288,8 @@ TEST_F(Memory, AFullDiskIsAnErrorThatLosesNothing) {
         runner.run({}, full.options());
         FAIL() << "no error";
       } catch (const TaskError& error) {
-        EXPECT_NE(std::string(error.what()).find("[spill] no room for 0.3 MB more in /var/tmp: "), std::string::npos)
+        EXPECT_NE(std::string(error.what()).find("[spill] no room for 0.3 MB more in /var/tmp: "),
+                  std::string::npos)
             << error.what();
         EXPECT_THROW(std::rethrow_exception(error.failures()[0].cause), MemoryError);
       }
@@ -301,11 +309,13 @@ TEST_F(Memory, AFailedTaskFindsItsInputsAgainWhenItIsRerun) {
   for (int i = 0; i < 30; ++i) blocks.push_back(builder.task(source, {}));
   int calls = 0;
   std::vector<double> seen;
-  const uint32_t sum = builder.task("sum", [&](TaskArguments& arguments) {
-    ++calls;
-    seen = arguments.inputs[1]->get<Block>().to_vector<double>();
-    throw std::runtime_error("no");
-  }, {blocks[29], blocks[3]});
+  const uint32_t sum = builder.task("sum",
+                                    [&](TaskArguments& arguments) {
+                                      ++calls;
+                                      seen = arguments.inputs[1]->get<Block>().to_vector<double>();
+                                      throw std::runtime_error("no");
+                                    },
+                                    {blocks[29], blocks[3]});
   uint32_t last = sum;
   for (uint32_t block : blocks) last = builder.task("mix", mix, {last, block});
   builder.output(last);
@@ -331,7 +341,8 @@ TEST_F(Memory, StoredBlocksSpillAndComeBackAndGoWithTheLastHandle) {
   std::vector<std::vector<double>> want;
   for (uint32_t i = 0; i < 10; ++i) {
     Block block = Block::allocate(DType::float64, Dims{kElements / 4, 4});
-    for (int64_t k = 0; k < kElements; ++k) block.data<double>()[k] = i + 1e-6 * static_cast<double>(k);
+    for (int64_t k = 0; k < kElements; ++k)
+      block.data<double>()[k] = i + 1e-6 * static_cast<double>(k);
     const int64_t turned[] = {1, 0};
     if (i % 2 == 1) block = block.transposed(turned);
     want.push_back(block.to_vector<double>());
@@ -376,7 +387,8 @@ TEST_F(Memory, RunsOfManyClientsShareOneBudget) {
   std::atomic<int> wrong{0};
   for (int c = 0; c < 4; ++c) {
     clients.emplace_back([&] {
-      for (int repeat = 0; repeat < 3; ++repeat) wrong += values_of(runner.run({}, small.options())) != want;
+      for (int repeat = 0; repeat < 3; ++repeat)
+        wrong += values_of(runner.run({}, small.options())) != want;
     });
   }
   for (std::thread& client : clients) client.join();
@@ -400,7 +412,8 @@ TEST_F(Memory, ANestedRunDoesNotWaitForTheTaskAroundIt) {
   Small small(14, 2);
   const std::vector<double> got = values_of(runner.run({}, small.options()));
   for (size_t i = 0; i < all.size(); ++i)
-    EXPECT_TRUE(std::equal(want.begin(), want.end(), got.begin() + static_cast<std::ptrdiff_t>(i * want.size())));
+    EXPECT_TRUE(std::equal(want.begin(), want.end(),
+                           got.begin() + static_cast<std::ptrdiff_t>(i * want.size())));
 }
 
 }  // namespace

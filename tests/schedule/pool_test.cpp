@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "tuff/base/buffer.h"
 #include "tuff/schedule/timer.h"
 
 namespace {
@@ -166,6 +167,18 @@ class Clocks : public Joinable {
   std::atomic<int> known_{0};
   std::atomic<int> left_{0};
 };
+
+TEST(ThreadPool, GivesRecycledMemoryBackWhenIdle) {
+  Context context({.threads = 2, .idle_seconds = 0.05});
+  ThreadPool& pool = context.service<ThreadPool>();
+  Clocks clocks(pool.helpers());
+  pool.offer(clocks);
+  pool.wake();
+  ASSERT_TRUE(becomes_true([&] { return clocks.all_left(); }));
+  pool.withdraw(clocks);
+  tuff::Buffer::allocate(size_t{8} << 20);  // freed at once, and kept
+  EXPECT_TRUE(becomes_true([] { return tuff::buffer_statistics().recycled_bytes < (8 << 20); }));
+}
 
 TEST(ThreadPool, ParksAllHelpersWhenIdle) {
   Context context({.threads = 4});

@@ -523,15 +523,16 @@ TEST(Runner, AFailedTaskCanBeRunAgainWhereTheCallerIs) {
   PlanBuilder builder;
   std::vector<std::thread::id> threads;
   bool consumed = false;
-  const uint32_t one = builder.task("one", [](TaskArguments& a) { a.outputs[0].emplace<double>(41.0); }, {});
-  builder.output(builder.task(
-      "bad",
-      [&](TaskArguments& a) {
-        threads.push_back(std::this_thread::get_id());
-        consumed = consumed || a.last_use[0];
-        throw std::out_of_range("no " + std::to_string(a.inputs[0]->get<double>()));
-      },
-      {one}));
+  const uint32_t one =
+      builder.task("one", [](TaskArguments& a) { a.outputs[0].emplace<double>(41.0); }, {});
+  builder.output(builder.task("bad",
+                              [&](TaskArguments& a) {
+                                threads.push_back(std::this_thread::get_id());
+                                consumed = consumed || a.last_use[0];
+                                throw std::out_of_range("no " +
+                                                        std::to_string(a.inputs[0]->get<double>()));
+                              },
+                              {one}));
   const Runner runner(builder.build());
   try {
     runner.run({}, {.rerun_failed = true});
@@ -548,13 +549,12 @@ TEST(Runner, AFailedTaskCanBeRunAgainWhereTheCallerIs) {
 TEST(Runner, ATaskThatSucceedsWhenItIsRunAgainIsReportedAllTheSame) {
   PlanBuilder builder;
   int calls = 0;
-  builder.output(builder.task(
-      "flaky",
-      [&](TaskArguments& a) {
-        if (++calls == 1) throw std::runtime_error("once");
-        a.outputs[0].emplace<double>(1.0);
-      },
-      {}));
+  builder.output(builder.task("flaky",
+                              [&](TaskArguments& a) {
+                                if (++calls == 1) throw std::runtime_error("once");
+                                a.outputs[0].emplace<double>(1.0);
+                              },
+                              {}));
   const Runner runner(builder.build());
   EXPECT_THROW(runner.run({}, {.rerun_failed = true}), TaskError);
   EXPECT_EQ(calls, 2);

@@ -61,8 +61,9 @@ int open_spill_file() {
 TEST(SpillFile, GivesBackWhatWentInWhateverItsSize) {
   SpillFile file(disk(), {});
   std::vector<std::pair<Bytes, SpillRegion>> kept;
-  for (size_t size : {size_t{1}, size_t{4095}, size_t{4096}, SpillFile::kPieceBytes - 1, SpillFile::kPieceBytes,
-                      SpillFile::kPieceBytes + 1, 3 * SpillFile::kPieceBytes + 12345}) {
+  for (size_t size :
+       {size_t{1}, size_t{4095}, size_t{4096}, SpillFile::kPieceBytes - 1, SpillFile::kPieceBytes,
+        SpillFile::kPieceBytes + 1, 3 * SpillFile::kPieceBytes + 12345}) {
     for (Bytes data : {noise(size, 7), ramp(size), Bytes(size)}) {
       SpillRegion region = file.write(data);
       EXPECT_TRUE(region.is_somewhere());
@@ -120,7 +121,8 @@ TEST(SpillFile, WhatTheDiskChangedIsAnError) {
   ASSERT_EQ(::pwrite(descriptor, &wrong, 1, 2001), 1);
   Bytes back(5000);
   EXPECT_EQ(error_of([&] { file.read(region, back); }),
-            "[spill] reading 0.0 MB back from /var/tmp failed: it is not what was written (its checksum differs); "
+            "[spill] reading 0.0 MB back from /var/tmp failed: it is not what was written (its "
+            "checksum differs); "
             "check the disk");
   ASSERT_EQ(::ftruncate(descriptor, 100), 0);
   EXPECT_EQ(error_of([&] { file.read(region, back); }),
@@ -129,7 +131,8 @@ TEST(SpillFile, WhatTheDiskChangedIsAnError) {
 
 TEST(SpillFile, FoldersThatCannotServeAreNamed) {
   EXPECT_EQ(error_of([] { SpillFile("/var/tmp/there-is-no-such-folder", {}).write(Bytes(10)); }),
-            "[spill] cannot write to the folder /var/tmp/there-is-no-such-folder: No such file or directory; set "
+            "[spill] cannot write to the folder /var/tmp/there-is-no-such-folder: No such file or "
+            "directory; set "
             "TUFF_SPILL_FOLDER or ContextOptions::spill_folder to another");
   if (!std::filesystem::exists("/dev/shm")) GTEST_SKIP() << "no folder in memory here";
   EXPECT_EQ(error_of([] { SpillFile("/dev/shm", {}).write(Bytes(10)); }),
@@ -142,7 +145,8 @@ TEST(SpillFile, TheLimitIsKeptAndWhatIsThereStays) {
   const SpillRegion region = file.write(noise(2 << 20, 4));
   const std::string text = error_of([&] { file.write(noise(2 << 20, 5)); });
   EXPECT_EQ(text.substr(0, 63), "[spill] no room for 2.1 MB more in /var/tmp: 2.1 MB are there, ");
-  EXPECT_NE(text.find(" are free on the disk, at most 3.1 MB are allowed (spill_bytes); free some of it, or set "
+  EXPECT_NE(text.find(" are free on the disk, at most 3.1 MB are allowed (spill_bytes); free some "
+                      "of it, or set "
                       "TUFF_SPILL_FOLDER to a folder on a larger disk"),
             std::string::npos)
       << text;

@@ -622,6 +622,8 @@ size_t live_bytes() {
   return not_negative(bytes);
 }
 
+void count_foreign_bytes(int64_t bytes) { count_live(thread_cache(), bytes, 0); }
+
 bool Buffer::is_own() const { return header_ != nullptr && header_->size_class != kLent; }
 
 TUFF_NAMESPACE_END

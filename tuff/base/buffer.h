@@ -98,5 +98,7 @@ TUFF_API void set_recycle_limit(size_t bytes);
 TUFF_API size_t set_memory_ceiling(size_t bytes);
 /// live_bytes of buffer_statistics().
 TUFF_API size_t live_bytes();
+/// Counts memory that somebody else allocated on our behalf (Arrow) as live; negative when it was freed.
+TUFF_API void count_foreign_bytes(int64_t bytes);
 
 TUFF_NAMESPACE_END

@@ -20,6 +20,9 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
+// Others can use the memory then; touching it again costs some 0.3 s per GB, once.
+constexpr double kIdleSeconds = 30;
+
 template <class T>
 std::optional<T> from_environment(const char* name) {
   const char* text = std::getenv(name);
@@ -27,7 +30,8 @@ std::optional<T> from_environment(const char* name) {
   T value{};
   const auto [end, error] = std::from_chars(text, text + std::strlen(text), value);
   if (error != std::errc() || *end != '\0') {
-    throw InvalidArgument("context", fmt::format("{}='{}' is not a whole number", name, text));
+    throw InvalidArgument("context", fmt::format("{}='{}' is not a {}number", name, text,
+                                                 std::is_integral_v<T> ? "whole " : ""));
   }
   return value;
 }
@@ -81,9 +85,15 @@ Context::Context(ContextOptions options) {
   // Recycled memory is the process's, so only a setting that somebody made changes it later.
   [[maybe_unused]] static const bool once = (set_recycle_limit(usable_memory() / 4), true);
   if (recycle) set_recycle_limit(*recycle);
-  const std::optional<size_t> memory = options.memory_bytes
-                                           ? options.memory_bytes
-                                           : from_environment<size_t>("TUFF_MEMORY_BYTES");
+  idle_seconds_ = options.idle_seconds
+                      ? *options.idle_seconds
+                      : from_environment<double>("TUFF_IDLE_SECONDS").value_or(kIdleSeconds);
+  if (!(idle_seconds_ > 0)) {
+    throw InvalidArgument("context",
+                          fmt::format("idle_seconds = {}; more than 0 is needed", idle_seconds_));
+  }
+  const std::optional<size_t> memory =
+      options.memory_bytes ? options.memory_bytes : from_environment<size_t>("TUFF_MEMORY_BYTES");
   memory_bytes_ = memory.value_or(usable_memory() / 10 * 6);
   if (memory_bytes_ == 0) {
     throw InvalidArgument("context", "memory_bytes = 0; at least 1 is needed");

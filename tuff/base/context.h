@@ -56,6 +56,9 @@ struct ContextOptions {
   /// Freed memory kept for reuse, over the whole process. Environment TUFF_RECYCLE_BYTES; default: a
   /// quarter of the memory that this process may use (cgroup limit, else physical).
   std::optional<size_t> recycle_bytes = {};
+  /// Recycled memory goes back to the system when the context's helper threads have had no work for so
+  /// long (a context with one thread has none). Environment TUFF_IDLE_SECONDS; default: 30.
+  std::optional<double> idle_seconds = {};
   /// Bytes that blocks may take while a run is under way. Environment TUFF_MEMORY_BYTES; default: 60 % of
   /// the memory that this process may use.
   std::optional<size_t> memory_bytes = {};
@@ -79,6 +82,7 @@ class TUFF_API Context {
   static Context& current();
 
   int threads() const { return threads_; }
+  double idle_seconds() const { return idle_seconds_; }
   size_t memory_bytes() const { return memory_bytes_; }
   /// Empty: the default.
   const std::string& spill_folder() const { return spill_folder_; }
@@ -104,6 +108,7 @@ class TUFF_API Context {
  private:
   void* find_or_make(std::type_index type, const std::function<std::shared_ptr<void>()>& make);
   int threads_ = 1;
+  double idle_seconds_ = 0;
   size_t memory_bytes_ = 0;
   std::string spill_folder_;
   std::optional<size_t> spill_bytes_;

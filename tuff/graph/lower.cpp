@@ -234,7 +234,8 @@ class Lowering {
   void bound_outputs(const Layer& layer, const Place& place) {
     PlanArrays& plan = result_.arrays;
     if (plan.functions.back()->yields_unknown_sizes()) plan.output_bytes = BlockBytes::kUnknown;
-    plan.function_bytes.push_back(layer.is_view() ? nullptr : std::make_shared<LargestBytes>(layer.outputs()));
+    plan.function_bytes.push_back(
+        layer.is_view() ? nullptr : std::make_shared<LargestBytes>(layer.outputs()));
     if (layer.is_view() || plan.output_bytes == BlockBytes::kUnknown) return;
     for (const LayerOutput& output : layer.outputs()) {
       double elements = 0;
@@ -243,8 +244,8 @@ class Lowering {
         for (const AxisChunksPtr& axis : output.chunks)
           elements *= static_cast<double>(axis->extent().upper_bound());
       } else {
-        elements = largest_block(output) *
-                   static_cast<double>(std::count(place.needed->begin(), place.needed->end(), true));
+        elements = largest_block(output) * static_cast<double>(std::count(
+                                               place.needed->begin(), place.needed->end(), true));
       }
       const double sum = static_cast<double>(plan.output_bytes) +
                          elements * static_cast<double>(size_of(output.dtype));

@@ -157,7 +157,8 @@ struct PlanArrays {
 
   std::vector<float> function_seconds;  ///< typical cost of a call; empty: kTypicalCallSeconds each
 
-  std::vector<std::shared_ptr<const BlockBytes>> function_bytes;  ///< null or empty: next to nothing
+  std::vector<std::shared_ptr<const BlockBytes>>
+      function_bytes;  ///< null or empty: next to nothing
   /// Bound of what all tasks yield; BlockBytes::kUnknown when some function yields unknown sizes.
   uint64_t output_bytes = 0;
 

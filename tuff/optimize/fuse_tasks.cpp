@@ -162,7 +162,8 @@ class Welder {
   }
 
   /// By output of the last one; what stays inside counts with the first.
-  std::vector<uint64_t> bytes_of_group(const PlanArrays& old, std::span<const uint32_t> members) const {
+  std::vector<uint64_t> bytes_of_group(const PlanArrays& old,
+                                       std::span<const uint32_t> members) const {
     const auto bytes = [&](uint32_t t, uint32_t output) {
       const auto& function = plan_.function_bytes[old.function[t]];
       return function != nullptr ? function->bytes(old.block[t], output) : 0;

@@ -57,7 +57,8 @@ const std::vector<LayerPass>& layer_passes() {
       {{"rematerialize", "cheap arrays are made twice rather than kept across a reduction",
         &Passes::rematerialize},
        alone<rematerialize>},
-      {{"fuse", "layers that line up block by block become one program", &Passes::fuse}, alone<fuse>},
+      {{"fuse", "layers that line up block by block become one program", &Passes::fuse},
+       alone<fuse>},
   };
   return list;
 }

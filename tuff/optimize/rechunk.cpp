@@ -84,8 +84,8 @@ namespace {
 struct RechunkPolicy {
   using Wish = Chunks;
 
-  RechunkPolicy(const std::vector<graph::LayerPtr>& layers,
-                const std::vector<graph::Port>& outputs, double memory_bytes)
+  RechunkPolicy(const std::vector<graph::LayerPtr>& layers, const std::vector<graph::Port>& outputs,
+                double memory_bytes)
       : memory_bytes_(memory_bytes) {
     for (const graph::LayerPtr& layer : layers) {
       readers_.try_emplace(layer.get(), 0);
@@ -112,8 +112,7 @@ struct RechunkPolicy {
   graph::Port above(const graph::Port& port, const Chunks& chunks) const {
     const graph::LayerOutput& from = graph::output_of(port);
     return graph::rechunk_of(
-        graph::rechunk_of(
-            port, rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_bytes_)),
+        graph::rechunk_of(port, rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_bytes_)),
         chunks);
   }
 

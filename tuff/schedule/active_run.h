@@ -50,7 +50,7 @@ struct alignas(64) Worker {
   int64_t reported_ns = 0;
   int64_t last_wake_ns = 0;
   RunMemory::Grant grant;  // of the task under way, when memory is short
-  bool taken = false;  // by a helper; guarded by the run's mutex
+  bool taken = false;      // by a helper; guarded by the run's mutex
 };
 
 class ActiveRun final : public Joinable {

@@ -91,7 +91,9 @@ void MemoryBudget::remove(Held& held) {
 /// The value is gone, or about to be.
 void MemoryBudget::forget(Held& held, Lock& lock) {
   // The writer looks at the block and comes back to `held`; a write takes as long as the block is large.
-  freed_.wait(lock, [&] { return held.place != Held::Place::writing && held.place != Held::Place::reading; });
+  freed_.wait(lock, [&] {
+    return held.place != Held::Place::writing && held.place != Held::Place::reading;
+  });
   if (held.place == Held::Place::memory) remove(held);
   held.place = Held::Place::nowhere;
   if (held.copy) file_.free(held.copy->region);
@@ -102,11 +104,13 @@ bool MemoryBudget::is_spillable(const Held& held) const {
   if (held.pins > 0 || !held.value->holds<Block>()) return false;
   const Block& block = block_of(held);
   // Memory that others see, or that is not ours, would not come back.
-  return block && block.is_unique() && block.buffer().is_own() && block.buffer().bytes() >= kSmallestSpilled;
+  return block && block.is_unique() && block.buffer().is_own() &&
+         block.buffer().bytes() >= kSmallestSpilled;
 }
 
 bool MemoryBudget::can_spill() const {
-  return std::any_of(in_memory_.begin(), in_memory_.end(), [&](const Held* held) { return is_spillable(*held); });
+  return std::any_of(in_memory_.begin(), in_memory_.end(),
+                     [&](const Held* held) { return is_spillable(*held); });
 }
 
 /// What is needed latest, in that order, at least `bytes` of it if there is so much.
@@ -114,12 +118,14 @@ std::vector<Held*> MemoryBudget::choose(uint64_t bytes) const {
   std::vector<std::pair<uint64_t, Held*>> ranked;
   for (Held* held : in_memory_) {
     if (!is_spillable(*held)) continue;
-    ranked.emplace_back(held->run != nullptr ? held->run->next_use(*held) : kOutlivesRuns + held->used, held);
+    ranked.emplace_back(
+        held->run != nullptr ? held->run->next_use(*held) : kOutlivesRuns + held->used, held);
   }
   const size_t most = std::min(ranked.size(), kMostChosen);
-  std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(most), ranked.end(),
-                    [](const auto& a, const auto& b) {
-                      return a.first != b.first ? a.first > b.first : a.second->slot > b.second->slot;
+  std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(most),
+                    ranked.end(), [](const auto& a, const auto& b) {
+                      return a.first != b.first ? a.first > b.first
+                                                : a.second->slot > b.second->slot;
                     });
   ranked.resize(most);
   std::vector<Held*> chosen;
@@ -246,7 +252,8 @@ size_t MemoryBudget::bring_back(Held& held, Lock& lock) {
 
 // --- Promises and stored blocks --------------------------------------------------------------------
 
-MemoryPromise::MemoryPromise(MemoryBudget& budget, uint64_t bytes, uint64_t limit) : budget_(budget) {
+MemoryPromise::MemoryPromise(MemoryBudget& budget, uint64_t bytes, uint64_t limit)
+    : budget_(budget) {
   const std::lock_guard lock(budget.mutex_);
   if (!budget.fits(bytes, limit)) return;
   bytes_ = bytes;
@@ -260,7 +267,8 @@ MemoryPromise::~MemoryPromise() {
   budget_.freed_.notify_all();
 }
 
-StoredBlock::StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block) : budget_(std::move(budget)) {
+StoredBlock::StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block)
+    : budget_(std::move(budget)) {
   // A small piece of something large must not keep the large thing alive.
   if (block.buffer().is_own() && 2 * block.bytes() < block.buffer().bytes()) {
     Block copy = Block::allocate(block.dtype(), block.shape());

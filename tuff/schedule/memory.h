@@ -40,12 +40,12 @@ struct Held {
     size_t buffer_bytes = 0;
   };
   Place place = Place::nowhere;
-  uint32_t pins = 0;          ///< tasks under way that read it
-  uint32_t index = kNone;     ///< in MemoryBudget::in_memory_
-  uint32_t slot = 0;          ///< of the run
-  RunMemory* run = nullptr;   ///< null: outlives runs
-  uint64_t used = 0;          ///< when it was last read, if it outlives runs
-  Value* value = nullptr;     ///< holds a Block while in memory
+  uint32_t pins = 0;         ///< tasks under way that read it
+  uint32_t index = kNone;    ///< in MemoryBudget::in_memory_
+  uint32_t slot = 0;         ///< of the run
+  RunMemory* run = nullptr;  ///< null: outlives runs
+  uint64_t used = 0;         ///< when it was last read, if it outlives runs
+  Value* value = nullptr;    ///< holds a Block while in memory
   std::unique_ptr<Copy> copy;
   static constexpr uint32_t kNone = UINT32_MAX;
 };

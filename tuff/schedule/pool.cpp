@@ -61,7 +61,7 @@ bool Backoff::wait() {
   return ++rounds_ <= kDoublings || now_ns() < give_up_ns_;
 }
 
-ThreadPool::ThreadPool(Context& context) {
+ThreadPool::ThreadPool(Context& context) : idle_(std::min(context.idle_seconds(), 1e8)) {
   threads_.reserve(static_cast<size_t>(context.threads()) - 1);
   try {
     for (int i = 1; i < context.threads(); ++i) {
@@ -127,10 +127,6 @@ ThreadPool::Found ThreadPool::look_around() {
   return {};
 }
 
-// When nothing has been offered for so long, recycled memory goes back to the system: others can use it, and
-// touching it again costs some 0.3 s per GB, once.
-constexpr auto kIdle = std::chrono::seconds(30);
-
 void ThreadPool::serve() {
   for (;;) {
     Found found = look_around();
@@ -143,8 +139,10 @@ void ThreadPool::serve() {
       while (!stopping_) {
         found = find();
         if (found.work != nullptr) break;
-        const auto changed = [this, changes = changes_] { return changes_ != changes || stopping_; };
-        if (woken_.wait_for(lock, kIdle, changed) || std::exchange(gave_back_, true)) continue;
+        const auto changed = [this, changes = changes_] {
+          return changes_ != changes || stopping_;
+        };
+        if (woken_.wait_for(lock, idle_, changed) || std::exchange(gave_back_, true)) continue;
         lock.unlock();
         release_recycled_memory();
         lock.lock();

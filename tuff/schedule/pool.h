@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -85,7 +86,8 @@ class TUFF_API ThreadPool {
   std::condition_variable woken_;
   std::vector<Joinable*> offers_;
   bool stopping_ = false;
-  bool gave_back_ = false;  // recycled memory, since the last offer
+  std::chrono::duration<double> idle_;
+  bool gave_back_ = false;                       // recycled memory, since the last offer
   alignas(64) std::atomic<uint32_t> parked_{0};  // read at each surplus: not on the lock's line
   std::atomic<size_t> offer_count_{0};  // offers_.size(), so that looking around needs no lock
   uint64_t changes_ = 0;                // counts offers and wake-ups

@@ -62,14 +62,16 @@ Ceilings& ceilings() {
 
 std::string text(uint64_t bytes) {
   const auto value = static_cast<double>(bytes);
-  return bytes < 1'000'000'000 ? fmt::format("{:.1f} MB", value * 1e-6) : fmt::format("{:.1f} GB", value * 1e-9);
+  return bytes < 1'000'000'000 ? fmt::format("{:.1f} MB", value * 1e-6)
+                               : fmt::format("{:.1f} GB", value * 1e-9);
 }
 
 std::string name_of_task(const PlanArrays& plan, uint32_t task) {
   const uint32_t function = plan.function[task];
   const uint32_t block = plan.block[task];
-  return fmt::format("task {} ({}) on block {}", task, plan.name_of(function),
-                     plan.labels ? plan.labels->label(block) : plan.functions[function]->block_name(block));
+  return fmt::format(
+      "task {} ({}) on block {}", task, plan.name_of(function),
+      plan.labels ? plan.labels->label(block) : plan.functions[function]->block_name(block));
 }
 
 }  // namespace
@@ -121,20 +123,24 @@ void RunMemory::size_slots() {
 
 void RunMemory::check_sizes() const {
   const PlanArrays& plan = program_.plan;
-  const auto known = [&](uint32_t slot) { return slot_bytes_[slot] == kUnknown ? 0 : slot_bytes_[slot]; };
+  const auto known = [&](uint32_t slot) {
+    return slot_bytes_[slot] == kUnknown ? 0 : slot_bytes_[slot];
+  };
   const std::string advice = "raise it with RunOptions::memory_bytes or TUFF_MEMORY_BYTES";
   const std::set<uint32_t> returned(plan.output_slots.begin(), plan.output_slots.end());
   uint64_t results = 0;
   for (uint32_t slot : returned) results += known(slot);
   if (results > limit_) {
-    throw MemoryError("run", fmt::format("the results take {}, the memory budget is {}; persist() keeps on disk "
-                                         "what does not fit; or {}",
-                                         text(results), text(limit_), advice));
+    throw MemoryError(
+        "run", fmt::format("the results take {}, the memory budget is {}; persist() keeps on disk "
+                           "what does not fit; or {}",
+                           text(results), text(limit_), advice));
   }
   std::vector<uint32_t> slots;
   for (uint32_t t = 0; t < plan.task_count(); ++t) {
     uint64_t outputs = 0;
-    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot) outputs += known(slot);
+    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
+      outputs += known(slot);
     slots.assign(plan.inputs[t].begin(), plan.inputs[t].end());
     std::sort(slots.begin(), slots.end());
     slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
@@ -142,10 +148,12 @@ void RunMemory::check_sizes() const {
     for (uint32_t slot : slots) inputs += known(slot);
     if (inputs + outputs <= limit_) continue;
     throw MemoryError(
-        "run", fmt::format("{} needs {} at once, {} of inputs and {} of outputs; the memory budget is {}; cut the "
-                           "arrays into smaller blocks, or {}",
-                           name_of_task(plan, t), text(inputs + outputs), text(inputs), text(outputs), text(limit_),
-                           advice));
+        "run",
+        fmt::format(
+            "{} needs {} at once, {} of inputs and {} of outputs; the memory budget is {}; cut the "
+            "arrays into smaller blocks, or {}",
+            name_of_task(plan, t), text(inputs + outputs), text(inputs), text(outputs),
+            text(limit_), advice));
   }
 }
 
@@ -173,7 +181,8 @@ uint64_t RunMemory::bound_of_outputs(uint32_t task) const {
   const PlanArrays& plan = program_.plan;
   uint64_t bytes = 0;
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot)
-    bytes += slot_bytes_[slot] == kUnknown ? function_most_[plan.function[task]] : slot_bytes_[slot];
+    bytes +=
+        slot_bytes_[slot] == kUnknown ? function_most_[plan.function[task]] : slot_bytes_[slot];
   return bytes;
 }
 

@@ -70,13 +70,14 @@ class RunMemory {
   Tracing* const tracing_;
   const std::function<bool()> is_over_;
   uint32_t running_ = 0;
-  std::vector<uint64_t> slot_bytes_;    // bound; kUnknown where nobody knows
-  std::vector<uint64_t> function_most_;  // largest output seen, of functions whose sizes nobody knows
-  std::vector<Held> held_;              // by slot
-  std::vector<uint32_t> reads_left_;    // by slot
-  Rows readers_;                        // by slot, ascending
-  std::vector<uint32_t> next_reader_;   // by slot: rows before it are of finished tasks
-  std::vector<uint8_t> finished_;       // by task
+  std::vector<uint64_t> slot_bytes_;  // bound; kUnknown where nobody knows
+  std::vector<uint64_t>
+      function_most_;                  // largest output seen, of functions whose sizes nobody knows
+  std::vector<Held> held_;             // by slot
+  std::vector<uint32_t> reads_left_;   // by slot
+  Rows readers_;                       // by slot, ascending
+  std::vector<uint32_t> next_reader_;  // by slot: rows before it are of finished tasks
+  std::vector<uint8_t> finished_;      // by task
 };
 
 TUFF_NAMESPACE_END

@@ -30,20 +30,25 @@ constexpr uint64_t kDiskBlock = 4096;
 
 bool is_in_memory(const char* folder) {
   struct statfs system {};
-  return ::statfs(folder, &system) == 0 && (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC);
+  return ::statfs(folder, &system) == 0 &&
+         (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC);
 }
 
 std::string default_folder() {
   const char* asked = std::getenv("TMPDIR");
   for (const char* folder : {asked, "/var/tmp", "/tmp"}) {
-    if (folder != nullptr && *folder != '\0' && ::access(folder, W_OK) == 0 && !is_in_memory(folder)) return folder;
+    if (folder != nullptr && *folder != '\0' && ::access(folder, W_OK) == 0 &&
+        !is_in_memory(folder))
+      return folder;
   }
   return "/tmp";
 }
 
 std::string text_of(int error) { return std::strerror(error); }
 
-std::string megabytes(uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6); }
+std::string megabytes(uint64_t bytes) {
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6);
+}
 
 /// All bytes to the place, or an errno.
 int write_all(int file, const std::byte* data, size_t bytes, uint64_t offset) {
@@ -81,21 +86,23 @@ void SpillFile::open() {
   if (file_ >= 0) return;
   if (folder_.empty()) folder_ = default_folder();
   if (is_in_memory(folder_.c_str())) {
-    throw MemoryError("spill",
-                      fmt::format("the folder {} is in memory itself (tmpfs); set TUFF_SPILL_FOLDER or "
-                                  "ContextOptions::spill_folder to one on a disk",
-                                  folder_));
+    throw MemoryError(
+        "spill", fmt::format("the folder {} is in memory itself (tmpfs); set TUFF_SPILL_FOLDER or "
+                             "ContextOptions::spill_folder to one on a disk",
+                             folder_));
   }
   file_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (file_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {  // a file system without nameless files
+  if (file_ < 0 &&
+      (errno == EOPNOTSUPP || errno == EISDIR)) {  // a file system without nameless files
     std::string name = folder_ + "/tuff-spill-XXXXXX";
     file_ = ::mkostemp(name.data(), O_CLOEXEC);
     if (file_ >= 0) ::unlink(name.c_str());
   }
   if (file_ < 0) {
-    throw MemoryError("spill", fmt::format("cannot write to the folder {}: {}; set TUFF_SPILL_FOLDER or "
-                                           "ContextOptions::spill_folder to another",
-                                           folder_, text_of(errno)));
+    throw MemoryError("spill",
+                      fmt::format("cannot write to the folder {}: {}; set TUFF_SPILL_FOLDER or "
+                                  "ContextOptions::spill_folder to another",
+                                  folder_, text_of(errno)));
   }
 }
 
@@ -105,25 +112,29 @@ void SpillFile::check_room(size_t more) const {
   if (::fstatfs(file_, &system) != 0) return;  // then the write itself will tell
   const auto unit = static_cast<uint64_t>(system.f_bsize);
   const uint64_t available = static_cast<uint64_t>(system.f_bavail) * unit;
-  const uint64_t alone = most_bytes_ ? 0 : static_cast<uint64_t>(system.f_blocks) * unit / kShareLeftAlone;
+  const uint64_t alone =
+      most_bytes_ ? 0 : static_cast<uint64_t>(system.f_blocks) * unit / kShareLeftAlone;
   const uint64_t most = most_bytes_ ? *most_bytes_ : UINT64_MAX;
   if (stored_bytes() + more <= most && more + alone <= available) return;
   const std::string limit =
       most_bytes_ ? fmt::format("at most {} are allowed (spill_bytes)", megabytes(*most_bytes_))
                   : fmt::format("{} are left alone", megabytes(alone));
-  throw MemoryError("spill",
-                    fmt::format("no room for {} more in {}: {} are there, {} are free on the disk, {}; free some "
-                                "of it, or set TUFF_SPILL_FOLDER to a folder on a larger disk",
-                                megabytes(more), folder_, megabytes(stored_bytes()), megabytes(available), limit));
+  throw MemoryError(
+      "spill",
+      fmt::format("no room for {} more in {}: {} are there, {} are free on the disk, {}; free some "
+                  "of it, or set TUFF_SPILL_FOLDER to a folder on a larger disk",
+                  megabytes(more), folder_, megabytes(stored_bytes()), megabytes(available),
+                  limit));
 }
 
 /// Puts the piece, compressed or not, at the end of the writer's buffer.
 size_t SpillFile::compress(std::span<const std::byte> piece, SpillRegion::Piece& entry) {
-  const int stored = LZ4_compress_default(reinterpret_cast<const char*>(piece.data()),
-                                          reinterpret_cast<char*>(buffer_.data()), static_cast<int>(piece.size()),
-                                          static_cast<int>(buffer_.size()));
+  const int stored = LZ4_compress_default(
+      reinterpret_cast<const char*>(piece.data()), reinterpret_cast<char*>(buffer_.data()),
+      static_cast<int>(piece.size()), static_cast<int>(buffer_.size()));
   size_t bytes = static_cast<size_t>(std::max(stored, 0));
-  if (stored <= 0 || static_cast<double>(stored) > kWorthCompressing * static_cast<double>(piece.size())) {
+  if (stored <= 0 ||
+      static_cast<double>(stored) > kWorthCompressing * static_cast<double>(piece.size())) {
     bytes = piece.size();
     std::copy(piece.begin(), piece.end(), buffer_.begin());
   }
@@ -151,8 +162,8 @@ SpillRegion SpillFile::write(std::span<const std::byte> data) {
     const int error = write_all(file_, buffer_.data(), bytes, region.offset + region.stored_bytes);
     if (error != 0) {
       static_cast<void>(::ftruncate(file_, static_cast<off_t>(end_)));
-      throw MemoryError("spill", fmt::format("writing {} to {} failed: {}", megabytes(data.size()), folder_,
-                                             text_of(error)));
+      throw MemoryError("spill", fmt::format("writing {} to {} failed: {}", megabytes(data.size()),
+                                             folder_, text_of(error)));
     }
     region.stored_bytes += bytes;
   }
@@ -175,14 +186,17 @@ void SpillFile::read(const SpillRegion& region, std::span<std::byte> data) const
     bool right = error == 0 && XXH3_64bits(to, piece.stored_bytes) == piece.checksum;
     if (right && !raw) {
       right = LZ4_decompress_safe(reinterpret_cast<const char*>(stored.data()),
-                                  reinterpret_cast<char*>(data.data() + at), static_cast<int>(piece.stored_bytes),
+                                  reinterpret_cast<char*>(data.data() + at),
+                                  static_cast<int>(piece.stored_bytes),
                                   static_cast<int>(bytes)) == static_cast<int>(bytes);
     }
     if (!right) {
-      throw MemoryError("spill",
-                        fmt::format("reading {} back from {} failed: {}", megabytes(data.size()), folder_,
-                                    error != 0 ? text_of(error)
-                                               : "it is not what was written (its checksum differs); check the disk"));
+      throw MemoryError(
+          "spill",
+          fmt::format("reading {} back from {} failed: {}", megabytes(data.size()), folder_,
+                      error != 0
+                          ? text_of(error)
+                          : "it is not what was written (its checksum differs); check the disk"));
     }
     offset += piece.stored_bytes;
     at += bytes;
@@ -194,7 +208,8 @@ void SpillFile::free(const SpillRegion& region) noexcept {
   const std::lock_guard lock(mutex_);
   stored_ -= region.stored_bytes;
   static_cast<void>(::fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                static_cast<off_t>(region.offset), static_cast<off_t>(region.stored_bytes)));
+                                static_cast<off_t>(region.offset),
+                                static_cast<off_t>(region.stored_bytes)));
 }
 
 uint64_t SpillFile::stored_bytes() const {

@@ -12,6 +12,8 @@
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 
+#include "tuff/table/arrow_pool.h"
+
 TUFF_NAMESPACE_BEGIN
 namespace table::detail {
 
@@ -45,7 +47,7 @@ std::shared_ptr<arrow::io::RandomAccessFile> open(const FileIdentity& identity) 
 }
 
 parquet::ReaderProperties properties() {
-  parquet::ReaderProperties properties;
+  parquet::ReaderProperties properties(counted_pool());
   properties.set_page_checksum_verification(true);
   return properties;
 }
