@@ -338,12 +338,13 @@ void EventServer::write(Client& client) {
     if (count < 0) break;
     client.sent += static_cast<size_t>(count);
   }
-  if (client.sent < client.out.size()) {
-    if (client.out.size() - client.sent > kMostUnsentBytes) client.until = {};
+  // What was sent is let go of also when there is more: a client may lag a little behind for ever.
+  client.out.erase(0, client.sent);
+  client.sent = 0;
+  if (!client.out.empty()) {
+    if (client.out.size() > kMostUnsentBytes) client.until = {};
     return;
   }
-  client.out.clear();
-  client.sent = 0;
   if (client.stage != Stage::answer) return;
   ::shutdown(client.socket, SHUT_WR);
   client.stage = Stage::closing;
