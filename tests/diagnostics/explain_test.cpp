@@ -111,6 +111,20 @@ TEST(Explain, CountsTasksEdgesAndBytesOfALine) {
   EXPECT_EQ(fused.width, "tiles of 512 elements");
 }
 
+TEST(Explain, SaysHowFarTasksWereFusedAndWhy) {
+  const auto fusion = [](const Array& y) {
+    for (const Explanation::Choice& choice : explain({y}, {.threads = 2}).choices) {
+      if (choice.what == "fusion of tasks") return choice.value + ": " + choice.reason;
+    }
+    return std::string("nothing");
+  };
+  EXPECT_EQ(fusion(sum(exp(in_memory({80}, 10)))),
+            "none: tasks are few, or long beside what scheduling them costs");
+  const std::string many = fusion(sum(exp(in_memory({20'000}, 1))));
+  EXPECT_EQ(many.substr(0, 6), "width ") << many;
+  EXPECT_THAT(many, HasSubstr(" tasks became "));
+}
+
 TEST(Explain, TotalsAreThoseOfTheCompiledPlan) {
   const Array x = in_memory({60, 40}, {20, 10});
   const std::vector<graph::Port> outputs = {matmul(x.transpose(), x), mean(x.rechunk(15), 0),
