@@ -13,9 +13,8 @@ namespace {
 /// Widths tried. 64 merges six levels of a binary tree; what is left to save beyond it is 1 % of the
 /// tasks.
 constexpr double kWidest = 64;
-/// Wider fusion cannot gain more than the scheduling it saves; below this part of the work it is not
-/// looked for.
-constexpr double kWorthLooking = 0.02;
+/// When scheduling has become this part of the work, wider fusion is not tried.
+constexpr double kSmallPart = 0.01;
 
 size_t left(std::span<const uint32_t> swallowed_by) {
   return static_cast<size_t>(std::count(swallowed_by.begin(), swallowed_by.end(), kNotSwallowed));
@@ -32,24 +31,27 @@ double estimated_seconds(const Rows& inputs, std::span<const uint32_t> order,
     double ready = 0;
     double work = 0;
     double done = 0;
+    uint32_t parts = 1;
   };
   std::vector<Times> times(inputs.count());
   double total = 0;
   double longest = 0;
   for (uint32_t t : order) {
     Times& own = times[t];
-    own.work = static_cast<double>(seconds[t]) + kPartSeconds;
+    own.work = static_cast<double>(seconds[t]);
     for (uint32_t input : inputs[t]) {
       const Times& from = times[input];
       if (swallowed_by[input] == t) {
         own.ready = std::max(own.ready, from.ready);
         own.work += from.work;
+        own.parts += from.parts;
       } else {
         own.ready = std::max(own.ready, from.done);
       }
     }
     if (swallowed_by[t] != kNotSwallowed) continue;
-    own.work += kTaskSeconds - kPartSeconds;
+    own.work += kTaskSeconds;
+    if (own.parts > 1) own.work += kGroupSeconds + own.parts * kPartSeconds;
     own.done = own.ready + own.work;
     total += own.work;
     longest = std::max(longest, own.done);
@@ -64,11 +66,12 @@ FusionChoice choose_width(const Rows& inputs, std::span<const uint32_t> order,
   FusionChoice best;
   best.swallowed_by = choose_fusion(inputs, order, may_go, widths_of(given, 1, operation));
   best.seconds = estimated_seconds(inputs, order, best.swallowed_by, seconds, threads);
+  const double worth = best.seconds * (1 - kWorthFusing);
   double work = 0;
   for (float s : seconds) work += static_cast<double>(s);
   size_t tasks = left(best.swallowed_by);
   for (double width = 2; width <= kWidest; width *= 2) {
-    if (static_cast<double>(tasks) * kTaskSeconds < kWorthLooking * work) break;
+    if (static_cast<double>(tasks) * (kTaskSeconds + kGroupSeconds) < kSmallPart * work) break;
     FusionChoice wider;
     wider.ave_width = width;
     wider.swallowed_by = choose_fusion(inputs, order, may_go, widths_of(given, width, operation));
@@ -77,7 +80,7 @@ FusionChoice choose_width(const Rows& inputs, std::span<const uint32_t> order,
     if (fewer == tasks) continue;
     wider.seconds = estimated_seconds(inputs, order, wider.swallowed_by, seconds, threads);
     tasks = fewer;
-    if (wider.seconds < best.seconds) best = std::move(wider);
+    if (wider.seconds < std::min(best.seconds, worth)) best = std::move(wider);
   }
   return best;
 }

@@ -15,10 +15,14 @@
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
 
-/// What a task costs beside its call, and a call inside a fused task: measured on trivial tasks, 15-60 ns
-/// for graphs in and beyond the caches, and 6-10 ns (bench/graph, fuse/*).
-inline constexpr double kTaskSeconds = 40e-9;
-inline constexpr double kPartSeconds = 8e-9;
+/// What a task costs beside its call; what a call costs inside a fused task; what a fused task costs beyond
+/// another. Measured on trees and random graphs of 1e5 tasks, which do not fit into the caches
+/// (bench/width): a fused task of two calls costs more than the two alone.
+inline constexpr double kTaskSeconds = 20e-9;
+inline constexpr double kPartSeconds = 10e-9;
+inline constexpr double kGroupSeconds = 40e-9;
+/// Fusion that would save less than this part of the run is left: the estimate is no better.
+inline constexpr double kWorthFusing = 0.05;
 
 struct FusionChoice {
   double ave_width = 1;
@@ -32,8 +36,8 @@ TUFF_API double estimated_seconds(const Rows& inputs, std::span<const uint32_t> 
                                   std::span<const uint32_t> swallowed_by,
                                   std::span<const float> seconds, int threads);
 
-/// Tries ave_width 1, 2, 4, ... and keeps the best; stops when scheduling is a small part of the work or
-/// wider fusion changes nothing. `seconds[t]`: the cost of task t.
+/// Tries ave_width 1, 2, 4, ... and keeps the best if it saves kWorthFusing beside 1; stops when scheduling
+/// is a small part of the work. `seconds[t]`: the cost of task t.
 TUFF_API FusionChoice choose_width(const Rows& inputs, std::span<const uint32_t> order,
                                    std::span<const uint8_t> may_go, std::span<const float> seconds,
                                    const FuseWidths& widths, int threads,

@@ -24,8 +24,6 @@ TUFF_API TaskFusion fuse_tasks(PlanArrays& plan, const FuseWidths& widths, int t
 
 /// Plans of fewer tasks than this cost less to schedule (20 us) than to look at.
 inline constexpr size_t kSmallPlan = 512;
-/// Scheduling below this part of the work is not worth fusing for.
-inline constexpr double kWorthFusing = 0.02;
 
 }  // namespace optimize
 TUFF_NAMESPACE_END

@@ -87,7 +87,7 @@ void Program::encode_reads(const std::vector<uint32_t>& constant_of_slot) {
 
 void Program::make_records() {
   const size_t count = plan.task_count();
-  tasks.resize(count + 1);
+  tasks.resize(count + kTasksAhead);
   for (size_t t = 0; t < count; ++t) {
     TaskRecord& task = tasks[t];
     task.function = plan.functions[plan.function[t]].get();

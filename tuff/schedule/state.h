@@ -64,8 +64,11 @@ class Program {
   static constexpr uint32_t kRepeated = uint32_t{1} << 28;   ///< the task reads this slot twice
   static constexpr uint32_t kSlotMask = kRepeated - 1;
 
+  /// Functions are asked for this many tasks ahead: in a task graph each task has one of its own.
+  static constexpr uint32_t kTasksAhead = 4;
+
   PlanArrays plan;
-  std::vector<TaskRecord> tasks;  ///< one more than there are, to end the last one's rows
+  std::vector<TaskRecord> tasks;  ///< and kTasksAhead more; the first of those ends the last one's rows
   std::vector<uint32_t> reads;
   Bundles bundles;
   std::vector<uint32_t> wait_count;   ///< by task: those not in a bundle, and bundles
@@ -113,6 +116,8 @@ class RunState {
     prefetch(values_.get() + task.output);
     prefetch(uses_.data() + task.output);
     prefetch(program_.plan.successors.items.data() + task.successor);
+    // Tasks run in the order of their numbers, or nearly: what this one calls is needed soon.
+    prefetch((&task + Program::kTasksAhead)->function);
     for (uint32_t i = 0; i < task.input_count; ++i) {
       const uint32_t read = reads[i];
       if (read < Program::kRepeated) [[likely]] {
