@@ -20,6 +20,12 @@ constexpr size_t kMostRootsPerBatch = 32;
 // Progress is published after this many tasks or nanoseconds of one worker.
 constexpr uint64_t kReportTasks = 64;
 constexpr int64_t kReportNs = 1'000'000;
+// Sharing tasks costs each thread some 20 ns per task more: atomic counts, and lines that move. It pays
+// when tasks take longer than this, all in all, seen over a stretch that adds up to kSurelyNs more than
+// that (a clock interrupt takes some us).
+constexpr int64_t kWorthSharingNs = 50;
+constexpr int64_t kSurelyNs = 2'000;
+constexpr int64_t kStretchNs = 20'000;
 // A woken helper looks for work for 50 us before it parks again, so more wake-ups find nobody.
 constexpr int64_t kWakeNs = 50'000;
 
@@ -73,7 +79,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
     worker.deque.reset(resources_.any() ? tasks : tasks - roots);  // roots are queued only to wait
     worker.root = 0;
     worker.root_end = 0;
-    worker.done = 0;
+    worker.done.store(0, std::memory_order_relaxed);
     worker.unreported = 0;
     worker.reported_ns = 0;
     worker.last_wake_ns = 0;
@@ -97,12 +103,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
 // --- Working ---------------------------------------------------------------------------------------
 
 void ActiveRun::work_as_caller() {
-  Worker& worker = *workers_[0];
-  if (settings_.threads == 1) {
-    work<false>(worker);
-  } else {
-    work<true>(worker);
-  }
+  work(*workers_[0], company_at_start());
   if (offered_) settings_.pool->withdraw(*this);
   if (ended() == End::none) {
     // Helpers are about to see that all is done. Wait a moment, so that this object (and its memory,
@@ -119,38 +120,69 @@ void ActiveRun::work_as_caller() {
 
 void ActiveRun::help(int place) noexcept {
   Worker& worker = *workers_[static_cast<size_t>(place)];
-  work<true>(worker);
+  work(worker, Company::maybe);
   leave(&worker);
 }
 
-template <bool kShared>
-void ActiveRun::work(Worker& worker) {
+/// Waiting for memory or for resources means waiting for others.
+ActiveRun::Company ActiveRun::company_at_start() const {
+  if (settings_.threads == 1) return Company::never;
+  return memory_ == nullptr && !resources_.any() && Door::can_open() ? Company::not_yet
+                                                                     : Company::maybe;
+}
+
+void ActiveRun::work(Worker& worker, Company company) {
   const Inside inside(this, worker);
   worker.arguments.stop = stop_.get_token();
-  for (uint32_t task = next_task<kShared>(worker); task != kNone;
-       task = next_task<kShared>(worker)) {
-    do {
-      task = run_task<kShared>(worker, task);
-    } while (task != kNone && end_.load(std::memory_order_relaxed) == End::none);
+  switch (company) {
+    case Company::never: work_from<Company::never>(worker, kNone); break;
+    case Company::not_yet:
+      alone_ = true;
+      door_.shut();
+      work_from<Company::not_yet>(worker, kNone);
+      break;
+    case Company::maybe:
+      if (worker.number == 0) door_.stand_open();
+      work_from<Company::maybe>(worker, kNone);
+      break;
   }
   publish(worker);
 }
 
-template <bool kShared>
+template <ActiveRun::Company kCompany>
+void ActiveRun::work_from(Worker& worker, uint32_t task) {
+  if (task == kNone) task = next_task<kCompany>(worker);
+  while (task != kNone) {
+    task = run_task<kCompany>(worker, task);
+    if constexpr (kCompany == Company::not_yet) {
+      if (!alone_) [[unlikely]]
+        return work_from<Company::maybe>(worker, task);
+    }
+    if (task == kNone || end_.load(std::memory_order_relaxed) != End::none)
+      task = next_task<kCompany>(worker);
+  }
+}
+
+template <ActiveRun::Company kCompany>
 uint32_t ActiveRun::next_task(Worker& worker) {
   if (end_.load(std::memory_order_relaxed) != End::none) return kNone;
-  const uint32_t task = worker.deque.pop<kShared>();
+  const uint32_t task = worker.deque.pop<kCompany == Company::maybe>();
   if (task != kNone) return task;
   if (worker.root < worker.root_end) return program_.plan.roots[worker.root++];
-  if constexpr (kShared) return search(worker);
+  if constexpr (kCompany == Company::maybe) return search(worker);
+  if constexpr (kCompany == Company::not_yet) {
+    const uint32_t root = claim_root_alone(worker);
+    if (root != kNone) return root;
+  }
   publish(worker);
   if (remaining_.load(std::memory_order_relaxed) != 0) end(End::stuck);
   return kNone;
 }
 
 /// Runs one task and returns the one to continue with, or kNone.
-template <bool kShared>
+template <ActiveRun::Company kCompany>
 uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
+  constexpr bool kShared = kCompany == Company::maybe;
   const TaskRecord& record_of_task = program_.tasks[task];
   TaskArguments& arguments = worker.arguments;
   arguments.task = task;
@@ -165,7 +197,10 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
   if (traced_) [[unlikely]]
     tracing_->begin_task(worker.number, task, program_.plan.function[task], arguments.inputs);
-  if (!call(worker, record_of_task, task)) {
+  if constexpr (kCompany == Company::not_yet) door_.enter_task();
+  const bool succeeded = call(worker, record_of_task, task);
+  if constexpr (kCompany == Company::not_yet) alone_ = door_.leave_task();
+  if (!succeeded) {
     if (memory_ != nullptr) memory_->done(task, worker.grant, false);
     return kNone;
   }
@@ -175,18 +210,23 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   bool pushed = false;
   // Ready tasks come highest number first, so the last one is the lowest, and the lowest of the others
   // is on the deque's bottom.
-  state_.finish<kShared>(record_of_task, worker.last_use.get(), [&](uint32_t ready) {
+  const auto on_ready = [&](uint32_t ready) {
     if (next != kNone) {
       worker.deque.push(next);
       pushed = true;
     }
     next = ready;
-  });
+  };
+  if (kCompany == Company::not_yet && !alone_) [[unlikely]] {
+    state_.finish<true>(record_of_task, worker.last_use.get(), on_ready);
+  } else {
+    state_.finish<kShared>(record_of_task, worker.last_use.get(), on_ready);
+  }
   if (memory_ != nullptr) [[unlikely]]
     memory_->done(task, worker.grant, true);
-  ++worker.done;
-  if constexpr (kShared) {
-    if (pushed) surplus(worker);
+  worker.done.store(worker.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if constexpr (kCompany != Company::never) {
+    if (pushed && (kShared || !offered_)) surplus(worker);
   }
   if (instrumented_) [[unlikely]]
     note_end_of_task(worker);
@@ -282,6 +322,15 @@ uint32_t ActiveRun::claim_root(Worker& worker) {
   return roots[worker.root++];
 }
 
+uint32_t ActiveRun::claim_root_alone(Worker& worker) {
+  const std::vector<uint32_t>& roots = program_.plan.roots;
+  const size_t at = next_root_.load(std::memory_order_relaxed);
+  if (at >= roots.size()) return kNone;
+  next_root_.store(at + 1, std::memory_order_relaxed);
+  if (!offered_ && at + 1 < roots.size()) surplus(worker);
+  return roots[at];
+}
+
 uint32_t ActiveRun::steal(Worker& worker) {
   const auto threads = static_cast<uint32_t>(settings_.threads);
   for (uint32_t i = 1; i < threads; ++i) {
@@ -345,6 +394,8 @@ void ActiveRun::surplus(Worker& worker) {
     // Only the caller gets here: nobody else is inside before the offer.
     if (settings_.offer_at_ticks != 0 && now_ticks() < settings_.offer_at_ticks) return;
     offered_ = true;
+    looked_ns_ = now_ns();
+    looked_done_ = worker.done.load(std::memory_order_relaxed);
     settings_.pool->offer(*this);
   } else if (settings_.pool->anyone_parked() || caller_parked_.load(std::memory_order_relaxed)) {
     wake_someone(worker);
@@ -387,6 +438,7 @@ int ActiveRun::try_join() {
   if (holders_.load(std::memory_order_relaxed) >= threads || is_over() || !has_work()) {
     return kNoPlace;
   }
+  if (!door_.is_open() && (!is_worth_sharing() || !door_.open())) return kNotYet;
   const std::lock_guard lock(mutex_);
   for (uint32_t w = 1; w < threads; ++w) {
     if (workers_[w]->taken) continue;
@@ -396,6 +448,19 @@ int ActiveRun::try_join() {
     return static_cast<int>(w);
   }
   return kNoPlace;
+}
+
+/// How long the tasks take of a caller who works alone.
+bool ActiveRun::is_worth_sharing() {
+  const int64_t now = now_ns();
+  const uint64_t done = workers_[0]->done.load(std::memory_order_relaxed);
+  const int64_t passed = now - looked_ns_;
+  if (passed - static_cast<int64_t>(done - looked_done_) * kWorthSharingNs > kSurelyNs) return true;
+  if (passed > kStretchNs) {
+    looked_ns_ = now;
+    looked_done_ = done;
+  }
+  return false;
 }
 
 void ActiveRun::leave(Worker* helper) {
@@ -451,9 +516,10 @@ void ActiveRun::fail(Worker& worker, uint32_t task) noexcept {
 // --- Counting and telling --------------------------------------------------------------------------
 
 void ActiveRun::publish(Worker& worker) {
-  if (worker.done == 0) return;
+  const uint64_t done = worker.done.load(std::memory_order_relaxed);
+  if (done == 0) return;
   if (worker.unreported > 0) report(worker);
-  const uint64_t done = std::exchange(worker.done, 0);
+  worker.done.store(0, std::memory_order_relaxed);
   if (remaining_.fetch_sub(done, std::memory_order_acq_rel) == done && worker.number != 0) {
     const std::lock_guard lock(mutex_);
     changed_.notify_all();

@@ -4,6 +4,7 @@
 // it back; helpers of the ThreadPool join while there is work and room. Invariants: all tasks are done
 // when `remaining_` is 0 (workers count on their own and subtract when they run out of work); a worker
 // that is inside counts in `holders_`, and whoever leaves last gives the object back to its store.
+// The caller works alone until a helper finds that tasks take long enough to be worth sharing (door.h).
 // A worker looks for tasks in this order: what its last task made ready (lowest number first), its own
 // deque, the next root, the oldest task of another worker. So consumers run before new sources.
 #pragma once
@@ -23,6 +24,7 @@
 #include "tuff/base/trace.h"
 #include "tuff/graph/plan.h"
 #include "tuff/schedule/deque.h"
+#include "tuff/schedule/door.h"
 #include "tuff/schedule/pool.h"
 #include "tuff/schedule/resources.h"
 #include "tuff/schedule/run_memory.h"
@@ -45,7 +47,8 @@ struct alignas(64) Worker {
   uint32_t number = 0;
   size_t root = 0;  // claimed roots that have not started: [root, root_end)
   size_t root_end = 0;
-  uint64_t done = 0;        // tasks since the last publication
+  // Tasks since the last publication; helpers read that of a caller who works alone.
+  std::atomic<uint64_t> done{0};
   uint64_t unreported = 0;  // tasks since the last report to progress
   int64_t reported_ns = 0;
   int64_t last_wake_ns = 0;
@@ -115,17 +118,24 @@ class ActiveRun final : public Joinable {
  private:
   static constexpr uint32_t kNone = Deque::kNone;
 
-  template <bool kShared>
-  void work(Worker& worker);
-  template <bool kShared>
+  /// Whether others are in this run.
+  enum class Company : uint8_t { never, not_yet, maybe };
+
+  Company company_at_start() const;
+  void work(Worker& worker, Company company);
+  template <Company kCompany>
+  void work_from(Worker& worker, uint32_t task);
+  template <Company kCompany>
   uint32_t next_task(Worker& worker);
-  template <bool kShared>
+  template <Company kCompany>
   uint32_t run_task(Worker& worker, uint32_t task);
   uint32_t search(Worker& worker);
   uint32_t claim_root(Worker& worker);
+  uint32_t claim_root_alone(Worker& worker);
   uint32_t steal(Worker& worker);
 
   void surplus(Worker& worker);
+  bool is_worth_sharing();
   void wake_someone(Worker& worker);
   void park_caller();
   bool is_stuck() const;
@@ -160,8 +170,13 @@ class ActiveRun final : public Joinable {
   Resources resources_;
   RunMemory* memory_ = nullptr;
   bool offered_ = false;  // to the pool; written before any helper is inside
+  bool alone_ = false;    // the caller's: the door is shut
+  // When a helper last looked how fast a lonely caller is, and what it saw; guarded by the pool's lock.
+  int64_t looked_ns_ = 0;
+  uint64_t looked_done_ = 0;
   std::stop_source stop_;
 
+  Door door_;
   // Read for each task.
   alignas(64) std::atomic<End> end_{End::none};
   std::atomic<bool> caller_parked_{false};

@@ -24,6 +24,11 @@ constexpr int64_t kSearchNs = 50'000;
 // which at this rate stays below 5 % of its time.
 constexpr uint32_t kDoublings = 6;
 
+// How long a helper sleeps between two looks at runs whose tasks are too short to be shared. A look
+// takes some 5 us.
+constexpr std::chrono::microseconds kFirstWatch{100};
+constexpr std::chrono::microseconds kLastWatch{1000};
+
 void pause() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -109,11 +114,13 @@ void ThreadPool::wake() {
 
 /// Caller holds the lock.
 ThreadPool::Found ThreadPool::find() const {
+  Found found;
   for (size_t i = offers_.size(); i-- > 0;) {
     const int place = offers_[i]->try_join();
-    if (place != Joinable::kNoPlace) return {offers_[i], place};
+    if (place >= 0) return {offers_[i], place, false};
+    found.later = found.later || place == Joinable::kNotYet;
   }
-  return {};
+  return found;
 }
 
 /// Looks for work for 50 us.
@@ -136,12 +143,20 @@ void ThreadPool::serve() {
       // visible long before this pause ends, so one more look finds that work.
       for (int i = 0; i < 64; ++i) pause();
       std::unique_lock lock(mutex_);
+      std::chrono::microseconds watch = kFirstWatch;
       while (!stopping_) {
         found = find();
         if (found.work != nullptr) break;
         const auto changed = [this, changes = changes_] {
           return changes_ != changes || stopping_;
         };
+        if (found.later && !watched_) {
+          watched_ = true;
+          woken_.wait_for(lock, watch, changed);
+          watched_ = false;
+          watch = std::min(2 * watch, kLastWatch);
+          continue;
+        }
         if (woken_.wait_for(lock, idle_, changed) || std::exchange(gave_back_, true)) continue;
         lock.unlock();
         release_recycled_memory();

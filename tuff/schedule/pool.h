@@ -3,7 +3,8 @@
 // One per Context, made when a run first has parallel work (context.service<ThreadPool>()). The pool
 // knows runs only as Joinable; run.cpp offers them. Invariant: a helper is parked, looking for a run, or
 // inside exactly one run; the thread that started a run is never a helper, so a run never depends on
-// one. Idle costs nothing: helpers look around for 50 us, then sleep on a condition variable.
+// one. Idle costs nothing: helpers look around for 50 us, then sleep on a condition variable. While some
+// run's tasks are too short to be shared, one sleeping helper looks at it now and then.
 #pragma once
 
 #include <atomic>
@@ -44,8 +45,10 @@ class Joinable {
  public:
   virtual ~Joinable() = default;
   static constexpr int kNoPlace = -1;
-  /// Reserves a place for the calling helper if there is room and work, else returns kNoPlace. Called
-  /// under the pool's lock: must be short and must not call the pool.
+  static constexpr int kNotYet = -2;
+  /// Reserves a place for the calling helper if there is room and work, else returns kNoPlace, or kNotYet
+  /// when it should be asked again soon. Called under the pool's lock: must be short and must not call the
+  /// pool.
   virtual int try_join() = 0;
   /// Works until nothing is left to do, then gives the place back. Called without the lock, once for
   /// each place that try_join returned. `this` may be gone when it returns.
@@ -77,6 +80,7 @@ class TUFF_API ThreadPool {
   struct Found {
     Joinable* work = nullptr;
     int place = Joinable::kNoPlace;
+    bool later = false;  // some offer wants to be asked again
   };
   void serve();
   Found find() const;
@@ -87,6 +91,7 @@ class TUFF_API ThreadPool {
   std::vector<Joinable*> offers_;
   bool stopping_ = false;
   std::chrono::duration<double> idle_;
+  bool watched_ = false;                         // a sleeping helper looks at the offers now and then
   bool gave_back_ = false;                       // recycled memory, since the last offer
   alignas(64) std::atomic<uint32_t> parked_{0};  // read at each surplus: not on the lock's line
   std::atomic<size_t> offer_count_{0};  // offers_.size(), so that looking around needs no lock
