@@ -331,7 +331,39 @@ TEST(Runner, ThreadsThatParkedComeBackWhenWorkTurnsUp) {
   const Runner runner(builder.build());
   for (int round = 0; round < 5; ++round) {
     begun = 0;
-    EXPECT_EQ(runner.run({}, with(2))[0].get<double>(), 2);
+    const std::vector<Value> met = runner.run({}, with(2));
+    EXPECT_EQ(met[0].get<double>(), 2);
+    EXPECT_EQ(met[1].get<double>(), 2);
+  }
+}
+
+TEST(Runner, TasksRunSideBySideAfterManyThatWereTooShortToBeShared) {
+  // The caller works alone through 20,000 tasks of a few nanoseconds. Then two come that need each other:
+  // whoever looks while the first of them runs must get in.
+  std::atomic<int> begun{0};
+  PlanBuilder builder;
+  const uint32_t tiny = builder.function("tiny", add_up);
+  const uint32_t meet = builder.function("meet", [&begun](TaskArguments& a) {
+    ++begun;
+    const auto limit = std::chrono::steady_clock::now() + 20s;
+    while (begun.load() < 2 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    a.outputs[0].emplace<double>(begun.load());
+  });
+  std::vector<uint32_t> ends;
+  for (int i = 0; i < 100; ++i) {
+    uint32_t end = builder.task(tiny, {});
+    for (int step = 0; step < 200; ++step) end = builder.task(tiny, {end});
+    ends.push_back(end);
+  }
+  const uint32_t all = builder.task(tiny, ends);
+  builder.output(builder.task(meet, {all}));
+  builder.output(builder.task(meet, {all}));
+  const Runner runner(builder.build());
+  for (int round = 0; round < 20; ++round) {
+    begun = 0;
+    const std::vector<Value> met = runner.run({}, with(round % 2 == 0 ? 2 : 7));
+    EXPECT_EQ(met[0].get<double>(), 2);
+    EXPECT_EQ(met[1].get<double>(), 2);
   }
 }
 

@@ -165,12 +165,10 @@ void GroupProgram::run(TaskArguments& arguments) const {
   const size_t needed = std::max(group.registers, group.most_arguments);
   if (needed <= kFew) {
     Stack<kFew> stack;
-    run_parts(arguments, group, stack.registers.data(), stack.inputs.data(),
-              stack.last_use.data());
+    run_parts(arguments, group, stack.registers.data(), stack.inputs.data(), stack.last_use.data());
   } else if (needed <= kOnStack) {
     Stack<kOnStack> stack;
-    run_parts(arguments, group, stack.registers.data(), stack.inputs.data(),
-              stack.last_use.data());
+    run_parts(arguments, group, stack.registers.data(), stack.inputs.data(), stack.last_use.data());
   } else {
     const auto registers = std::make_unique<Value[]>(group.registers);
     const auto inputs = std::make_unique<Value*[]>(group.most_arguments);

@@ -217,7 +217,8 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     }
     next = ready;
   };
-  if (kCompany == Company::not_yet && !alone_) [[unlikely]] {
+  const bool in_company = kShared || (kCompany == Company::not_yet && !alone_);
+  if (kCompany == Company::not_yet && in_company) [[unlikely]] {
     state_.finish<true>(record_of_task, worker.last_use.get(), on_ready);
   } else {
     state_.finish<kShared>(record_of_task, worker.last_use.get(), on_ready);
@@ -226,7 +227,7 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     memory_->done(task, worker.grant, true);
   worker.done.store(worker.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if constexpr (kCompany != Company::never) {
-    if (pushed && (kShared || !offered_)) surplus(worker);
+    if (pushed && (in_company || !offered_)) surplus(worker);
   }
   if (instrumented_) [[unlikely]]
     note_end_of_task(worker);
@@ -326,6 +327,8 @@ uint32_t ActiveRun::claim_root_alone(Worker& worker) {
   const std::vector<uint32_t>& roots = program_.plan.roots;
   const size_t at = next_root_.load(std::memory_order_relaxed);
   if (at >= roots.size()) return kNone;
+  if (worker.unreported > 0) [[unlikely]]
+    report(worker);
   next_root_.store(at + 1, std::memory_order_relaxed);
   if (!offered_ && at + 1 < roots.size()) surplus(worker);
   return roots[at];
@@ -435,10 +438,12 @@ void ActiveRun::park_caller() {
 
 int ActiveRun::try_join() {
   const auto threads = static_cast<uint32_t>(settings_.threads);
-  if (holders_.load(std::memory_order_relaxed) >= threads || is_over() || !has_work()) {
-    return kNoPlace;
+  if (holders_.load(std::memory_order_relaxed) >= threads || is_over()) return kNoPlace;
+  if (door_.is_open()) {
+    if (!has_work()) return kNoPlace;  // who makes some wakes a helper
+  } else if (!has_work() || !is_worth_sharing() || !door_.open()) {
+    return kNotYet;
   }
-  if (!door_.is_open() && (!is_worth_sharing() || !door_.open())) return kNotYet;
   const std::lock_guard lock(mutex_);
   for (uint32_t w = 1; w < threads; ++w) {
     if (workers_[w]->taken) continue;

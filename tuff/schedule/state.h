@@ -68,7 +68,8 @@ class Program {
   static constexpr uint32_t kTasksAhead = 4;
 
   PlanArrays plan;
-  std::vector<TaskRecord> tasks;  ///< and kTasksAhead more; the first of those ends the last one's rows
+  std::vector<TaskRecord>
+      tasks;  ///< and kTasksAhead more; the first of those ends the last one's rows
   std::vector<uint32_t> reads;
   Bundles bundles;
   std::vector<uint32_t> wait_count;   ///< by task: those not in a bundle, and bundles
