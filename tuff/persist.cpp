@@ -138,4 +138,8 @@ std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& op
   return results;
 }
 
+bool is_persisted(const Port& port) {
+  return dynamic_cast<const StoredLayer*>(port.layer.get()) != nullptr;
+}
+
 TUFF_NAMESPACE_END

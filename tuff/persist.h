@@ -17,5 +17,7 @@ TUFF_NAMESPACE_BEGIN
 /// the memory budget. Throws InvalidArgument for an empty list, TaskError, Cancelled or MemoryError as the run goes.
 TUFF_API std::vector<graph::Port> persist(const std::vector<graph::Port>& outputs,
                                           const RunOptions& options = {});
+/// Whether the array is one that persist() returned: reading its blocks computes nothing.
+TUFF_API bool is_persisted(const graph::Port& port);
 
 TUFF_NAMESPACE_END

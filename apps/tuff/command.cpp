@@ -19,7 +19,8 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
                  "Threads to use (default: all CPUs this process may use)")
       ->check(CLI::Range(1, 4096));
   app.add_option("--memory", options.memory,
-                 "Most bytes to hold in memory, e.g. 8GB (default: 60 % of what may be used)")
+                 "Most bytes to hold in memory, e.g. 8GB; what does not fit goes to a temporary folder "
+                 "(default: 60 % of what may be used)")
       ->check([](const std::string& text) -> std::string {
         try {
           parse_bytes(text);
@@ -74,10 +75,15 @@ size_t parse_bytes(const std::string& text) {
   return static_cast<size_t>(bytes);
 }
 
-size_t budget_of(const CommonOptions& options) {
-  if (!options.memory.empty()) return parse_bytes(options.memory);
-  return static_cast<size_t>(kBudgetShare * static_cast<double>(usable_memory()));
+namespace {
+
+ContextOptions context_options(const CommonOptions& options) {
+  ContextOptions result{.threads = options.threads};
+  if (!options.memory.empty()) result.memory_bytes = parse_bytes(options.memory);
+  return result;
 }
+
+}  // namespace
 
 std::vector<std::string> arguments_of(int argc, const char* const* argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
@@ -101,7 +107,7 @@ table::Table open_table(const TableOptions& options) {
 }
 
 Computation::Computation(const CommonOptions& options, const std::stop_token& stop)
-    : context_({.threads = options.threads, .recycle_bytes = budget_of(options) / 4}) {
+    : context_(context_options(options)) {
   run_.context = &context_;
   run_.stop = stop;
   if (options.dashboard) {

@@ -29,7 +29,7 @@ inline constexpr int kUsageError = 2;
 /// Options of every command that computes.
 struct CommonOptions {
   std::optional<int> threads;
-  std::string memory;            ///< as given; empty: kBudgetShare of what this process may use
+  std::string memory;            ///< as given; empty: the default of contexts
   std::optional<int> dashboard;  ///< port; none: no dashboard
   bool quiet = false;
 };
@@ -45,12 +45,8 @@ struct TableOptions {
 void add_table_options(CLI::App& app, TableOptions& options);
 table::Table open_table(const TableOptions& options);
 
-/// Share of the memory that this process may use, unless --memory says otherwise.
-inline constexpr double kBudgetShare = 0.6;
 /// "2GB", "512 MiB", "1e9": bytes. Throws InvalidArgument.
 size_t parse_bytes(const std::string& text);
-/// What --memory allows.
-size_t budget_of(const CommonOptions& options);
 
 /// The arguments of a command line, with `--dashboard 8000` as "--dashboard=8000" and one without a number after it
 /// with the default port: so that in `--dashboard data.csv` the file stays one. Last argument first, as

@@ -1,4 +1,4 @@
-// `tuff glm fit`: files -> columns -> memory -> model -> table, JSON and report.
+// `tuff glm fit`: files -> columns -> kept blocks -> model -> table, JSON and report.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tuff/glm/fit.h"
+#include "tuff/persist.h"
 #include "tuff/table/table.h"
 
 #include "apps/tuff/command.h"
@@ -35,7 +36,7 @@ struct FitCommand {
   std::string explain;
 };
 
-/// A data set in memory, and what it cost to get there.
+/// A data set that is kept, and what it cost to get there.
 struct Loaded {
   Array X, y;
   std::vector<std::string> features;
@@ -77,7 +78,7 @@ std::vector<std::string> choose_features(const table::Table& table, const FitCom
   return features;
 }
 
-/// Features and target in memory; refused before anything is read when they cannot fit.
+/// Features and target, decoded; in memory as far as --memory allows.
 Loaded load(const FitCommand& command, const RunOptions& run) {
   const double start = now();
   const Target target = parse_target(command.target);
@@ -87,27 +88,14 @@ Loaded load(const FitCommand& command, const RunOptions& run) {
   std::vector<std::string> used = loaded.features;
   if (std::find(used.begin(), used.end(), target.column) == used.end())
     used.push_back(target.column);
-  table = table.select(used);
-
-  const size_t budget = budget_of(command.common);
-  // The target is at most a number per row, and at least a byte.
-  const auto row_bytes = static_cast<double>(8 * loaded.features.size() + 8);
-  const table::Table counted = table.counted(run);
-  const int64_t rows = counted.rows().value();
-  if (rows == 0)
+  const table::Table counted = table.select(used).counted(run);
+  if (counted.rows().value() == 0)
     throw InvalidArgument("glm fit",
                           fmt::format("no rows in {}", fmt::join(command.files.paths, ", ")));
-  const double needed = row_bytes * static_cast<double>(rows);
-  if (needed > static_cast<double>(budget)) {
-    throw InvalidArgument(
-        "glm fit", fmt::format("{} rows of {} features take {} in memory; --memory allows {}",
-                               with_commas(rows), loaded.features.size(), bytes_text(needed),
-                               bytes_text(static_cast<double>(budget))));
-  }
-  const std::vector<Result> results =
-      compute({counted.matrix(loaded.features), target_array(counted, target, run)}, run);
-  loaded.X = Array(results[0]);
-  loaded.y = Array(results[1]);
+  const std::vector<graph::Port> kept = persist(
+      {counted.matrix(loaded.features).port(), target_array(counted, target, run).port()}, run);
+  loaded.X = Array(kept[0]);
+  loaded.y = Array(kept[1]);
   loaded.seconds = now() - start;
   return loaded;
 }

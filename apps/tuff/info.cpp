@@ -12,7 +12,6 @@ void add_info(CLI::App& app, Run& run) {
       app.add_subcommand("info", "Show version, CPU features, threads, memory and optional parts");
   command->callback([&run] {
     run = [] {
-      const CommonOptions defaults;
       const auto line = [](std::string_view name, const std::string& value) {
         fmt::print("{:<18}{}\n", name, value);
       };
@@ -22,7 +21,7 @@ void add_info(CLI::App& app, Run& run) {
                        kernels::current_target()));
       line("threads", std::to_string(Context::current().threads()));
       line("memory", bytes_text(static_cast<double>(usable_memory())));
-      line("memory budget", bytes_text(static_cast<double>(budget_of(defaults))));
+      line("memory budget", bytes_text(static_cast<double>(Context::current().memory_bytes())));
       line("files", "Parquet, CSV, npy (Arrow " TUFF_ARROW_VERSION ")");
       return kOk;
     };

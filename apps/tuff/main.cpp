@@ -19,6 +19,8 @@ std::string message_of(const std::exception& error) {
       text += fmt::format("\n      ({} more {} failed)", others, others == 1 ? "task" : "tasks");
     return text;
   }
+  if (dynamic_cast<const tuff::MemoryError*>(&error) != nullptr)
+    return fmt::format("{}\n      --memory sets the budget", error.what());
   return error.what();
 }
 

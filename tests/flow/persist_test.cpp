@@ -1,4 +1,6 @@
 // Arrays that are kept: under the budget, used by later graphs, gone with the last handle.
+#include "tuff/persist.h"
+
 #include <cmath>
 #include <thread>
 #include <vector>
@@ -6,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tuff/base/buffer.h"
+#include "tuff/glm/fit.h"
 #include "tuff/tuff.h"
 
 namespace tuff {
@@ -136,6 +139,55 @@ TEST_F(Persist, AHandleMayOutliveTheContextThatMadeIt) {
     kept.push_back(source().persist(small.options()));
   }
   EXPECT_EQ(kept[0].to_vector<double>(), source().to_vector<double>());
+}
+
+// ---- models of data larger than the budget -----------------------------------------------------------
+
+constexpr int64_t kManyRows = 1 << 17;
+constexpr size_t kHalf = kManyRows * 8 * sizeof(double) / 2;
+
+Array tall() { return from_function(made, {kManyRows, 8}, {.chunks = {8192, 8}}); }
+
+Array classes_of(const Array& X) {
+  return (sum(X[{whole, Slice{0, 3}}], {.axes = 1}) > 0.1) != (X[{whole, 7}] > 0.8);
+}
+
+TEST_F(Persist, AModelIsFittedToMoreThanTheBudget) {
+  const Array X = tall();
+  glm::FitOptions options{.alpha = 1e-3};
+  const glm::FitResult want = glm::fit(X, classes_of(X), options);
+  Small small(before_ + kHalf);
+  options.run = small.options();
+  for (const bool persisted : {false, true}) {
+    std::vector<graph::Port> data = {X, classes_of(X)};
+    if (persisted) data = persist(data, options.run);
+    const glm::FitResult got = glm::fit(Array(data[0]), Array(data[1]), options);
+    EXPECT_EQ(got.n_iter, want.n_iter);
+    EXPECT_NEAR(got.intercept, want.intercept, 1e-10 * std::fabs(want.intercept));
+    for (size_t j = 0; j < 8; ++j)
+      EXPECT_NEAR(got.coef[j], want.coef[j], 1e-9 * std::fabs(want.coef[j])) << j;
+  }
+}
+
+TEST_F(Persist, WhatIsWrongWithDataLargerThanTheBudgetIsSaidByRow) {
+  const Array X = tall();
+  const Array row = arange(0.0, static_cast<double>(kManyRows), 1.0, {.chunks = 8192});
+  const Array bad = where((row == 77'777.0)[{whole, newaxis}], std::nan(""), X);
+  Small small(before_ + kHalf);
+  try {
+    glm::fit(bad, classes_of(X), {.run = small.options()});
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_NE(std::string(error.what()).find("feature 'x0' is nan in row 77777"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(Persist, SaysWhatIsPersisted) {
+  const Array x = source();
+  EXPECT_FALSE(is_persisted(x.port()));
+  EXPECT_TRUE(is_persisted(x.persist().port()));
+  EXPECT_FALSE(is_persisted((x.persist() + 1.0).port()));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "tuff/array/math.h"
 #include "tuff/array/reductions.h"
 #include "tuff/graph/sources.h"
+#include "tuff/persist.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace glm {
@@ -60,9 +61,15 @@ void check_arrays(const Array& X, const Array& y, const FitOptions& options) {
   }
 }
 
+/// Data of up to this part of the memory budget are held in memory; more of it is persisted, block by block,
+/// so that some of it can wait on disk.
+constexpr double kInMemory = 0.8;
+
+int64_t most_rows(int64_t row_bytes) { return std::max<int64_t>(64, kBlockBytes / row_bytes); }
+
 /// Blocks of whole rows, dense within each row; more blocks where they are larger than kBlockBytes.
 Array cut_rows(const Result& result, int64_t row_bytes) {
-  const int64_t most = std::max<int64_t>(64, kBlockBytes / row_bytes);
+  const int64_t most = most_rows(row_bytes);
   std::vector<int64_t> sizes;
   std::vector<Block> blocks;
   for (const Block& whole : result.blocks()) {
@@ -86,21 +93,53 @@ Array cut_rows(const Result& result, int64_t row_bytes) {
        0});
 }
 
-/// X as float64 in whole rows, y cut like it, both in memory.
+/// Whether X as float64 and y leave room in the budget.
+bool fits(const Array& X, const Array& y, const RunOptions& run) {
+  if (!X.shape()[0].is_known()) return true;  // nobody knows before it is computed
+  const Context& context = run.context != nullptr ? *run.context : Context::current();
+  const auto budget = static_cast<double>(run.memory_bytes.value_or(context.memory_bytes()));
+  const auto row_bytes =
+      static_cast<double>(8 * X.shape()[1].value()) + static_cast<double>(size_of(y.dtype()));
+  return row_bytes * static_cast<double>(X.shape()[0].value()) <= kInMemory * budget;
+}
+
+/// Blocks cut to at most `most` rows.
+std::vector<int64_t> cut_sizes(const AxisChunks& chunks, int64_t most) {
+  std::vector<int64_t> sizes;
+  for (const int64_t rows : chunks.sizes()) {
+    const int64_t parts = std::max<int64_t>(1, (rows + most - 1) / most);
+    for (int64_t part = 0; part < parts; ++part)
+      sizes.push_back(rows * (part + 1) / parts - rows * part / parts);
+  }
+  return sizes;
+}
+
+/// X as float64 in whole rows, y cut like it; in memory, or persisted when they are too large for that.
 Rows load(const Array& X, const Array& y, const FitOptions& options) {
+  const bool in_memory = fits(X, y, options.run);
+  const int64_t row_bytes = 8 * X.shape()[1].value();
+  if (!in_memory && X.dtype() == DType::float64 && is_persisted(X.port()) &&
+      is_persisted(y.port()) && X.chunks()[1]->count() == 1 &&
+      same_chunks(X.chunks()[0], y.chunks()[0]))
+    return {X, y};
   Array features = X.astype(DType::float64);
   Array target = y;
   if (is_known(X.chunks())) {
-    const std::vector<int64_t> rows = X.chunks()[0]->sizes();
-    if (X.chunks()[1]->count() > 1) {
+    const AxisChunks& old = *X.chunks()[0];
+    const std::vector<int64_t> rows =
+        in_memory ? old.sizes() : cut_sizes(old, most_rows(row_bytes));
+    if (X.chunks()[1]->count() > 1 || !in_memory) {
       features = features.rechunk(std::vector<std::vector<int64_t>>{rows, {X.shape()[1].value()}});
     }
     target = target.rechunk(std::vector<std::vector<int64_t>>{rows});
   }
+  if (!in_memory) {
+    const std::vector<graph::Port> kept = persist({features.port(), target.port()}, options.run);
+    return {Array(kept[0]), Array(kept[1])};
+  }
   const std::vector<Result> results = tuff::compute({features, target}, options.run);
   if (results[0].shape()[0] == 0)
     throw InvalidArgument("fit", "X and y have no rows; at least one is needed");
-  const int64_t row_bytes = 8 * results[0].shape()[1];
   return {cut_rows(results[0], row_bytes), cut_rows(results[1], row_bytes)};
 }
 
@@ -113,12 +152,14 @@ std::vector<std::string> names_of(const FitOptions& options, size_t columns) {
 }
 
 /// Row and value of the first element of column `column` for which `bad` holds; row -1 if there is none.
+/// Block by block: the column may be larger than the memory budget.
 std::pair<int64_t, double> first_where(const Array& array, std::optional<int64_t> column,
+                                       const RunOptions& run,
                                        const std::function<bool(double)>& bad) {
   const Array values = (column ? array[{whole, *column}] : array).astype(DType::float64);
   int64_t row = 0;
-  for (const Result result = values.compute(); const Block& block : result.blocks()) {
-    for (double v : block.to_vector<double>()) {
+  for (const int64_t rows : values.chunks()[0]->sizes()) {
+    for (const double v : values[{Slice{row, row + rows}}].compute(run).to_vector<double>()) {
       if (bad(v)) return {row, v};
       ++row;
     }
@@ -126,9 +167,10 @@ std::pair<int64_t, double> first_where(const Array& array, std::optional<int64_t
   return {-1, 0};
 }
 
-[[noreturn]] void refuse_column(const Rows& rows, const std::string& name, size_t column) {
-  const auto [row, value] =
-      first_where(rows.X, static_cast<int64_t>(column), [](double v) { return !std::isfinite(v); });
+[[noreturn]] void refuse_column(const Rows& rows, const std::string& name, size_t column,
+                                const RunOptions& run) {
+  const auto [row, value] = first_where(rows.X, static_cast<int64_t>(column), run,
+                                        [](double v) { return !std::isfinite(v); });
   if (row < 0) {
     throw InvalidArgument(
         "fit", fmt::format("feature '{}' has values so large that their squares overflow; "
@@ -139,8 +181,8 @@ std::pair<int64_t, double> first_where(const Array& array, std::optional<int64_t
                                            name, value, row));
 }
 
-[[noreturn]] void refuse_target(const Rows& rows) {
-  const auto [row, value] = first_where(rows.y, {}, [](double v) { return v != 0 && v != 1; });
+[[noreturn]] void refuse_target(const Rows& rows, const RunOptions& run) {
+  const auto [row, value] = first_where(rows.y, {}, run, [](double v) { return v != 0 && v != 1; });
   throw InvalidArgument(
       "fit",
       fmt::format("the target is {} in row {}; the logistic family accepts 0 and 1", value, row));
@@ -156,26 +198,29 @@ struct Summary {
 Summary check_data(Rows& rows, const FitOptions& options, const std::vector<std::string>& names) {
   const bool classes = options.family.undecided != nullptr;
   const Array y = rows.y;
-  const std::vector<Result> results = tuff::compute(
-      {mean(rows.X, {.axes = 0}), tuff::std(rows.X, {.axes = 0}), mean(y.astype(DType::float64)),
-       classes ? all((y == 0) || (y == 1)) : all(y == y), y != 0},
-      options.run);
+  const bool in_memory = !is_persisted(y.port());
+  std::vector<graph::Port> wanted = {mean(rows.X, {.axes = 0}), tuff::std(rows.X, {.axes = 0}),
+                                     mean(y.astype(DType::float64)),
+                                     classes ? all((y == 0) || (y == 1)) : all(y == y)};
+  if (classes && in_memory) wanted.push_back(y != 0);
+  const std::vector<Result> results = tuff::compute(wanted, options.run);
   Summary summary{results[0].to_vector<double>(), results[1].to_vector<double>(),
                   results[2].item<double>()};
   for (size_t j = 0; j < names.size(); ++j) {
     if (!std::isfinite(summary.mean[j]) || !std::isfinite(summary.sd[j]))
-      refuse_column(rows, names[j], j);
+      refuse_column(rows, names[j], j, options.run);
   }
   if (classes) {
-    if (!results[3].item<bool>()) refuse_target(rows);
+    if (!results[3].item<bool>()) refuse_target(rows, options.run);
     if (summary.mean_of_y == 0 || summary.mean_of_y == 1) {
       throw InvalidArgument("fit",
                             fmt::format("the target has one class: every row is {}; two are needed",
                                         summary.mean_of_y));
     }
-    rows.y = Array(results[4]);
+    rows.y = in_memory ? Array(results[4]) : (y != 0).persist(options.run);
   } else if (!std::isfinite(summary.mean_of_y)) {
-    const auto [row, value] = first_where(y, {}, [](double v) { return !std::isfinite(v); });
+    const auto [row, value] =
+        first_where(y, {}, options.run, [](double v) { return !std::isfinite(v); });
     throw InvalidArgument(
         "fit", fmt::format("the target is {} in row {}; accepted: finite numbers", value, row));
   }
