@@ -367,6 +367,100 @@ TEST(Runner, TasksRunSideBySideAfterManyThatWereTooShortToBeShared) {
   }
 }
 
+TEST(Runner, NobodyIsLeftAloneWhenItsWatcherGoesElsewhere) {
+  // A client with tiny tasks is watched by one of two helpers. Another client's run takes a helper for as
+  // long as it lasts; then the first one's tasks become long and need each other.
+  Context context({.threads = 3});
+  std::atomic<bool> tiny_runs{false}, others_are_in{false}, over{false};
+  std::atomic<int> begun{0};
+  const auto wait_until = [](const auto& ready) {
+    const auto limit = std::chrono::steady_clock::now() + 10s;
+    while (!ready() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    return ready();
+  };
+  PlanBuilder lonely;
+  const uint32_t tiny = lonely.function("tiny", [&](TaskArguments& a) {
+    tiny_runs.store(true, std::memory_order_relaxed);
+    a.outputs[0].emplace<double>(1);
+  });
+  const uint32_t more = lonely.function("more", [&](TaskArguments& a) {
+    // A chain of tiny tasks does not know its end: the other run decides.
+    a.outputs[0].emplace<double>(others_are_in.load(std::memory_order_relaxed) ? 1 : 0);
+  });
+  const uint32_t meet = lonely.function("meet", [&](TaskArguments& a) {
+    ++begun;
+    a.outputs[0].emplace<bool>(wait_until([&] { return begun.load() == 2; }));
+    over.store(true);
+  });
+  std::vector<uint32_t> ends;
+  for (int chain = 0; chain < 50; ++chain) {
+    uint32_t end = lonely.task(tiny, {});
+    for (int step = 0; step < 20'000; ++step) end = lonely.task(more, {end});
+    ends.push_back(end);
+  }
+  const uint32_t all = lonely.task(more, ends);
+  lonely.output(lonely.task(meet, {all}));
+  lonely.output(lonely.task(meet, {all}));
+  const Runner first(lonely.build());
+
+  std::atomic<int> others{0};
+  PlanBuilder other;
+  const uint32_t hold = other.function("hold", [&](TaskArguments& a) {
+    if (++others == 2) others_are_in.store(true);
+    wait_until([&] { return over.load(); });
+    a.outputs[0].emplace<double>(0);
+  });
+  other.output(other.task(hold, {}));
+  other.output(other.task(hold, {}));
+  const Runner second(other.build());
+
+  RunOptions options;
+  options.context = &context;
+  for (int round = 0; round < 3; ++round) {
+    begun = 0;
+    others = 0;
+    tiny_runs = others_are_in = over = false;
+    std::thread client([&] {
+      wait_until([&] { return tiny_runs.load(); });
+      static_cast<void>(second.run({}, options));
+    });
+    const std::vector<Value> met = first.run({}, options);
+    client.join();
+    EXPECT_TRUE(met[0].get<bool>());
+    EXPECT_TRUE(met[1].get<bool>());
+  }
+}
+
+TEST(Runner, NothingStartsAfterAStopThatComesWhileTheDoorIsOpened) {
+  // A chain in a long first task: a helper asks to come in for the sake of a second root, which then fails.
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<bool> failing{false};
+    std::atomic<int> later{0};
+    PlanBuilder builder;
+    const uint32_t slow = builder.task("slow",
+                                       [&](TaskArguments& a) {
+                                         while (!a.stop.stop_requested()) std::this_thread::yield();
+                                         a.outputs[0].emplace<double>(0);
+                                       },
+                                       {});
+    builder.output(builder.task("later",
+                                [&](TaskArguments& a) {
+                                  ++later;
+                                  a.outputs[0].emplace<double>(0);
+                                },
+                                {slow}));
+    builder.output(builder.task("bad",
+                                [&](TaskArguments&) {
+                                  failing = true;
+                                  throw std::runtime_error("bad");
+                                },
+                                {}));
+    EXPECT_THROW(static_cast<void>(Runner(builder.build()).run({}, with(2))), TaskError);
+    EXPECT_TRUE(failing.load());
+    EXPECT_EQ(later.load(), 0);
+  }
+}
+
 TEST(Runner, UsesNoMoreThreadsThanAsked) {
   std::mutex mutex;
   std::set<std::thread::id> threads;

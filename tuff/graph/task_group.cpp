@@ -19,7 +19,7 @@ constexpr size_t kFew = 4;
 constexpr size_t kOnStack = 16;
 /// What is called is asked for this many parts ahead. Each call of a task graph has an object of its own,
 /// which in a large graph is not in the caches.
-constexpr size_t kPartsAhead = 4;
+constexpr ptrdiff_t kPartsAhead = 4;
 
 template <size_t kCount>
 struct Stack {
@@ -188,7 +188,7 @@ void GroupProgram::run_parts(TaskArguments& arguments, const Group& group, Value
   const Part* const end = parts_.data() + group.first_part + group.part_count;
   const Part* const last_part = parts_.data() + parts_.size() - 1;
   for (const Part* part = end - group.part_count; part != end; ++part) {
-    __builtin_prefetch(std::min(part + kPartsAhead, last_part)->function);
+    __builtin_prefetch(part[std::min(kPartsAhead, last_part - part)].function);
     const uint32_t* const row = arguments_.data() + part->first_argument;
     for (uint32_t a = 0; a < part->argument_count; ++a) {
       const uint32_t number = row[a] & kNumber;

@@ -20,12 +20,14 @@ constexpr size_t kMostRootsPerBatch = 32;
 // Progress is published after this many tasks or nanoseconds of one worker.
 constexpr uint64_t kReportTasks = 64;
 constexpr int64_t kReportNs = 1'000'000;
-// Sharing tasks costs each thread some 20 ns per task more: atomic counts, and lines that move. It pays
-// when tasks take longer than this, all in all, seen over a stretch that adds up to kSurelyNs more than
-// that (a clock interrupt takes some us).
-constexpr int64_t kWorthSharingNs = 50;
+// Sharing tasks costs each thread some 20 ns per task more, and 40 where counts are not in the caches: atomic
+// counts, and lines that move. It pays when tasks take longer than this, all in all, seen twice in a row
+// over stretches that add up to kSurelyNs more than that (an interrupt takes longer, but comes once).
+constexpr int64_t kWorthSharingNs = 80;
 constexpr int64_t kSurelyNs = 2'000;
 constexpr int64_t kStretchNs = 20'000;
+// What offering takes when a helper must be woken: no task, so it does not count.
+constexpr int64_t kOfferNs = 5'000;
 // A woken helper looks for work for 50 us before it parks again, so more wake-ups find nobody.
 constexpr int64_t kWakeNs = 50'000;
 
@@ -155,8 +157,10 @@ void ActiveRun::work_from(Worker& worker, uint32_t task) {
   while (task != kNone) {
     task = run_task<kCompany>(worker, task);
     if constexpr (kCompany == Company::not_yet) {
-      if (!alone_) [[unlikely]]
+      if (!alone_) [[unlikely]] {
+        if (end_.load(std::memory_order_relaxed) != End::none) return;
         return work_from<Company::maybe>(worker, task);
+      }
     }
     if (task == kNone || end_.load(std::memory_order_relaxed) != End::none)
       task = next_task<kCompany>(worker);
@@ -171,7 +175,9 @@ uint32_t ActiveRun::next_task(Worker& worker) {
   if (worker.root < worker.root_end) return program_.plan.roots[worker.root++];
   if constexpr (kCompany == Company::maybe) return search(worker);
   if constexpr (kCompany == Company::not_yet) {
-    const uint32_t root = claim_root_alone(worker);
+    if (worker.unreported > 0) [[unlikely]]
+      report(worker);
+    const uint32_t root = claim_root<Company::not_yet>(worker);
     if (root != kNone) return root;
   }
   publish(worker);
@@ -199,7 +205,12 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     tracing_->begin_task(worker.number, task, program_.plan.function[task], arguments.inputs);
   if constexpr (kCompany == Company::not_yet) door_.enter_task();
   const bool succeeded = call(worker, record_of_task, task);
-  if constexpr (kCompany == Company::not_yet) alone_ = door_.leave_task();
+  bool in_company = kShared;
+  if constexpr (kCompany == Company::not_yet) {
+    in_company = !door_.leave_task();
+    if (in_company) [[unlikely]]
+      alone_ = false;
+  }
   if (!succeeded) {
     if (memory_ != nullptr) memory_->done(task, worker.grant, false);
     return kNone;
@@ -217,7 +228,6 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     }
     next = ready;
   };
-  const bool in_company = kShared || (kCompany == Company::not_yet && !alone_);
   if (kCompany == Company::not_yet && in_company) [[unlikely]] {
     state_.finish<true>(record_of_task, worker.last_use.get(), on_ready);
   } else {
@@ -308,6 +318,7 @@ void ActiveRun::release_resources(Worker& worker, uint32_t task) {
 
 // --- Finding tasks ---------------------------------------------------------------------------------
 
+template <ActiveRun::Company kCompany>
 uint32_t ActiveRun::claim_root(Worker& worker) {
   const std::vector<uint32_t>& roots = program_.plan.roots;
   size_t at = next_root_.load(std::memory_order_relaxed);
@@ -315,23 +326,16 @@ uint32_t ActiveRun::claim_root(Worker& worker) {
   const size_t share =
       (roots.size() - at) / (kRootsPerWorkerAndBatch * static_cast<size_t>(settings_.threads));
   const size_t batch = std::clamp(share, size_t{1}, kMostRootsPerBatch);
-  at = next_root_.fetch_add(batch, std::memory_order_relaxed);
-  if (at >= roots.size()) return kNone;
+  if constexpr (kCompany == Company::maybe) {
+    at = next_root_.fetch_add(batch, std::memory_order_relaxed);
+    if (at >= roots.size()) return kNone;
+  } else {
+    next_root_.store(at + batch, std::memory_order_relaxed);
+  }
   worker.root = at;
   worker.root_end = std::min(at + batch, roots.size());
-  if (worker.root_end < roots.size()) surplus(worker);
+  if (worker.root_end < roots.size() && (kCompany == Company::maybe || !offered_)) surplus(worker);
   return roots[worker.root++];
-}
-
-uint32_t ActiveRun::claim_root_alone(Worker& worker) {
-  const std::vector<uint32_t>& roots = program_.plan.roots;
-  const size_t at = next_root_.load(std::memory_order_relaxed);
-  if (at >= roots.size()) return kNone;
-  if (worker.unreported > 0) [[unlikely]]
-    report(worker);
-  next_root_.store(at + 1, std::memory_order_relaxed);
-  if (!offered_ && at + 1 < roots.size()) surplus(worker);
-  return roots[at];
 }
 
 uint32_t ActiveRun::steal(Worker& worker) {
@@ -354,7 +358,7 @@ uint32_t ActiveRun::search(Worker& worker) {
   Backoff backoff;
   for (;;) {
     if (is_over()) return kNone;
-    uint32_t task = claim_root(worker);
+    uint32_t task = claim_root<Company::maybe>(worker);
     const bool steals = task == kNone;
     if (steals) task = steal(worker);
     if (task != kNone) {
@@ -397,8 +401,9 @@ void ActiveRun::surplus(Worker& worker) {
     // Only the caller gets here: nobody else is inside before the offer.
     if (settings_.offer_at_ticks != 0 && now_ticks() < settings_.offer_at_ticks) return;
     offered_ = true;
-    looked_ns_ = now_ns();
+    looked_ns_ = now_ns() + kOfferNs;
     looked_done_ = worker.done.load(std::memory_order_relaxed);
+    looked_slow_ = false;
     settings_.pool->offer(*this);
   } else if (settings_.pool->anyone_parked() || caller_parked_.load(std::memory_order_relaxed)) {
     wake_someone(worker);
@@ -441,7 +446,7 @@ int ActiveRun::try_join() {
   if (holders_.load(std::memory_order_relaxed) >= threads || is_over()) return kNoPlace;
   if (door_.is_open()) {
     if (!has_work()) return kNoPlace;  // who makes some wakes a helper
-  } else if (!has_work() || !is_worth_sharing() || !door_.open()) {
+  } else if (!is_worth_sharing() || !door_.open()) {
     return kNotYet;
   }
   const std::lock_guard lock(mutex_);
@@ -455,17 +460,18 @@ int ActiveRun::try_join() {
   return kNoPlace;
 }
 
-/// How long the tasks take of a caller who works alone.
+/// Whether a caller who works alone has tasks to share that take long enough.
 bool ActiveRun::is_worth_sharing() {
   const int64_t now = now_ns();
   const uint64_t done = workers_[0]->done.load(std::memory_order_relaxed);
   const int64_t passed = now - looked_ns_;
-  if (passed - static_cast<int64_t>(done - looked_done_) * kWorthSharingNs > kSurelyNs) return true;
-  if (passed > kStretchNs) {
-    looked_ns_ = now;
-    looked_done_ = done;
-  }
-  return false;
+  const bool is_slow =
+      passed - static_cast<int64_t>(done - looked_done_) * kWorthSharingNs > kSurelyNs;
+  if (!is_slow && passed <= kStretchNs) return false;
+  looked_ns_ = now;
+  looked_done_ = done;
+  const bool was_slow = std::exchange(looked_slow_, is_slow && has_work());
+  return was_slow && looked_slow_;
 }
 
 void ActiveRun::leave(Worker* helper) {

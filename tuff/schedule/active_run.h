@@ -130,8 +130,8 @@ class ActiveRun final : public Joinable {
   template <Company kCompany>
   uint32_t run_task(Worker& worker, uint32_t task);
   uint32_t search(Worker& worker);
+  template <Company kCompany>
   uint32_t claim_root(Worker& worker);
-  uint32_t claim_root_alone(Worker& worker);
   uint32_t steal(Worker& worker);
 
   void surplus(Worker& worker);
@@ -174,6 +174,7 @@ class ActiveRun final : public Joinable {
   // When a helper last looked how fast a lonely caller is, and what it saw; guarded by the pool's lock.
   int64_t looked_ns_ = 0;
   uint64_t looked_done_ = 0;
+  bool looked_slow_ = false;
   std::stop_source stop_;
 
   Door door_;

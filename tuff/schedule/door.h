@@ -27,6 +27,7 @@ class Door {
   void shut() {
     caller_.store(Caller::between_tasks, std::memory_order_relaxed);
     asked_.store(false, std::memory_order_relaxed);
+    has_seen_barrier_ = false;
   }
   /// Anybody may come in at any time.
   void stand_open() { caller_.store(Caller::knows, std::memory_order_release); }
@@ -41,7 +42,7 @@ class Door {
     return false;
   }
 
-  // By helpers, one at a time.
+  // By helpers, one at a time (under a lock).
 
   /// Whether they may enter. After false the caller is going to answer; ask again.
   bool open();
@@ -61,6 +62,7 @@ class Door {
 
   alignas(64) std::atomic<Caller> caller_{Caller::between_tasks};
   alignas(64) std::atomic<bool> asked_{false};
+  bool has_seen_barrier_ = false;  // since it was asked for; the helpers' own
 };
 
 TUFF_NAMESPACE_END

@@ -128,8 +128,15 @@ ThreadPool::Found ThreadPool::look_around() {
   Backoff backoff;
   do {
     if (offer_count_.load(std::memory_order_relaxed) == 0) continue;
-    const std::lock_guard lock(mutex_);
-    if (const Found found = find(); found.work != nullptr) return found;
+    bool later = false;
+    {
+      const std::lock_guard lock(mutex_);
+      const Found found = find();
+      if (found.work != nullptr) return found;
+      later = found.later;
+    }
+    // The wake-up may have put this thread in the place of the one that it looks at, which then makes no progress.
+    if (later) std::this_thread::yield();
   } while (backoff.wait());
   return {};
 }
@@ -142,31 +149,47 @@ void ThreadPool::serve() {
       // A worker that made work just before it could see parked_ does not wake anybody. Its store is
       // visible long before this pause ends, so one more look finds that work.
       for (int i = 0; i < 64; ++i) pause();
-      std::unique_lock lock(mutex_);
-      std::chrono::microseconds watch = kFirstWatch;
-      while (!stopping_) {
-        found = find();
-        if (found.work != nullptr) break;
-        const auto changed = [this, changes = changes_] {
-          return changes_ != changes || stopping_;
-        };
-        if (found.later && !watched_) {
-          watched_ = true;
-          woken_.wait_for(lock, watch, changed);
-          watched_ = false;
-          watch = std::min(2 * watch, kLastWatch);
-          continue;
-        }
-        if (woken_.wait_for(lock, idle_, changed) || std::exchange(gave_back_, true)) continue;
-        lock.unlock();
-        release_recycled_memory();
-        lock.lock();
-      }
+      const bool stops = !sleep(found);
       parked_.fetch_sub(1, std::memory_order_relaxed);
-      if (found.work == nullptr) return;
+      if (stops) return;
+      if (found.work == nullptr) continue;
     }
     found.work->help(found.place);
   }
+}
+
+/// Until there is work, or an offer that wants more than one look. False when the pool stops.
+bool ThreadPool::sleep(Found& found) {
+  std::unique_lock lock(mutex_);
+  bool has_news = false;
+  std::chrono::microseconds watch = kFirstWatch;
+  while (!stopping_) {
+    found = find();
+    if (found.work != nullptr) {
+      // Whoever watched the other offers may be this one.
+      if (offers_.size() > 1) {
+        ++changes_;
+        woken_.notify_one();
+      }
+      return true;
+    }
+    if (found.later && has_news) return true;
+    const auto changed = [this, changes = changes_] { return changes_ != changes || stopping_; };
+    if (found.later && !watched_) {
+      watched_ = true;
+      has_news = woken_.wait_for(lock, watch, changed);
+      watched_ = false;
+      watch = std::min(2 * watch, kLastWatch);
+      continue;
+    }
+    watch = kFirstWatch;
+    has_news = woken_.wait_for(lock, idle_, changed);
+    if (has_news || std::exchange(gave_back_, true)) continue;
+    lock.unlock();
+    release_recycled_memory();
+    lock.lock();
+  }
+  return false;
 }
 
 TUFF_NAMESPACE_END

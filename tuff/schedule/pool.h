@@ -83,6 +83,7 @@ class TUFF_API ThreadPool {
     bool later = false;  // some offer wants to be asked again
   };
   void serve();
+  bool sleep(Found& found);
   Found find() const;
   Found look_around();
 
