@@ -23,7 +23,7 @@ constexpr int64_t kReportNs = 1'000'000;
 // Sharing tasks costs each thread some 20 ns per task more, and 40 where counts are not in the caches: atomic
 // counts, and lines that move. It pays when tasks take longer than this, all in all, seen twice in a row
 // over stretches that add up to kSurelyNs more than that (an interrupt takes longer, but comes once).
-constexpr int64_t kWorthSharingNs = 80;
+constexpr int64_t kWorthSharingNs = 50;
 constexpr int64_t kSurelyNs = 2'000;
 constexpr int64_t kStretchNs = 20'000;
 // What offering takes when a helper must be woken: no task, so it does not count.
