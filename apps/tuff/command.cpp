@@ -18,9 +18,10 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
   app.add_option("--threads", options.threads,
                  "Threads to use (default: all CPUs this process may use)")
       ->check(CLI::Range(1, 4096));
-  app.add_option("--memory", options.memory,
-                 "Most bytes to hold in memory, e.g. 8GB; what does not fit goes to a temporary folder "
-                 "(default: 60 % of what may be used)")
+  app.add_option(
+         "--memory", options.memory,
+         "Most bytes to hold in memory, e.g. 8GB; what does not fit goes to a temporary folder "
+         "(default: 60 % of what may be used)")
       ->check([](const std::string& text) -> std::string {
         try {
           parse_bytes(text);
