@@ -142,6 +142,7 @@ ThreadPool::Found ThreadPool::look_around() {
 }
 
 void ThreadPool::serve() {
+  uint64_t known_changes = 0;
   for (;;) {
     Found found = look_around();
     if (found.work == nullptr) {
@@ -149,7 +150,7 @@ void ThreadPool::serve() {
       // A worker that made work just before it could see parked_ does not wake anybody. Its store is
       // visible long before this pause ends, so one more look finds that work.
       for (int i = 0; i < 64; ++i) pause();
-      const bool stops = !sleep(found);
+      const bool stops = !sleep(found, known_changes);
       parked_.fetch_sub(1, std::memory_order_relaxed);
       if (stops) return;
       if (found.work == nullptr) continue;
@@ -158,10 +159,11 @@ void ThreadPool::serve() {
   }
 }
 
-/// Until there is work, or an offer that wants more than one look. False when the pool stops.
-bool ThreadPool::sleep(Found& found) {
+/// Until there is work, or a new offer that wants more than one look: `known_changes` are those that this
+/// helper had looked at when it last left. False when the pool stops.
+bool ThreadPool::sleep(Found& found, uint64_t& known_changes) {
   std::unique_lock lock(mutex_);
-  bool has_news = false;
+  bool has_news = changes_ != known_changes;
   std::chrono::microseconds watch = kFirstWatch;
   while (!stopping_) {
     found = find();
@@ -173,7 +175,10 @@ bool ThreadPool::sleep(Found& found) {
       }
       return true;
     }
-    if (found.later && has_news) return true;
+    if (found.later && has_news) {
+      known_changes = changes_;
+      return true;
+    }
     const auto changed = [this, changes = changes_] { return changes_ != changes || stopping_; };
     if (found.later && !watched_) {
       watched_ = true;

@@ -83,7 +83,7 @@ class TUFF_API ThreadPool {
     bool later = false;  // some offer wants to be asked again
   };
   void serve();
-  bool sleep(Found& found);
+  bool sleep(Found& found, uint64_t& known_changes);
   Found find() const;
   Found look_around();
 
