@@ -150,4 +150,21 @@ inline void add_up(TaskArguments& arguments) {
   }
 }
 
+/// The outputs of a plan whose tasks all add_up(): each computed after those it reads, nothing ever freed.
+inline std::vector<double> outputs_by_hand(const PlanArrays& plan,
+                                           const std::vector<double>& parameters) {
+  std::vector<double> slots(plan.slot_count());
+  for (const auto& constant : plan.constants) slots[constant.slot] = constant.value().get<double>();
+  for (size_t p = 0; p < parameters.size(); ++p) slots[plan.parameter_slots[p]] = parameters[p];
+  for (size_t t = 0; t < plan.task_count(); ++t) {
+    double sum = 1.0 + plan.block[t];
+    for (uint32_t slot : plan.inputs[t]) sum += slots[slot];
+    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
+      slots[slot] = sum / 3 + (slot - plan.first_output[t]);
+  }
+  std::vector<double> outputs;
+  for (uint32_t slot : plan.output_slots) outputs.push_back(slots[slot]);
+  return outputs;
+}
+
 }  // namespace tuff_test

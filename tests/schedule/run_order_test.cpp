@@ -18,6 +18,7 @@ using tuff::in_run_order;
 using tuff::PlanArrays;
 using tuff::TaskArguments;
 using tuff::Value;
+using tuff_test::outputs_by_hand;
 using tuff_test::PlanBuilder;
 
 /// The numbers, in the plan and in the builder, of the tasks that have run.
@@ -62,30 +63,14 @@ std::vector<double> run(PlanArrays plan) {
   return outputs;
 }
 
-/// The outputs, each task computed after those it reads.
-std::vector<double> naive(const PlanArrays& plan) {
-  std::vector<double> slots(plan.slot_count());
-  slots[plan.constants[0].slot] = 4.0;
-  slots[plan.parameter_slots[0]] = 0.25;
-  for (size_t t = 0; t < plan.task_count(); ++t) {
-    double sum = 1.0 + plan.block[t];
-    for (uint32_t slot : plan.inputs[t]) sum += slots[slot];
-    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
-      slots[slot] = sum / 3 + (slot - plan.first_output[t]);
-  }
-  std::vector<double> outputs;
-  for (uint32_t slot : plan.output_slots) outputs.push_back(slots[slot]);
-  return outputs;
-}
-
 TEST(RunOrder, OneThreadRunsTasksByTheirNumbers) {
   for (uint32_t seed = 0; seed < 200; ++seed) {
     Seen seen;
     PlanArrays plan = random_plan(seed, seen);
-    const std::vector<double> expected = naive(plan);
+    const std::vector<double> expected = outputs_by_hand(plan, {0.25});
     const PlanArrays ordered = in_run_order(random_plan(seed, seen));
     ordered.verify();
-    EXPECT_EQ(naive(ordered), expected);
+    EXPECT_EQ(outputs_by_hand(ordered, {0.25}), expected);
     EXPECT_EQ(run(std::move(plan)), expected);
     std::vector<uint32_t> ascending(ordered.task_count());
     std::iota(ascending.begin(), ascending.end(), 0);

@@ -120,29 +120,13 @@ class DrivenRun {
   std::vector<Event> possible_;
 };
 
-/// What the outputs must be: each task computed after those it reads, nothing ever freed.
-std::vector<double> naive_outputs(const Program& program) {
-  const tuff::PlanArrays& plan = program.plan;
-  std::vector<double> slots(plan.slot_count());
-  for (const auto& constant : plan.constants) slots[constant.slot] = constant.value().get<double>();
-  for (size_t p = 0; p < plan.parameter_slots.size(); ++p)
-    slots[plan.parameter_slots[p]] = static_cast<double>(p) + 0.5;
-  for (size_t t = 0; t < plan.task_count(); ++t) {
-    double sum = 1.0 + plan.block[t];
-    for (uint32_t slot : plan.inputs[t]) sum += slots[slot];
-    for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
-      slots[slot] = sum / 3 + (slot - plan.first_output[t]);
-  }
-  std::vector<double> outputs;
-  for (uint32_t slot : plan.output_slots) outputs.push_back(slots[slot]);
-  return outputs;
-}
-
 /// Walks every sequence of events; each must run every task once, compute the right values and free
 /// everything. Wherever it could be broken off, clear() must leave nothing. Returns how many there are.
 size_t walk_all(const Program& program, bool shared) {
-  const std::vector<double> expected = naive_outputs(program);
   const size_t parameters = program.plan.parameter_slots.size();
+  std::vector<double> given;
+  for (size_t p = 0; p < parameters; ++p) given.push_back(static_cast<double>(p) + 0.5);
+  const std::vector<double> expected = tuff_test::outputs_by_hand(program.plan, given);
   DrivenRun run(program, shared);
   std::vector<size_t> choices;
   size_t sequences = 0;
