@@ -8,6 +8,7 @@
 #include "tuff/ops/table.h"
 
 #include "tests/conform/naive.h"
+#include "tests/data.h"
 
 namespace tuff::conform {
 namespace {
@@ -19,7 +20,7 @@ struct Line {
 };
 
 std::vector<Line> numpy_lines() {
-  std::ifstream file(TUFF_TEST_DATA "/types_from_numpy.txt");
+  std::ifstream file(test_data("types_from_numpy.txt"));
   std::vector<Line> lines;
   for (std::string text; std::getline(file, text);) {
     std::istringstream words(text);

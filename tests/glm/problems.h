@@ -12,6 +12,8 @@
 #include "tuff/array/creation.h"
 #include "tuff/glm/fit.h"
 
+#include "tests/data.h"
+
 namespace tuff::glm_test {
 
 /// A fit that another library made.
@@ -38,7 +40,7 @@ struct Problem {
 };
 
 inline std::vector<Problem> real_problems() {
-  std::ifstream file(TUFF_TEST_DATA "/references.txt");
+  std::ifstream file(test_data("references.txt"));
   EXPECT_TRUE(file) << "tests/glm/references.txt is missing";
   std::vector<Problem> problems;
   std::string line;

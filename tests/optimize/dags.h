@@ -12,6 +12,8 @@
 
 #include "tuff/graph/dag.h"
 
+#include "tests/data.h"
+
 namespace tuff::optimize_test {
 
 inline graph::Dag dag_from(const std::vector<std::vector<uint32_t>>& inputs) {
@@ -25,7 +27,7 @@ inline graph::Dag dag_from(const std::vector<std::vector<uint32_t>>& inputs) {
 
 /// The lines of a file beside the tests, each cut into its words; lines that begin with # are left out.
 inline std::vector<std::vector<std::string>> words_of(const std::string& file) {
-  std::ifstream in(std::string(TUFF_TEST_DATA) + "/" + file);
+  std::ifstream in(test_data(file));
   EXPECT_TRUE(in.good()) << file;
   std::vector<std::vector<std::string>> lines;
   for (std::string line; std::getline(in, line);) {

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <limits>
 
+#include "tests/data.h"
 #include "tests/optimize/task_graphs.h"
 
 namespace tuff {
@@ -294,7 +295,7 @@ std::vector<uint32_t> numbers(const std::string& text) {
 }
 
 std::vector<Reference> references() {
-  std::ifstream file(std::string(TUFF_TEST_DATA) + "/fuse_from_dask.txt");
+  std::ifstream file(test_data("fuse_from_dask.txt"));
   std::vector<Reference> all;
   for (std::string line; std::getline(file, line);) {
     std::vector<std::string> columns(1);

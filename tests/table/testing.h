@@ -12,6 +12,7 @@
 #include "tuff/table/table.h"
 #include "tuff/table/write.h"
 
+#include "tests/data.h"
 #include "tests/errors/errors.h"
 
 namespace tuff::table_test {
@@ -27,7 +28,7 @@ namespace fs = std::filesystem;
 
 /// A file that make_files.py made.
 inline std::string data(const std::string& name) {
-  return std::string(TUFF_TEST_DATA) + "/" + name;
+  return test_data(name);
 }
 
 inline std::string contents(const std::string& path) {
