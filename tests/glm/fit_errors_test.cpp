@@ -110,23 +110,19 @@ class FitErrorsOf : public ::testing::TestWithParam<Solver> {};
 
 TEST_P(FitErrorsOf, NamesAColumnThatIsACombinationOfOthers) {
   const Problem problem = made_up(1000, 2, 2);
-  for (double gap : {0.0, 1e-7}) {
-    std::vector<double> X;
-    for (int64_t i = 0; i < 1000; ++i) {
-      const double a = problem.X[static_cast<size_t>(2 * i)],
-                   b = problem.X[static_cast<size_t>(2 * i + 1)];
-      X.insert(X.end(), {a, b, 1000 + 3 * a - b + gap * std::sin(static_cast<double>(i))});
-    }
-    EXPECT_EQ(message_of(from_vector(X, Dims{1000, 3}), problem.target(),
-                         {.solver = GetParam(), .max_iter = 1000}),
-              "[fit] singular Hessian: feature 'x2' is a linear combination of the other features; "
-              "leave it out, "
-              "or set alpha > 0")
-        << gap;
-    EXPECT_TRUE(
-        fit(from_vector(X, Dims{1000, 3}), problem.target(), {.solver = GetParam(), .alpha = 0.1})
-            .converged);
+  std::vector<double> X;
+  for (int64_t i = 0; i < 1000; ++i) {
+    const double a = problem.X[static_cast<size_t>(2 * i)],
+                 b = problem.X[static_cast<size_t>(2 * i + 1)];
+    X.insert(X.end(), {a, b, 1000 + 3 * a - b});
   }
+  EXPECT_EQ(message_of(from_vector(X, Dims{1000, 3}), problem.target(),
+                       {.solver = GetParam(), .max_iter = 1000}),
+            "[fit] feature 'x2' is a linear combination of the other features (3 'x0' - 1 'x1' + "
+            "a constant); leave it out, or set alpha > 0");
+  EXPECT_TRUE(
+      fit(from_vector(X, Dims{1000, 3}), problem.target(), {.solver = GetParam(), .alpha = 0.1})
+          .converged);
 }
 
 TEST_P(FitErrorsOf, NamesSeparableClasses) {

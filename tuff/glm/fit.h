@@ -46,14 +46,22 @@ struct FitResult {
   std::vector<double> coef;  ///< one per column, in the column's own units
   double intercept = 0;      ///< 0 without one
   bool fit_intercept = true;
+  /// eta again, about the columns' centres: eta_at_centre + sum of coef_j (x_j - centre_j). It keeps its
+  /// digits where columns lie far from 0, and predict() uses it. Empty and 0: not known.
+  std::vector<double> centre = {};
+  double eta_at_centre = 0;
+  /// What was fitted all the same, and one should know: nearly collinear features.
+  std::vector<std::string> warnings = {};
 
   bool converged = false;
   StopReason stop_reason = StopReason::max_iter;
   int n_iter = 0;
   /// Mean over rows of the negative log-likelihood, plus the penalty.
   double objective = 0;
-  /// Largest absolute derivative of `objective` by a coefficient of standardised columns:
-  /// |g_j - mean_j g_0| / (n sd_j), where g is the gradient of the sum and g_0 that by the intercept.
+  /// Largest absolute derivative of `objective` by a coefficient of standardised columns, at the last
+  /// iterate: |g_j - mean_j g_0| / (n sd_j), where g is the gradient of the sum and g_0 that by the intercept.
+  /// (Coefficients lie one Newton step further.) Where columns are nearly collinear, what each adds to the
+  /// others takes its place.
   double gradient_norm = 0;
   std::vector<double> objective_history;      ///< at the start and after each iteration
   std::vector<double> gradient_norm_history;  ///< likewise
@@ -68,7 +76,8 @@ struct FitResult {
 /// The same chunks and instruction set give the same bits at any number of threads.
 /// Throws InvalidArgument for shapes that do not fit, p or n = 0, options out of range, values that are
 /// not finite (naming column and first row), a target outside the family's range or with one class, a
-/// constant column beside an intercept, columns that are combinations of others, and separable classes;
+/// constant column beside an intercept, columns that are combinations of others to rounding (with alpha = 0;
+/// nearly collinear ones are fitted, with a warning), and separable classes;
 /// TaskError or Cancelled as runs go.
 TUFF_API FitResult fit(const Array& X, const Array& y, const FitOptions& options = {});
 

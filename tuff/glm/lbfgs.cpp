@@ -89,10 +89,16 @@ std::optional<Accepted> search(Objective& objective, const std::vector<double>& 
   return std::nullopt;
 }
 
-/// Whether `result.point` is the optimum, by its Newton step.
-bool confirm(Objective& objective, SolverResult& result, int64_t rows) {
-  const Evaluation e = objective.evaluate(result.point, Wants::hessian)[0];
-  return detail::is_optimum(e, detail::newton_step(e), rows);
+/// The end of the search: with Newton's method, unless nobody wants a Hessian.
+SolverResult finish(Objective& objective, SolverResult result, StopReason reason,
+                    const SolverOptions& options) {
+  if (options.confirm) {
+    result.at = objective.evaluate(result.point, Wants::hessian)[0];
+    return detail::continue_newton(objective, std::move(result), options);
+  }
+  result.stop_reason = reason;
+  result.converged = reason == StopReason::gradient;
+  return result;
 }
 
 }  // namespace
@@ -100,24 +106,14 @@ bool confirm(Objective& objective, SolverResult& result, int64_t rows) {
 SolverResult lbfgs(Objective& objective, std::vector<double> start, const SolverOptions& options) {
   SolverResult result;
   result.point = std::move(start);
-  // Columns that are combinations of others would let the coefficients drift; better to say so at once.
-  const bool checked = result.point.size() <= detail::kMaxChecked;
-  result.at = objective.evaluate(result.point, checked ? Wants::hessian : Wants::gradient)[0];
-  if (checked && finite(result.at)) detail::newton_step(result.at);
+  result.at =
+      options.at_start ? *options.at_start : objective.evaluate(result.point, Wants::gradient)[0];
   result.at.hessian.clear();
   std::deque<Pair> pairs;
-  double tol = options.tol;
   while (true) {
     if (!detail::record_iterate(result, options)) return result;
-    const double gradient_norm = result.gradient_norms.back();
-    if (gradient_norm <= tol) {
-      if (!checked || confirm(objective, result, options.rows)) {
-        result.stop_reason = StopReason::gradient;
-        result.converged = true;
-        return result;
-      }
-      tol = gradient_norm / 10;  // far from the optimum all the same: its curvature is small
-    }
+    if (result.gradient_norms.back() <= options.tol)
+      return finish(objective, std::move(result), StopReason::gradient, options);
     if (result.n_iter == options.max_iter) {
       result.stop_reason = StopReason::max_iter;
       return result;
@@ -128,10 +124,7 @@ SolverResult lbfgs(Objective& objective, std::vector<double> start, const Solver
       d = direction(pairs, result.at.gradient);
     }
     std::optional<Accepted> next = search(objective, result.point, result.at, d, 1.0);
-    if (!next) {
-      result.stop_reason = StopReason::stalled;
-      return result;
-    }
+    if (!next) return finish(objective, std::move(result), StopReason::stalled, options);
     Pair pair{next->point, next->at.gradient, 0};
     for (size_t j = 0; j < pair.s.size(); ++j) {
       pair.s[j] -= result.point[j];

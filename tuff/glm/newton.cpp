@@ -1,5 +1,6 @@
 // Newton's method; see solvers.h.
 #include <cmath>
+#include <limits>
 
 #include "tuff/glm/solvers.h"
 
@@ -10,6 +11,9 @@ namespace {
 
 using detail::dot;
 using detail::finite;
+using detail::largest;
+using detail::newton_step;
+using detail::record_iterate;
 
 /// Share of the predicted decrease that a step has to bring (Armijo 1966), as is usual.
 constexpr double kArmijo = 1e-4;
@@ -19,6 +23,17 @@ constexpr size_t kTrials = 4;
 constexpr int kRejections = 5;
 /// Values are sums of n rounded terms; compared, they may be off by this share.
 constexpr double kValueRounding = 1e-14;
+
+/// A step this small against the standard errors changes no digit that the data decide.
+constexpr double kSmallStep = 1e-3;
+/// After a step this small, in coefficients of standardised columns, nothing is left in the first eight
+/// digits: the error after a Newton step is about the square of the step before it.
+constexpr double kLastStep = 1e-5;
+/// A decrease below this share of the value is rounding, whatever the length of the step.
+constexpr double kNoDecrease = 1e-16;
+/// Near a minimum each Newton step is a small part of the one before. The steps of exp(-t), which has none,
+/// are 1 everywhere.
+constexpr double kEndless = 0.5;
 
 std::vector<double> moved(const std::vector<double>& point, double t,
                           const std::vector<double>& step) {
@@ -54,26 +69,42 @@ double shorter_step(Objective& objective, const std::vector<double>& point, doub
   return 0;
 }
 
+/// Whether a step is small against the standard errors, given half the decrease that it promises.
+bool is_settled(double slope, int64_t rows) {
+  return std::sqrt(std::fmax(0.0, -slope) * static_cast<double>(rows)) <= kSmallStep;
+}
+
 }  // namespace
 
 SolverResult newton(Objective& objective, std::vector<double> start, const SolverOptions& options) {
   SolverResult result;
   result.point = std::move(start);
-  result.at = objective.evaluate(result.point, Wants::hessian)[0];
+  result.at =
+      options.at_start ? *options.at_start : objective.evaluate(result.point, Wants::hessian)[0];
+  if (!detail::record_iterate(result, options)) return result;
+  return detail::continue_newton(objective, std::move(result), options);
+}
+
+SolverResult detail::continue_newton(Objective& objective, SolverResult result,
+                                     const SolverOptions& options) {
+  double settled_length = std::numeric_limits<double>::infinity();  // of the step before
   while (true) {
-    if (!detail::record_iterate(result, options)) return result;
-    const double gradient_norm = result.gradient_norms.back();
-    const std::vector<double> step = detail::newton_step(result.at);
-    const double slope = dot(result.at.gradient, step);
-    const bool small_gradient = gradient_norm <= options.tol;
-    if (small_gradient || -slope <= options.tol * options.tol) {
-      if (detail::is_optimum(result.at, step, options.rows)) {
+    const bool small_gradient = result.gradient_norms.back() <= options.tol;
+    const std::vector<double> step = newton_step(result.at);
+    const double slope = dot(result.at.gradient, step), length = largest(step);
+    if ((small_gradient || -slope <= options.tol * options.tol) &&
+        is_settled(slope, options.rows)) {
+      if (length <= kLastStep || -slope <= kNoDecrease * std::fabs(result.at.value)) {
+        result.point = moved(result.point, 1, step);
         result.stop_reason = small_gradient ? StopReason::gradient : StopReason::decrement;
         result.converged = true;
         return result;
       }
+      if (result.at.undecided >= 0 && length > kEndless * settled_length)
+        throw SeparableData(false, step);
+      settled_length = length;
     }
-    if (result.n_iter == options.max_iter) {
+    if (result.n_iter >= options.max_iter) {
       result.stop_reason = StopReason::max_iter;
       return result;
     }
@@ -91,6 +122,7 @@ SolverResult newton(Objective& objective, std::vector<double> start, const Solve
     result.point = std::move(to);
     result.at = std::move(next);
     ++result.n_iter;
+    if (!record_iterate(result, options)) return result;
   }
 }
 

@@ -1,5 +1,5 @@
-// What solvers minimise, seen from both sides: the sum over rows of a model's loss (a plan over blocks),
-// and the function that a solver sees (per row, in scaled coefficients, with the penalty).
+// What solvers minimise: a function that costs one pass over the data. Here the sum over rows of a model's
+// loss, as a plan over blocks; scaling.h makes of it what a solver sees.
 //
 // Solvers know `Objective` alone, not where it is computed.
 #pragma once
@@ -43,46 +43,25 @@ struct Rows {
   Array y;
 };
 
-/// The sum over rows of `family`'s loss, as a function of p coefficients and the intercept (last).
-/// Families with a hand-tuned twin use it when `twin` holds and y is bool; all else is a block program.
-TUFF_API std::unique_ptr<Objective> make_objective(const Family& family, Rows rows,
-                                                   const RunOptions& run, bool twin = true);
+/// The columns that a pass sees: deviations (x_j - centre_j) scale_j, and with `mix` (p, p; row-major, a
+/// column per column seen) their combinations. Scales are powers of two, so that a deviation is rounded
+/// once. All empty: the columns of X as they are.
+struct Columns {
+  std::vector<double> centre = {};
+  std::vector<double> scale = {};
+  std::vector<double> mix = {};
+};
 
-/// The graph of one pass of that objective as it is built, for compile() and explain().
+/// The sum over rows of `family`'s loss, as a function of a coefficient for each of `columns` and the
+/// intercept (last). Families with a hand-tuned twin use it when `twin` holds and y is bool; all else is a
+/// block program.
+TUFF_API std::unique_ptr<Objective> make_objective(const Family& family, Rows rows,
+                                                   const RunOptions& run, bool twin = true,
+                                                   const Columns& columns = {});
+
+/// The graph of one pass of that objective, on columns as they are, as it is built, for compile() and explain().
 TUFF_API std::vector<graph::Port> pass_layers(const Family& family, const Rows& rows, Wants wants,
                                               bool twin = true);
-
-/// Column means and scales, by which a model becomes one of columns with mean 0 and scale 1:
-/// theta_j = scale_j beta_j, and theta_p = intercept + sum of mean_j beta_j. Without an intercept nothing
-/// is centred and theta has p entries.
-struct Scaling {
-  std::vector<double> mean;
-  std::vector<double> scale;
-  bool intercept = true;
-
-  size_t dimension() const { return scale.size() + (intercept ? 1 : 0); }
-  /// (p + 1) coefficients, the intercept last (0 without one), and back.
-  std::vector<double> coefficients(std::span<const double> theta) const;
-  std::vector<double> scaled(std::span<const double> beta) const;
-};
-
-/// `(sum over rows) / n + alpha / 2 sum of beta_j^2` as a function of theta; the intercept is not
-/// penalised. Its gradient is the derivative by the coefficients of standardised columns, per row.
-class TUFF_API ScaledObjective final : public Objective {
- public:
-  ScaledObjective(Objective& sum, Scaling scaling, int64_t rows, double alpha);
-  size_t dimension() const override { return scaling_.dimension(); }
-  std::vector<Evaluation> evaluate(std::span<const double> points, Wants wants) override;
-  int64_t passes() const override { return sum_.passes(); }
-
- private:
-  void scale_gradient(const std::vector<double>& beta, Evaluation& e) const;
-  void scale_hessian(Evaluation& e) const;
-  Objective& sum_;
-  Scaling scaling_;
-  double rows_;
-  double alpha_;
-};
 
 }  // namespace glm
 TUFF_NAMESPACE_END

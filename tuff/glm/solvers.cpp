@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -21,41 +22,19 @@ std::string_view to_string(StopReason reason) {
   return "unknown";
 }
 
-SingularHessian::SingularHessian(size_t column)
-    : Error(fmt::format(
-          "[newton] singular Hessian: column {} is a linear combination of those before it",
-          column)),
-      column_(column) {}
-
-SeparableData::SeparableData(bool complete, size_t column)
-    : Error(fmt::format(
-          "[fit] the classes are {}separable: the coefficient of column {} grows without bound",
-          complete ? "" : "quasi-", column)),
+SeparableData::SeparableData(bool complete, std::vector<double> direction)
+    : Error(fmt::format("[fit] the classes are {}separable: coefficients grow without bound",
+                        complete ? "" : "quasi-")),
       complete_(complete),
-      column_(column) {}
+      direction_(std::move(direction)) {}
 
 namespace detail {
 
 namespace {
 
-/// What is left of a column after those before it are taken out, as a share of its square, below which
-/// the column counts as their combination. Sums over 1e7 rows leave about 1e-13 of exact copies, and
-/// columns whose mean is 1000 standard deviations from 0 about 1e-10.
-constexpr double kSingular = 1e-10;
-/// A step this small against the standard errors changes no digit that the data decide.
-constexpr double kSmallStep = 1e-3;
-/// A step that large where the gradient has vanished is the step of exp(-t), which has no minimum: its
-/// Newton steps are 1 everywhere. Steps towards a minimum are below kSmallStep standard errors there,
-/// and standard errors of 50 are far beyond data that decide anything.
-constexpr double kEndlessStep = 0.05;
-
-size_t largest_at(const std::vector<double>& values, size_t count) {
-  size_t at = 0;
-  for (size_t j = 1; j < count; ++j) {
-    if (std::fabs(values[j]) > std::fabs(values[at])) at = j;
-  }
-  return at;
-}
+/// What is put on a diagonal of ones when rounding has made a pivot 0 or less, first and then times ten: a
+/// few roundings of sums of products.
+constexpr double kRidge = 1e-15;
 
 }  // namespace
 
@@ -75,17 +54,20 @@ bool finite(const Evaluation& e) {
 std::vector<double> newton_step(const Evaluation& e) {
   const size_t q = e.gradient.size();
   // With a diagonal of ones the pivots are shares: what a column adds to those before it.
-  std::vector<double> root(q), h(e.hessian), step(q);
+  std::vector<double> root(q), h(q * q), step(q);
   for (size_t j = 0; j < q; ++j) {
     root[j] = std::sqrt(e.hessian[j * q + j]);
-    if (!(root[j] > 0)) throw SingularHessian(j);
+    if (!(root[j] > 0)) root[j] = 1;
   }
-  for (size_t i = 0; i < q; ++i) {
-    for (size_t j = 0; j < q; ++j) h[i * q + j] /= root[i] * root[j];
-    step[i] = -e.gradient[i] / root[i];
+  const double smallest = static_cast<double>(q) * std::numeric_limits<double>::epsilon();
+  for (double ridge = 0;; ridge = ridge == 0 ? kRidge : 10 * ridge) {
+    for (size_t i = 0; i < q; ++i) {
+      for (size_t j = 0; j < q; ++j) h[i * q + j] = e.hessian[i * q + j] / (root[i] * root[j]);
+      h[i * q + i] += ridge;
+    }
+    if (kernels::cholesky(h.data(), q, smallest) == q) break;
   }
-  const size_t failed = kernels::cholesky(h.data(), q, kSingular);
-  if (failed < q) throw SingularHessian(failed);
+  for (size_t i = 0; i < q; ++i) step[i] = -e.gradient[i] / root[i];
   kernels::cholesky_solve(h.data(), q, step.data());
   for (size_t j = 0; j < q; ++j) step[j] /= root[j];
   return step;
@@ -107,18 +89,7 @@ bool record_iterate(SolverResult& result, const SolverOptions& options) {
     return false;
   }
   if (result.at.undecided == 0) {
-    throw SeparableData(true, largest_at(result.point, result.point.size()));
-  }
-  return true;
-}
-
-bool is_optimum(const Evaluation& e, const std::vector<double>& step, int64_t rows) {
-  double decrement = 0;
-  for (size_t j = 0; j < step.size(); ++j) decrement -= step[j] * e.gradient[j];
-  const double standard_errors = std::sqrt(std::fmax(0.0, decrement) * static_cast<double>(rows));
-  if (standard_errors > kSmallStep) return false;
-  if (e.undecided >= 0 && largest(step) > kEndlessStep) {
-    throw SeparableData(false, largest_at(step, step.size()));
+    throw SeparableData(true, result.point);
   }
   return true;
 }

@@ -30,13 +30,19 @@ struct SolverOptions {
   /// Rows behind the objective: an optimum is accepted when the next step is below a thousandth of a
   /// standard error, which takes their number.
   int64_t rows = 1;
+  /// What is known at the start already: value, gradient and Hessian. Else a pass is made.
+  std::optional<Evaluation> at_start = {};
+  /// Whether lbfgs() ends with Newton's method, which confirms the optimum and gives its last digits.
+  /// Otherwise it ends at a small gradient, and finds no separable classes but those told apart in every row.
+  bool confirm = true;
   /// Called after each evaluation that a new iterate was accepted for; may be empty.
   std::function<void(int iteration, double value, double gradient_norm)> on_iteration = {};
 };
 
 struct SolverResult {
+  /// Converged with a Hessian at hand: one Newton step beyond the last iterate, since that costs nothing.
   std::vector<double> point;
-  Evaluation at;   ///< at `point`, with gradient
+  Evaluation at;   ///< at the last iterate, with gradient
   int n_iter = 0;  ///< accepted steps
   StopReason stop_reason = StopReason::max_iter;
   bool converged = false;
@@ -44,39 +50,28 @@ struct SolverResult {
   std::vector<double> gradient_norms;  ///< largest absolute entry, likewise
 };
 
-/// The Hessian is not positive definite: `column` is, to rounding, a linear combination of the columns
-/// before it.
-class TUFF_API SingularHessian : public Error {
- public:
-  explicit SingularHessian(size_t column);
-  size_t column() const { return column_; }
-
- private:
-  size_t column_;
-};
-
 /// The objective has no minimum: every row is decided by a half-space (`complete`), or the objective
-/// goes on falling while `column`'s coefficient grows without bound.
+/// goes on falling as coefficients grow in `direction`.
 class TUFF_API SeparableData : public Error {
  public:
-  SeparableData(bool complete, size_t column);
+  SeparableData(bool complete, std::vector<double> direction);
   bool complete() const { return complete_; }
-  size_t column() const { return column_; }
+  const std::vector<double>& direction() const { return direction_; }
 
  private:
   bool complete_;
-  size_t column_;
+  std::vector<double> direction_;
 };
 
 /// Newton's method with Cholesky and step halving. One pass per iteration, which brings value, gradient
-/// and Hessian at once; after a rejected step, one pass tries four shorter ones.
-/// Throws SingularHessian and SeparableData. Source: Boyd & Vandenberghe 2004, section 9.5.
+/// and Hessian at once; after a rejected step, one pass tries four shorter ones. Where the Hessian is
+/// singular to rounding, the step is the shortest that matters.
+/// Throws SeparableData. Source: Boyd & Vandenberghe 2004, section 9.5.
 TUFF_API SolverResult newton(Objective& objective, std::vector<double> start,
                              const SolverOptions& options);
 
 /// Limited-memory BFGS with a line search on the derivative, which for convex functions needs no more
-/// and is not misled by rounding of the value. One pass per trial step. With at most kMaxChecked
-/// coefficients the first pass and one more at the optimum bring the Hessian too, to find what newton() finds.
+/// and is not misled by rounding of the value. One pass per trial step. Ends with newton(), usually one pass.
 /// Throws as newton(). Source: Nocedal & Wright 2006, algorithm 7.4; the acceptance by derivative is that
 /// of Hager & Zhang 2005, eq. 4.1.
 TUFF_API SolverResult lbfgs(Objective& objective, std::vector<double> start,
@@ -86,20 +81,18 @@ namespace detail {
 
 /// Pairs of steps and gradient differences that lbfgs() keeps: as SciPy and scikit-learn.
 inline constexpr size_t kMemory = 10;
-/// A Hessian of 512 x 512 costs less than the two or three passes that it makes sure of.
-inline constexpr size_t kMaxChecked = 512;
 
 double largest(const std::vector<double>& values);
 bool finite(const Evaluation& e);
-/// -H^-1 g. Throws SingularHessian.
+/// -H^-1 g; where H is singular to rounding, with the least that makes it regular on its diagonal.
 std::vector<double> newton_step(const Evaluation& e);
 double dot(const std::vector<double>& a, const std::vector<double>& b);
 /// Puts the present iterate into the histories and reports it. False when it is not finite: the solver
 /// has stalled. Throws SeparableData when it decides every row.
 bool record_iterate(SolverResult& result, const SolverOptions& options);
-/// At a point whose gradient is small: whether the next Newton step is small too, against the standard
-/// errors. Throws SeparableData when it never will be.
-bool is_optimum(const Evaluation& e, const std::vector<double>& step, int64_t rows);
+/// newton() from an iterate that is recorded, and whose Hessian is at hand.
+SolverResult continue_newton(Objective& objective, SolverResult result,
+                             const SolverOptions& options);
 
 }  // namespace detail
 }  // namespace glm

@@ -46,11 +46,25 @@ inline void gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const float* a, blasi
   cblas_sgemv(CblasRowMajor, ta, m, n, 1.0F, a, lda, x, incx, 0.0F, y, incy);
 }
 
+/// C (n x n, rows `ldc` apart) += A' A on the lower triangle, A (k x n, dense) row-major.
+inline void add_gram(const double* a, size_t k, size_t n, double* c, size_t ldc) {
+  use_blas();
+  const auto columns = static_cast<blasint>(n);
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, columns, static_cast<blasint>(k), 1.0, a,
+              columns, 1.0, c, static_cast<blasint>(ldc));
+}
+
 /// A (n x n, symmetric, its lower triangle is read) becomes L with A = L L', in the lower triangle.
 /// Returns n, or the first column whose pivot is at most `smallest`.
-size_t cholesky(double* a, size_t n, double smallest);
+TUFF_API size_t cholesky(double* a, size_t n, double smallest);
 /// x = A^-1 x, from the L of cholesky().
-void cholesky_solve(const double* l, size_t n, double* x);
+TUFF_API void cholesky_solve(const double* l, size_t n, double* x);
+/// The same with the largest pivot first: row i of L belongs to column order[i] of A. Returns how many
+/// pivots are above `smallest`, r; of the rows from r on, the first r elements are those of L.
+TUFF_API size_t pivoted_cholesky(double* a, size_t n, double smallest, size_t* order);
+/// x = L'^-1 x, for the first n rows of an L whose rows lie `ldl` apart; and x = L^-1 x.
+TUFF_API void solve_transposed(const double* l, size_t n, size_t ldl, double* x);
+TUFF_API void solve_lower(const double* l, size_t n, size_t ldl, double* x);
 
 }  // namespace kernels
 TUFF_NAMESPACE_END

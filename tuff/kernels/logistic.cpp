@@ -1,9 +1,10 @@
 // Passes of logistic regression over one block; see logistic.h.
 //
-// A tile of rows goes through four steps while it is in L1: eta = x beta; residuals, weights and loss
-// of each row (one exp and one division a row); x' residual; and (sqrt(w) x)' (sqrt(w) x). The sum of
-// log(1 + exp(-|eta|)) over a tile is the logarithm of a product: each factor lies in (1, 2], so a lane
-// can take kTileRows / lanes of them (2^512 at most) before one logarithm is due.
+// A tile of rows goes through four steps while it is in L1: z, the deviations from the columns' centres,
+// and eta = z beta; residuals, weights and loss of each row (one exp and one division a row); z' residual;
+// and (sqrt(w) z)' (sqrt(w) z). The sum of log(1 + exp(-|eta|)) over a tile is the logarithm of a product:
+// each factor lies in (1, 2], so a lane can take kTileRows / lanes of them (2^512 at most) before one
+// logarithm is due.
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -12,6 +13,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include "tuff/kernels/blas.h"
 #include "tuff/kernels/logistic.h"
 #include "tuff/kernels/math-inl.h"
 #include "tuff/kernels/panel.h"
@@ -22,13 +24,21 @@
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
-// Rows of a tile: 16 KB of x, since it is read twice or three times, next to 16 KB for its scaled copy
-// and 12 KB for the vectors; at most 512, at least 8 (one vector).
+// Rows of a tile: 16 KB of z, which is read two or three times, next to 12 KB for the vectors; at most 512,
+// at least 8 (one vector).
 constexpr size_t kTileRows = 512;
 constexpr size_t kTileBytes = 16 * 1024;
 inline size_t logistic_tile_rows(size_t cols) {
   const size_t rows = kTileBytes / (sizeof(double) * (cols == 0 ? 1 : cols)) / 8 * 8;
   return rows > kTileRows ? kTileRows : rows < 8 ? 8 : rows;
+}
+
+// Above this many columns a Hessian (295 KB here) no longer lies in L2 beside the tiles: BLAS adds 128 rows
+// at once, so that it is read and written 16 times less.
+constexpr size_t kBlasColumns = 192;
+constexpr size_t kBlasRows = 128;
+inline size_t logistic_panel_rows(size_t cols) {
+  return cols > kBlasColumns ? kBlasRows : logistic_tile_rows(cols);
 }
 
 // What the rows of a tile leave.
@@ -112,59 +122,133 @@ RowSums logistic_rows(double* eta_then_residual, const uint8_t* y, size_t rows, 
   return sums;
 }
 
-// out[r] = root[r] x[r].
-void scale_rows(const double* x, size_t rows, size_t cols, size_t stride, const double* root,
-                double* out) {
+// kRows rows: z = x scale + shift, dense, and eta = z beta.
+template <size_t kRows>
+void deviation_rows(const double* x, size_t cols, size_t stride, const double* scale,
+                    const double* shift, const double* beta, double* z, double* eta) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  const size_t lanes = hn::Lanes(d), whole = cols - cols % lanes;
+  V sum[kRows];
+  unroll<kRows>([&](size_t i) TUFF_INLINED { sum[i] = hn::Zero(d); });
+  for (size_t c = 0; c < whole; c += lanes) {
+    const V by = hn::LoadU(d, scale + c), plus = hn::LoadU(d, shift + c),
+            times = hn::LoadU(d, beta + c);
+    unroll<kRows>([&](size_t i) TUFF_INLINED {
+      const V v = hn::MulAdd(hn::LoadU(d, x + i * stride + c), by, plus);
+      hn::StoreU(v, d, z + i * cols + c);
+      sum[i] = hn::MulAdd(v, times, sum[i]);
+    });
+  }
+  if (whole < cols) {
+    const auto rest = hn::FirstN(d, cols - whole);
+    const V by = hn::MaskedLoad(rest, d, scale + whole),
+            plus = hn::MaskedLoad(rest, d, shift + whole),
+            times = hn::MaskedLoad(rest, d, beta + whole);
+    unroll<kRows>([&](size_t i) TUFF_INLINED {
+      const V v = hn::MulAdd(hn::MaskedLoad(rest, d, x + i * stride + whole), by, plus);
+      hn::BlendedStore(v, rest, d, z + i * cols + whole);
+      sum[i] = hn::MulAdd(v, times, sum[i]);
+    });
+  }
+  unroll<kRows>([&](size_t i) TUFF_INLINED { eta[i] = hn::GetLane(hn::SumOfLanes(d, sum[i])); });
+}
+
+void deviations(const double* x, size_t rows, size_t cols, size_t stride, const double* scale,
+                const double* shift, const double* beta, double* z, double* eta) {
+  size_t r = 0;
+  for (; r + 4 <= rows; r += 4)
+    deviation_rows<4>(x + r * stride, cols, stride, scale, shift, beta, z + r * cols, eta + r);
+  for (; r < rows; ++r)
+    deviation_rows<1>(x + r * stride, cols, stride, scale, shift, beta, z + r * cols, eta + r);
+}
+
+// z[r] *= root[r].
+void scale_rows(double* z, size_t rows, size_t cols, const double* root) {
   const hn::ScalableTag<double> d;
   const size_t lanes = hn::Lanes(d), whole = cols - cols % lanes;
   const auto rest = hn::FirstN(d, cols - whole);
-  for (size_t r = 0; r < rows; ++r, x += stride, out += cols) {
+  for (size_t r = 0; r < rows; ++r, z += cols) {
     const auto factor = hn::Set(d, root[r]);
     for (size_t c = 0; c < whole; c += lanes)
-      hn::StoreU(hn::Mul(factor, hn::LoadU(d, x + c)), d, out + c);
+      hn::StoreU(hn::Mul(factor, hn::LoadU(d, z + c)), d, z + c);
     if (whole < cols)
-      hn::BlendedStore(hn::Mul(factor, hn::MaskedLoad(rest, d, x + whole)), rest, d, out + whole);
+      hn::BlendedStore(hn::Mul(factor, hn::MaskedLoad(rest, d, z + whole)), rest, d, z + whole);
   }
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// Few dense columns: a vector of rows, column by column, times its weights and every other column. The
-// sums of all tiles so far stay in `hessian`, (kCols + 1)^2, but for its last element.
+// Few dense columns: z column by column, `apart` numbers from one to the next, and eta = z beta. Whole
+// vectors are written; rows past the last one have x = 0.
 template <size_t kCols>
-void add_narrow_hessian(const double* x, size_t rows, const double* weights, double* hessian) {
+void narrow_deviations(const double* x, size_t rows, const double* scale, const double* shift,
+                       const double* beta, size_t apart, double* z, double* eta) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
-  constexpr size_t kRows = hn::MaxLanes(d), q = kCols + 1;
-  V sum[kCols][kCols + 1];
-  unroll<kCols>([&](size_t i) TUFF_INLINED {
-    unroll<q>([&](size_t j) TUFF_INLINED { sum[i][j] = hn::Zero(d); });
+  constexpr size_t kRows = hn::MaxLanes(d);
+  V by[kCols], plus[kCols], times[kCols];
+  unroll<kCols>([&](size_t j) TUFF_INLINED {
+    by[j] = hn::Set(d, scale[j]), plus[j] = hn::Set(d, shift[j]), times[j] = hn::Set(d, beta[j]);
   });
-  const auto add = [&](const double* from, const double* w) TUFF_INLINED {
+  const auto put = [&](const double* from, size_t r) TUFF_INLINED {
     V column[4];
     if constexpr (kCols == 1) column[0] = hn::LoadU(d, from);
     if constexpr (kCols == 2) hn::LoadInterleaved2(d, from, column[0], column[1]);
     if constexpr (kCols == 3) hn::LoadInterleaved3(d, from, column[0], column[1], column[2]);
     if constexpr (kCols == 4)
       hn::LoadInterleaved4(d, from, column[0], column[1], column[2], column[3]);
-    const V weight = hn::LoadU(d, w);
-    unroll<kCols>([&](size_t i) TUFF_INLINED {
-      const V weighted = hn::Mul(weight, column[i]);
-      unroll<kCols>([&](size_t j) TUFF_INLINED {
-        if (j <= i) sum[i][j] = hn::MulAdd(weighted, column[j], sum[i][j]);
-      });
-      sum[i][kCols] = hn::Add(sum[i][kCols], weighted);
+    V sum = hn::Zero(d);
+    unroll<kCols>([&](size_t j) TUFF_INLINED {
+      const V v = hn::MulAdd(column[j], by[j], plus[j]);
+      hn::StoreU(v, d, z + j * apart + r);
+      sum = hn::MulAdd(v, times[j], sum);
     });
+    hn::StoreU(sum, d, eta + r);
   };
   size_t r = 0;
-  for (; r + kRows <= rows; r += kRows) add(x + r * kCols, weights + r);
+  for (; r + kRows <= rows; r += kRows) put(x + r * kCols, r);
   if (r < rows) {
     HWY_ALIGN double last[kRows * kCols] = {};
-    HWY_ALIGN double last_weights[kRows] = {};
     for (size_t i = 0; i < (rows - r) * kCols; ++i) last[i] = x[r * kCols + i];
-    for (size_t i = 0; i < rows - r; ++i) last_weights[i] = weights[r + i];
-    add(last, last_weights);
+    put(last, r);
+  }
+}
+
+// What a tile of narrow_deviations() adds to the gradient, and to the Hessian but for its last element.
+template <size_t kCols, bool kHessian>
+void add_narrow(const double* z, size_t apart, size_t rows, const double* residuals,
+                const double* weights, double* gradient, double* hessian) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr size_t kRows = hn::MaxLanes(d), q = kCols + 1;
+  V slope[kCols];
+  V sum[kCols][q];
+  unroll<kCols>([&](size_t i) TUFF_INLINED {
+    slope[i] = hn::Zero(d);
+    unroll<q>([&](size_t j) TUFF_INLINED { sum[i][j] = hn::Zero(d); });
+  });
+  // Residuals and weights are 0 past the last row.
+  for (size_t r = 0; r < rows; r += kRows) {
+    V column[kCols];
+    const V residual = hn::LoadU(d, residuals + r);
+    unroll<kCols>([&](size_t i) TUFF_INLINED {
+      column[i] = hn::LoadU(d, z + i * apart + r);
+      slope[i] = hn::MulAdd(column[i], residual, slope[i]);
+    });
+    if constexpr (kHessian) {
+      const V weight = hn::LoadU(d, weights + r);
+      unroll<kCols>([&](size_t i) TUFF_INLINED {
+        const V weighted = hn::Mul(weight, column[i]);
+        unroll<kCols>([&](size_t j) TUFF_INLINED {
+          if (j <= i) sum[i][j] = hn::MulAdd(weighted, column[j], sum[i][j]);
+        });
+        sum[i][kCols] = hn::Add(sum[i][kCols], weighted);
+      });
+    }
   }
   for (size_t i = 0; i < kCols; ++i) {
+    gradient[i] += hn::GetLane(hn::SumOfLanes(d, slope[i]));
+    if (!kHessian) continue;
     for (size_t j = 0; j <= kCols; ++j) {
       if (j > i && j < kCols) continue;
       hessian[i * q + j] += hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
@@ -173,72 +257,167 @@ void add_narrow_hessian(const double* x, size_t rows, const double* weights, dou
   }
 }
 
-constexpr size_t kFewColumns = 4;  // as many as Highway takes apart
-void add_few(const double* x, size_t rows, size_t cols, const double* weights, double* hessian) {
-  if (cols == 1) add_narrow_hessian<1>(x, rows, weights, hessian);
-  if (cols == 2) add_narrow_hessian<2>(x, rows, weights, hessian);
-  if (cols == 3) add_narrow_hessian<3>(x, rows, weights, hessian);
-  if (cols == 4) add_narrow_hessian<4>(x, rows, weights, hessian);
+struct NarrowSteps {
+  decltype(&narrow_deviations<1>) deviations;
+  decltype(&add_narrow<1, false>) add_gradient;
+  decltype(&add_narrow<1, true>) add_both;
+};
+template <size_t kCols>
+constexpr NarrowSteps narrow_steps() {
+  return {&narrow_deviations<kCols>, &add_narrow<kCols, false>, &add_narrow<kCols, true>};
 }
-#else
-constexpr size_t kFewColumns = 0;
-void add_few(const double*, size_t, size_t, const double*, double*) {}
+constexpr size_t kFewColumns = 4;  // as many as Highway takes apart
+constexpr NarrowSteps kNarrow[kFewColumns + 1] = {
+    {}, narrow_steps<1>(), narrow_steps<2>(), narrow_steps<3>(), narrow_steps<4>()};
 #endif
 
-void logistic_sums_here(const LogisticRows& data, const double* beta, LogisticWants wants,
-                        double* sums, std::byte* scratch) {
-  const size_t p = data.cols, q = p + 1, tile = logistic_tile_rows(p);
-  const PanelKernels& panel = *find_panel(DType::float64);
-  auto* eta = reinterpret_cast<double*>(scratch);
-  double* weights = eta + tile;
-  double* roots = weights + tile;
-  double* scaled = roots + tile;
-  double* gram = scaled + tile * p;
-  double* gradient = sums + 2;
-  double* hessian = gradient + q;
-  const bool with_gradient = wants != LogisticWants::value,
-             with_hessian = wants == LogisticWants::hessian;
-  for (size_t i = 0; i < logistic_sum_count(p, wants); ++i) sums[i] = 0;
-  if (with_hessian) {
-    for (size_t i = 0; i < p * p; ++i) gram[i] = 0;
+// Places in the scratch memory, in this order.
+struct Workspace {
+  double* shift;    // (p)
+  double* eta;      // (tile), then the residuals
+  double* weights;  // (tile)
+  double* roots;    // (tile)
+  double* panel;    // (panel rows, p): z
+  double* plain;    // (tile, p): z before it is mixed
+  double* gram;     // (p, p), up to kBlasColumns
+};
+
+Workspace places(std::byte* scratch, size_t p) {
+  const size_t tile = logistic_tile_rows(p);
+  Workspace at{};
+  at.eta = reinterpret_cast<double*>(scratch);
+  at.weights = at.eta + tile;
+  at.roots = at.weights + tile;
+  at.panel = at.roots + tile;
+  at.plain = at.panel + logistic_panel_rows(p) * p;
+  at.shift = at.plain + tile * p;
+  at.gram = at.shift + p;
+  return at;
+}
+
+// One call of logistic_sums(): what it was given, and its sums.
+class Pass {
+ public:
+  Pass(const LogisticRows& data, const LogisticColumns& columns, const double* beta,
+       LogisticWants wants, double* sums, std::byte* scratch)
+      : data_(data),
+        columns_(columns),
+        beta_(beta),
+        with_gradient_(wants != LogisticWants::value),
+        with_hessian_(wants == LogisticWants::hessian),
+        sums_(sums),
+        gradient_(sums + 2),
+        hessian_(gradient_ + q_),
+        at_(places(scratch, data.cols)) {
+    for (size_t j = 0; j < p_; ++j) at_.shift[j] = -columns.centre[j] * columns.scale[j];
+    if (with_hessian_ && p_ <= kBlasColumns) {
+      for (size_t i = 0; i < p_ * p_; ++i) at_.gram[i] = 0;
+    }
   }
-  const bool few = p > 0 && p <= kFewColumns && data.stride == p;
-  double lost = 0;  // of the value, which grows to 1e7 and more (Kahan 1965)
-  for (size_t r = 0; r < data.rows; r += tile) {
-    const size_t rows = data.rows - r < tile ? data.rows - r : tile;
-    const double* x = data.x + r * data.stride;
-    if (p > 0) {
-      panel.times_vector(x, rows, p, data.stride, beta, eta);
+
+  void run() {
+    const size_t tile = logistic_tile_rows(p_);
+    double lost = 0, value = 0;  // the value grows to 1e7 and more (Kahan 1965)
+    for (size_t r = 0; r < data_.rows; r += tile) {
+      const size_t rows = data_.rows - r < tile ? data_.rows - r : tile;
+      const RowSums here = one_tile(r, rows, r + rows == data_.rows);
+      const double term = here.value - lost, total = value + term;
+      lost = (total - value) - term;
+      value = total;
+      sums_[1] += here.undecided;
+      if (with_gradient_) gradient_[p_] += here.residual;
+      if (with_hessian_) hessian_[q_ * q_ - 1] += here.weight;
+    }
+    sums_[0] += value;
+    if (with_hessian_ && !narrow()) spread_hessian();
+  }
+
+ private:
+#if HWY_TARGET != HWY_SCALAR
+  bool narrow() const {
+    return p_ > 0 && p_ <= kFewColumns && data_.stride == p_ && columns_.mix == nullptr;
+  }
+#else
+  bool narrow() const { return false; }
+#endif
+
+  RowSums of_rows(size_t r, size_t rows) const {
+    const uint8_t* y = data_.y + r;
+    if (!with_hessian_)
+      return logistic_rows<false, false>(at_.eta, y, rows, beta_[p_], nullptr, nullptr);
+    return narrow()
+               ? logistic_rows<true, false>(at_.eta, y, rows, beta_[p_], at_.weights, nullptr)
+               : logistic_rows<true, true>(at_.eta, y, rows, beta_[p_], at_.weights, at_.roots);
+  }
+
+  RowSums one_tile(size_t r, size_t rows, bool last) {
+    const double* x = data_.x + r * data_.stride;
+#if HWY_TARGET != HWY_SCALAR
+    if (narrow()) {
+      const size_t apart = logistic_tile_rows(p_);
+      kNarrow[p_].deviations(x, rows, columns_.scale, at_.shift, beta_, apart, at_.panel, at_.eta);
+      const RowSums here = of_rows(r, rows);
+      if (with_hessian_) {
+        kNarrow[p_].add_both(at_.panel, apart, rows, at_.eta, at_.weights, gradient_, hessian_);
+      } else if (with_gradient_) {
+        kNarrow[p_].add_gradient(at_.panel, apart, rows, at_.eta, nullptr, gradient_, nullptr);
+      }
+      return here;
+    }
+#endif
+    double* z = at_.panel + held_ * p_;
+    double* deviating = columns_.mix == nullptr ? z : at_.plain;
+    deviations(x, rows, p_, data_.stride, columns_.scale, at_.shift, beta_, deviating, at_.eta);
+    if (columns_.mix != nullptr && p_ > 0) {
+      panel_.times_matrix(deviating, rows, p_, p_, columns_.mix, p_, z);
+      panel_.times_vector(z, rows, p_, p_, beta_, at_.eta);
+    }
+    const RowSums here = of_rows(r, rows);
+    if (p_ == 0) return here;
+    if (with_gradient_) panel_.transposed_times_vector(z, rows, p_, p_, at_.eta, gradient_);
+    if (with_hessian_) add_to_gram(z, rows, last);
+    return here;
+  }
+
+  void add_to_gram(double* z, size_t rows, bool last) {
+    panel_.transposed_times_vector(z, rows, p_, p_, at_.weights, hessian_ + p_ * q_);
+    scale_rows(z, rows, p_, at_.roots);
+    held_ += rows;
+    if (!last && held_ + logistic_tile_rows(p_) <= logistic_panel_rows(p_)) return;
+    if (p_ > kBlasColumns) {
+      add_gram(at_.panel, held_, p_, hessian_, q_);
     } else {
-      for (size_t i = 0; i < rows; ++i) eta[i] = 0;
+      panel_.transposed_times_panel(at_.panel, held_, p_, p_, at_.panel, p_, p_, at_.gram);
     }
-    const uint8_t* y = data.y + r;
-    const RowSums here = !with_hessian
-                             ? logistic_rows<false, false>(eta, y, rows, beta[p], nullptr, nullptr)
-                         : few ? logistic_rows<true, false>(eta, y, rows, beta[p], weights, nullptr)
-                               : logistic_rows<true, true>(eta, y, rows, beta[p], weights, roots);
-    const double term = here.value - lost, total = sums[0] + term;
-    lost = (total - sums[0]) - term;
-    sums[0] = total;
-    sums[1] += here.undecided;
-    if (!with_gradient) continue;
-    if (p > 0) panel.transposed_times_vector(x, rows, p, data.stride, eta, gradient);
-    gradient[p] += here.residual;
-    if (!with_hessian) continue;
-    if (few) {
-      add_few(x, rows, p, weights, hessian);
-    } else if (p > 0) {
-      panel.transposed_times_vector(x, rows, p, data.stride, weights, hessian + p * q);
-      scale_rows(x, rows, p, data.stride, roots, scaled);
-      panel.transposed_times_panel(scaled, rows, p, p, scaled, p, p, gram);
+    held_ = 0;
+  }
+
+  void spread_hessian() const {
+    for (size_t i = 0; i < p_; ++i) {
+      for (size_t j = 0; j <= i; ++j) {
+        if (p_ <= kBlasColumns) hessian_[i * q_ + j] += at_.gram[i * p_ + j];
+        hessian_[j * q_ + i] = hessian_[i * q_ + j];
+      }
+      hessian_[i * q_ + p_] = hessian_[p_ * q_ + i];
     }
-    hessian[q * q - 1] += here.weight;
   }
-  if (!with_hessian || few) return;
-  for (size_t i = 0; i < p; ++i) {
-    for (size_t j = 0; j < p; ++j) hessian[i * q + j] = gram[i * p + j];
-    hessian[i * q + p] = hessian[p * q + i];
-  }
+
+  const LogisticRows& data_;
+  const LogisticColumns& columns_;
+  const double* beta_;
+  const size_t p_ = data_.cols, q_ = p_ + 1;
+  const bool with_gradient_, with_hessian_;
+  double* const sums_;
+  double* const gradient_;
+  double* const hessian_;
+  const Workspace at_;
+  const PanelKernels& panel_ = *find_panel(DType::float64);
+  size_t held_ = 0;  // rows of the panel that the Hessian lacks
+};
+
+void logistic_sums_here(const LogisticRows& data, const LogisticColumns& columns,
+                        const double* beta, LogisticWants wants, double* sums, std::byte* scratch) {
+  Pass(data, columns, beta, wants, sums, scratch).run();
 }
 
 }  // namespace HWY_NAMESPACE
@@ -251,13 +430,13 @@ TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
 size_t logistic_scratch_bytes(size_t cols) {
-  const size_t tile = logistic_tile_rows(cols);
-  return sizeof(double) * (3 * tile + tile * cols + cols * cols);
+  const size_t tile = logistic_tile_rows(cols), gram = cols > kBlasColumns ? 0 : cols * cols;
+  return sizeof(double) * (3 * tile + (logistic_panel_rows(cols) + tile + 1) * cols + gram);
 }
 
-void logistic_sums(const LogisticRows& data, const double* beta, LogisticWants wants, double* sums,
-                   std::byte* scratch) {
-  TUFF_DISPATCH(logistic_sums_here)(data, beta, wants, sums, scratch);
+void logistic_sums(const LogisticRows& data, const LogisticColumns& columns, const double* beta,
+                   LogisticWants wants, double* sums, std::byte* scratch) {
+  TUFF_DISPATCH(logistic_sums_here)(data, columns, beta, wants, sums, scratch);
 }
 
 }  // namespace kernels
