@@ -2,7 +2,7 @@
 # CMakePresets.json (builds) and scripts/. Each target brings what the machine lacks before it starts.
 
 .DEFAULT_GOAL := help
-.PHONY: demo test bench format lint clean help
+.PHONY: demo test test-quick bench format lint clean help
 
 JOBS := $(shell nproc)
 
@@ -15,6 +15,10 @@ demo: ## fit a model to three million flights, and show where the time went
 test: ## build and run all tests, then those that suit the sanitizers
 	@scripts/bootstrap.sh test
 	@scripts/run_tests.sh
+
+test-quick: ## build and run the release tests of what changed
+	@scripts/bootstrap.sh test
+	@scripts/run_tests.sh --changed
 
 bench: ## BENCH=<folder of bench/>: run one question against its rivals (BENCH_QUICK=1: under a minute)
 	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=<question>, one folder of bench/"; exit 2; }
@@ -36,5 +40,5 @@ clean: ## remove every build, and keep the Python environments
 	@rm -rf build
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\): ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
-	  while IFS="$$(printf '\t')" read -r target what; do printf 'make %-7s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	  while IFS="$$(printf '\t')" read -r target what; do printf 'make %-11s %s\n' "$$target" "$$what"; done

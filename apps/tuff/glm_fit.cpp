@@ -189,6 +189,7 @@ void write_fit_report(const FitCommand& command, const glm::FitResult& model,
   for (const auto& fact : facts) {
     if (fact.first != "fitting" && fact.first != "white space") report.facts.push_back(fact);
   }
+  for (const std::string& warning : model.warnings) report.facts.emplace_back("warning", warning);
   report.tables.push_back({"Coefficients", {"feature", "coefficient"}, coefficient_rows(model)});
   report.series.push_back({"Gradient norm", "iteration", "largest scaled derivative", true,
                            model.gradient_norm_history});
@@ -248,6 +249,8 @@ int fit_files(FitCommand& command, const std::stop_token& stop) {
     if (!command.explain.empty()) fmt::print("  {:<14}{}\n", "explanation", command.explain);
     fmt::print("\n");
   }
+  for (const std::string& warning : model.warnings)
+    fmt::print(stderr, "tuff: warning: {}\n", warning);
   if (!model.converged) {
     fmt::print(stderr, "tuff: warning: the fit has {}\n", why_it_stopped(model));
   }

@@ -21,18 +21,22 @@ constexpr int kFormat = 1;
 }  // namespace
 
 void write_model(const std::string& path, const glm::FitResult& model, const FitFigures& figures) {
-  Json coef = Json::object();
+  Json coef = Json::object(), centre = Json::object();
   for (size_t j = 0; j < model.coef.size(); ++j) coef[model.feature_names[j]] = model.coef[j];
+  for (size_t j = 0; j < model.centre.size(); ++j) centre[model.feature_names[j]] = model.centre[j];
   const Json json = {
       {"format", kFormat},
       {"family", model.family},
       {"target", figures.target},
       {"coef", coef},
       {"intercept", model.intercept},
+      {"centre", centre},
+      {"eta_at_centre", model.eta_at_centre},
       {"fit_intercept", model.fit_intercept},
       {"alpha", model.alpha},
       {"converged", model.converged},
       {"stop_reason", glm::to_string(model.stop_reason)},
+      {"warnings", model.warnings},
       {"n_iter", model.n_iter},
       {"objective", model.objective},
       {"gradient_norm", model.gradient_norm},
@@ -70,8 +74,15 @@ glm::FitResult read_model(const std::string& path) {
       model.coef.push_back(value.get<double>());
     }
     if (model.coef.empty()) throw refuse("has no coefficients");
-    for (double c : model.coef) {
-      if (!std::isfinite(c)) throw refuse("has coefficients that are not finite");
+    if (json.contains("centre")) {
+      for (const std::string& name : model.feature_names)
+        model.centre.push_back(json.at("centre").at(name).get<double>());
+      model.eta_at_centre = json.at("eta_at_centre").get<double>();
+    }
+    for (const std::vector<double>& numbers : {model.coef, model.centre}) {
+      for (double c : numbers) {
+        if (!std::isfinite(c)) throw refuse("has coefficients that are not finite");
+      }
     }
     return model;
   } catch (const nlohmann::json::exception& error) {

@@ -5,6 +5,7 @@ Run by ctest with TUFF_BUILD_DIR set. References are computed here in plain NumP
 """
 
 import json
+import math
 import os
 import resource
 import signal
@@ -205,6 +206,38 @@ class Fit(Cli):
     def test_says_loudly_that_it_did_not_converge(self):
         done = self.tuff("glm", "fit", self.write(flights()), "--target", "delay > 15", "--max-iter", 1, "--quiet")
         self.assertIn("warning: the fit has NOT CONVERGED: iterations used up", done.stderr)
+
+    def nearly_collinear(self, offset=0):
+        table = flights()
+        distance = [offset + d for d in table["distance"].to_pylist()]
+        close = [d + 1e-5 * math.sin(i) for i, d in enumerate(distance)]
+        return self.write(pa.table({"delay": table["delay"], "distance": distance, "close": close}))
+
+    def test_warns_of_nearly_collinear_features_everywhere(self):
+        file = self.nearly_collinear()
+        done = self.tuff("glm", "fit", file, "--target", "delay > 15", "--quiet", "--json", self.path("m.json"),
+                         "--report", self.path("r.html"))
+        self.assertRegex(done.stderr, r"^tuff: warning: the features are nearly collinear \('distance', 'close' above all\): the "
+                                      r"condition number of the standardised features is \d\.?\d*e\+0[78]")
+        model = json.loads(Path(self.path("m.json")).read_text())
+        self.assertEqual(["tuff: warning: " + w for w in model["warnings"]], done.stderr.splitlines())
+        self.assertIn("nearly collinear", Path(self.path("r.html")).read_text())
+
+    def test_predicts_as_well_far_from_zero(self):
+        def predictions(offset):
+            table = flights()
+            moved = [float(offset + d) for d in table["distance"].to_pylist()]
+            file = self.write(pa.table({"delay": table["delay"], "distance": moved}))
+            self.tuff("glm", "fit", file, "--target", "delay > 15", "--quiet", "--json", self.path("m.json"))
+            self.tuff("glm", "predict", self.path("m.json"), file, "--quiet", "--out", self.path("p.csv"))
+            return [float(line) for line in Path(self.path("p.csv")).read_text().split()[1:]]
+        for near, far in zip(predictions(0), predictions(1e12)):
+            self.assertAlmostEqual(near, far, delta=1e-9)
+        model = json.loads(Path(self.path("m.json")).read_text())
+        del model["centre"], model["eta_at_centre"]
+        Path(self.path("old.json")).write_text(json.dumps(model))  # as before: the intercept alone
+        file = self.write(flights())
+        self.tuff("glm", "predict", self.path("old.json"), file, "--quiet", "--out", self.path("q.csv"))
 
     def test_nulls_are_an_error_or_dropped(self):
         table = flights()
