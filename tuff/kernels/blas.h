@@ -46,12 +46,12 @@ inline void gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const float* a, blasi
   cblas_sgemv(CblasRowMajor, ta, m, n, 1.0F, a, lda, x, incx, 0.0F, y, incy);
 }
 
-/// C (n x n, rows `ldc` apart) += A' A on the lower triangle, A (k x n, dense) row-major.
-inline void add_gram(const double* a, size_t k, size_t n, double* c, size_t ldc) {
+/// C (n x n, rows `ldc` apart) += A' A on the lower triangle, A (k x n, rows `lda` apart) row-major.
+inline void add_gram(const double* a, size_t k, size_t n, size_t lda, double* c, size_t ldc) {
   use_blas();
-  const auto columns = static_cast<blasint>(n);
-  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, columns, static_cast<blasint>(k), 1.0, a,
-              columns, 1.0, c, static_cast<blasint>(ldc));
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, static_cast<blasint>(n),
+              static_cast<blasint>(k), 1.0, a, static_cast<blasint>(lda), 1.0, c,
+              static_cast<blasint>(ldc));
 }
 
 /// A (n x n, symmetric, its lower triangle is read) becomes L with A = L L', in the lower triangle.

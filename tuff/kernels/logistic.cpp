@@ -1,8 +1,8 @@
 // Passes of logistic regression over one block; see logistic.h.
 //
-// A tile of rows goes through four steps while it is in L1: z, the deviations from the columns' centres,
-// and eta = z beta; residuals, weights and loss of each row (one exp and one division a row); z' residual;
-// and (sqrt(w) z)' (sqrt(w) z). The sum of log(1 + exp(-|eta|)) over a tile is the logarithm of a product:
+// A tile of rows goes through four steps while it is in L1: z, the deviations from the columns' centres, and
+// eta = z beta; residuals, weights and loss of each row (one exp and one division a row); z' residual; and
+// (sqrt(w) z)' (sqrt(w) z). The sum of log(1 + exp(-|eta|)) over a tile is the logarithm of a product:
 // each factor lies in (1, 2], so a lane can take kTileRows / lanes of them (2^512 at most) before one
 // logarithm is due.
 #include "tuff/kernels/dispatch.h"
@@ -13,6 +13,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include "tuff/kernels/across-inl.h"
 #include "tuff/kernels/blas.h"
 #include "tuff/kernels/logistic.h"
 #include "tuff/kernels/math-inl.h"
@@ -24,12 +25,17 @@
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
+// Columns up to which rows are taken apart in registers: as many as Highway does.
+constexpr size_t kFewColumns = 4;
 // Rows of a tile: 16 KB of z, which is read two or three times, next to 12 KB for the vectors; at most 512,
-// at least 8 (one vector).
+// at least 8 (one vector). Half of that for few columns, where the next tile of x is on its way to L1
+// meanwhile, and a row's arithmetic takes less time than its way from memory.
 constexpr size_t kTileRows = 512;
 constexpr size_t kTileBytes = 16 * 1024;
+constexpr size_t kNarrowTileBytes = 8 * 1024;
 inline size_t logistic_tile_rows(size_t cols) {
-  const size_t rows = kTileBytes / (sizeof(double) * (cols == 0 ? 1 : cols)) / 8 * 8;
+  const size_t bytes = cols <= kFewColumns ? kNarrowTileBytes : kTileBytes;
+  const size_t rows = bytes / (sizeof(double) * (cols == 0 ? 1 : cols)) / 8 * 8;
   return rows > kTileRows ? kTileRows : rows < 8 ? 8 : rows;
 }
 
@@ -40,6 +46,9 @@ constexpr size_t kBlasRows = 128;
 inline size_t logistic_panel_rows(size_t cols) {
   return cols > kBlasColumns ? kBlasRows : logistic_tile_rows(cols);
 }
+
+// Rows of z begin on cache lines: a vector that lies on two costs two loads or stores.
+inline size_t padded_columns(size_t cols) { return (cols + 7) / 8 * 8; }
 
 // What the rows of a tile leave.
 struct RowSums {
@@ -122,53 +131,62 @@ RowSums logistic_rows(double* eta_then_residual, const uint8_t* y, size_t rows, 
   return sums;
 }
 
-// kRows rows: z = x scale + shift, dense, and eta = z beta.
-template <size_t kRows>
-void deviation_rows(const double* x, size_t cols, size_t stride, const double* scale,
-                    const double* shift, const double* beta, double* z, double* eta) {
+// A tile ahead, x is asked for: while loads wait for memory, stores fill their queue, and few further loads
+// are on their way (1.5 times as long for 100 columns, 1.2 times for 4).
+constexpr size_t kValuesAhead = kNarrowTileBytes / sizeof(double);
+constexpr size_t kRowsAhead = 16;  // of 100 columns
+
+// z = x scale + shift, its rows `z_stride` apart, and eta = z beta. Missing rows are the last row again, so
+// that a vector of rows becomes a vector of eta.
+void deviations(const double* x, size_t rows, size_t cols, size_t stride, const double* scale,
+                const double* shift, const double* beta, size_t z_stride, double* z, double* eta) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
-  const size_t lanes = hn::Lanes(d), whole = cols - cols % lanes;
-  V sum[kRows];
-  unroll<kRows>([&](size_t i) TUFF_INLINED { sum[i] = hn::Zero(d); });
-  for (size_t c = 0; c < whole; c += lanes) {
-    const V by = hn::LoadU(d, scale + c), plus = hn::LoadU(d, shift + c),
-            times = hn::LoadU(d, beta + c);
-    unroll<kRows>([&](size_t i) TUFF_INLINED {
-      const V v = hn::MulAdd(hn::LoadU(d, x + i * stride + c), by, plus);
-      hn::StoreU(v, d, z + i * cols + c);
-      sum[i] = hn::MulAdd(v, times, sum[i]);
-    });
+  constexpr size_t kRows = kLanes<double>;
+  const size_t whole = cols - cols % kRows;
+  const auto rest = hn::FirstN(d, cols - whole);
+  const size_t ahead = kRowsAhead * stride;
+  for (size_t r = 0; r < rows; r += kRows) {
+    const size_t count = rows - r < kRows ? rows - r : kRows;
+    const double* from[kRows];
+    double* to[kRows];
+    V sum[kRows];
+    for (size_t i = 0; i < kRows; ++i) {
+      const size_t at = r + (i < count ? i : count - 1);
+      from[i] = x + at * stride;
+      to[i] = z + at * z_stride;
+      sum[i] = hn::Zero(d);
+    }
+    for (size_t c = 0; c < whole; c += kRows) {
+      const V by = hn::LoadU(d, scale + c), plus = hn::LoadU(d, shift + c),
+              times = hn::LoadU(d, beta + c);
+      for (size_t i = 0; i < kRows; ++i) {
+        __builtin_prefetch(from[i] + ahead + c);
+        const V v = hn::MulAdd(hn::LoadU(d, from[i] + c), by, plus);
+        hn::StoreU(v, d, to[i] + c);
+        sum[i] = hn::MulAdd(v, times, sum[i]);
+      }
+    }
+    if (whole < cols) {
+      const V by = hn::MaskedLoad(rest, d, scale + whole),
+              plus = hn::MaskedLoad(rest, d, shift + whole),
+              times = hn::MaskedLoad(rest, d, beta + whole);
+      for (size_t i = 0; i < kRows; ++i) {
+        const V v = hn::MulAdd(hn::MaskedLoad(rest, d, from[i] + whole), by, plus);
+        hn::BlendedStore(v, rest, d, to[i] + whole);
+        sum[i] = hn::MulAdd(v, times, sum[i]);
+      }
+    }
+    hn::StoreU(combine_across<Sum, kRows, kRows / 2, double>(sum), d, eta + r);
   }
-  if (whole < cols) {
-    const auto rest = hn::FirstN(d, cols - whole);
-    const V by = hn::MaskedLoad(rest, d, scale + whole),
-            plus = hn::MaskedLoad(rest, d, shift + whole),
-            times = hn::MaskedLoad(rest, d, beta + whole);
-    unroll<kRows>([&](size_t i) TUFF_INLINED {
-      const V v = hn::MulAdd(hn::MaskedLoad(rest, d, x + i * stride + whole), by, plus);
-      hn::BlendedStore(v, rest, d, z + i * cols + whole);
-      sum[i] = hn::MulAdd(v, times, sum[i]);
-    });
-  }
-  unroll<kRows>([&](size_t i) TUFF_INLINED { eta[i] = hn::GetLane(hn::SumOfLanes(d, sum[i])); });
-}
-
-void deviations(const double* x, size_t rows, size_t cols, size_t stride, const double* scale,
-                const double* shift, const double* beta, double* z, double* eta) {
-  size_t r = 0;
-  for (; r + 4 <= rows; r += 4)
-    deviation_rows<4>(x + r * stride, cols, stride, scale, shift, beta, z + r * cols, eta + r);
-  for (; r < rows; ++r)
-    deviation_rows<1>(x + r * stride, cols, stride, scale, shift, beta, z + r * cols, eta + r);
 }
 
 // z[r] *= root[r].
-void scale_rows(double* z, size_t rows, size_t cols, const double* root) {
+void scale_rows(double* z, size_t rows, size_t cols, size_t stride, const double* root) {
   const hn::ScalableTag<double> d;
   const size_t lanes = hn::Lanes(d), whole = cols - cols % lanes;
   const auto rest = hn::FirstN(d, cols - whole);
-  for (size_t r = 0; r < rows; ++r, z += cols) {
+  for (size_t r = 0; r < rows; ++r, z += stride) {
     const auto factor = hn::Set(d, root[r]);
     for (size_t c = 0; c < whole; c += lanes)
       hn::StoreU(hn::Mul(factor, hn::LoadU(d, z + c)), d, z + c);
@@ -178,77 +196,70 @@ void scale_rows(double* z, size_t rows, size_t cols, const double* root) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// Few dense columns: z column by column, `apart` numbers from one to the next, and eta = z beta. Whole
-// vectors are written; rows past the last one have x = 0.
+// Few dense columns: z = x scale + shift, as dense as x.
 template <size_t kCols>
 void narrow_deviations(const double* x, size_t rows, const double* scale, const double* shift,
-                       const double* beta, size_t apart, double* z, double* eta) {
+                       double* z) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   constexpr size_t kRows = hn::MaxLanes(d);
-  V by[kCols], plus[kCols], times[kCols];
-  unroll<kCols>([&](size_t j) TUFF_INLINED {
-    by[j] = hn::Set(d, scale[j]), plus[j] = hn::Set(d, shift[j]), times[j] = hn::Set(d, beta[j]);
+  // kRows rows are kCols vectors, and columns lie in them in the same places every time.
+  HWY_ALIGN double scales[kRows * kCols];
+  HWY_ALIGN double shifts[kRows * kCols];
+  for (size_t i = 0; i < kRows * kCols; ++i)
+    scales[i] = scale[i % kCols], shifts[i] = shift[i % kCols];
+  V by[kCols], plus[kCols];
+  unroll<kCols>([&](size_t v) TUFF_INLINED {
+    by[v] = hn::Load(d, scales + v * kRows), plus[v] = hn::Load(d, shifts + v * kRows);
   });
-  const auto put = [&](const double* from, size_t r) TUFF_INLINED {
+  const size_t values = rows * kCols;
+  size_t i = 0;
+  for (; i + kRows * kCols <= values; i += kRows * kCols) {
+    unroll<kCols>([&](size_t v) TUFF_INLINED {
+      __builtin_prefetch(x + i + v * kRows + kValuesAhead);
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, x + i + v * kRows), by[v], plus[v]), d, z + i + v * kRows);
+    });
+  }
+  for (; i < values; ++i) z[i] = x[i] * scale[i % kCols] + shift[i % kCols];
+}
+
+// What a tile of them adds to the Hessian but for its last element: a vector of rows, column by column, times
+// its weights and every other column.
+template <size_t kCols>
+void add_narrow_hessian(const double* z, size_t rows, const double* weights, double* hessian) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr size_t kRows = hn::MaxLanes(d), q = kCols + 1;
+  V sum[kCols][kCols + 1];
+  unroll<kCols>([&](size_t i) TUFF_INLINED {
+    unroll<q>([&](size_t j) TUFF_INLINED { sum[i][j] = hn::Zero(d); });
+  });
+  const auto add = [&](const double* from, const double* w) TUFF_INLINED {
     V column[4];
     if constexpr (kCols == 1) column[0] = hn::LoadU(d, from);
     if constexpr (kCols == 2) hn::LoadInterleaved2(d, from, column[0], column[1]);
     if constexpr (kCols == 3) hn::LoadInterleaved3(d, from, column[0], column[1], column[2]);
     if constexpr (kCols == 4)
       hn::LoadInterleaved4(d, from, column[0], column[1], column[2], column[3]);
-    V sum = hn::Zero(d);
-    unroll<kCols>([&](size_t j) TUFF_INLINED {
-      const V v = hn::MulAdd(column[j], by[j], plus[j]);
-      hn::StoreU(v, d, z + j * apart + r);
-      sum = hn::MulAdd(v, times[j], sum);
+    const V weight = hn::LoadU(d, w);
+    unroll<kCols>([&](size_t i) TUFF_INLINED {
+      const V weighted = hn::Mul(weight, column[i]);
+      unroll<kCols>([&](size_t j) TUFF_INLINED {
+        if (j <= i) sum[i][j] = hn::MulAdd(weighted, column[j], sum[i][j]);
+      });
+      sum[i][kCols] = hn::Add(sum[i][kCols], weighted);
     });
-    hn::StoreU(sum, d, eta + r);
   };
   size_t r = 0;
-  for (; r + kRows <= rows; r += kRows) put(x + r * kCols, r);
+  for (; r + kRows <= rows; r += kRows) add(z + r * kCols, weights + r);
   if (r < rows) {
     HWY_ALIGN double last[kRows * kCols] = {};
-    for (size_t i = 0; i < (rows - r) * kCols; ++i) last[i] = x[r * kCols + i];
-    put(last, r);
-  }
-}
-
-// What a tile of narrow_deviations() adds to the gradient, and to the Hessian but for its last element.
-template <size_t kCols, bool kHessian>
-void add_narrow(const double* z, size_t apart, size_t rows, const double* residuals,
-                const double* weights, double* gradient, double* hessian) {
-  const hn::ScalableTag<double> d;
-  using V = hn::Vec<decltype(d)>;
-  constexpr size_t kRows = hn::MaxLanes(d), q = kCols + 1;
-  V slope[kCols];
-  V sum[kCols][q];
-  unroll<kCols>([&](size_t i) TUFF_INLINED {
-    slope[i] = hn::Zero(d);
-    unroll<q>([&](size_t j) TUFF_INLINED { sum[i][j] = hn::Zero(d); });
-  });
-  // Residuals and weights are 0 past the last row.
-  for (size_t r = 0; r < rows; r += kRows) {
-    V column[kCols];
-    const V residual = hn::LoadU(d, residuals + r);
-    unroll<kCols>([&](size_t i) TUFF_INLINED {
-      column[i] = hn::LoadU(d, z + i * apart + r);
-      slope[i] = hn::MulAdd(column[i], residual, slope[i]);
-    });
-    if constexpr (kHessian) {
-      const V weight = hn::LoadU(d, weights + r);
-      unroll<kCols>([&](size_t i) TUFF_INLINED {
-        const V weighted = hn::Mul(weight, column[i]);
-        unroll<kCols>([&](size_t j) TUFF_INLINED {
-          if (j <= i) sum[i][j] = hn::MulAdd(weighted, column[j], sum[i][j]);
-        });
-        sum[i][kCols] = hn::Add(sum[i][kCols], weighted);
-      });
-    }
+    HWY_ALIGN double last_weights[kRows] = {};
+    for (size_t i = 0; i < (rows - r) * kCols; ++i) last[i] = z[r * kCols + i];
+    for (size_t i = 0; i < rows - r; ++i) last_weights[i] = weights[r + i];
+    add(last, last_weights);
   }
   for (size_t i = 0; i < kCols; ++i) {
-    gradient[i] += hn::GetLane(hn::SumOfLanes(d, slope[i]));
-    if (!kHessian) continue;
     for (size_t j = 0; j <= kCols; ++j) {
       if (j > i && j < kCols) continue;
       hessian[i * q + j] += hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
@@ -259,16 +270,13 @@ void add_narrow(const double* z, size_t apart, size_t rows, const double* residu
 
 struct NarrowSteps {
   decltype(&narrow_deviations<1>) deviations;
-  decltype(&add_narrow<1, false>) add_gradient;
-  decltype(&add_narrow<1, true>) add_both;
+  decltype(&add_narrow_hessian<1>) add_hessian;
 };
-template <size_t kCols>
-constexpr NarrowSteps narrow_steps() {
-  return {&narrow_deviations<kCols>, &add_narrow<kCols, false>, &add_narrow<kCols, true>};
-}
-constexpr size_t kFewColumns = 4;  // as many as Highway takes apart
-constexpr NarrowSteps kNarrow[kFewColumns + 1] = {
-    {}, narrow_steps<1>(), narrow_steps<2>(), narrow_steps<3>(), narrow_steps<4>()};
+constexpr NarrowSteps kNarrow[kFewColumns + 1] = {{},
+                                                  {&narrow_deviations<1>, &add_narrow_hessian<1>},
+                                                  {&narrow_deviations<2>, &add_narrow_hessian<2>},
+                                                  {&narrow_deviations<3>, &add_narrow_hessian<3>},
+                                                  {&narrow_deviations<4>, &add_narrow_hessian<4>}};
 #endif
 
 // Places in the scratch memory, in this order.
@@ -277,8 +285,8 @@ struct Workspace {
   double* eta;      // (tile), then the residuals
   double* weights;  // (tile)
   double* roots;    // (tile)
-  double* panel;    // (panel rows, p): z
-  double* plain;    // (tile, p): z before it is mixed
+  double* panel;    // (panel rows, padded p): z
+  double* plain;    // (tile, padded p): z before it is mixed
   double* gram;     // (p, p), up to kBlasColumns
 };
 
@@ -289,8 +297,8 @@ Workspace places(std::byte* scratch, size_t p) {
   at.weights = at.eta + tile;
   at.roots = at.weights + tile;
   at.panel = at.roots + tile;
-  at.plain = at.panel + logistic_panel_rows(p) * p;
-  at.shift = at.plain + tile * p;
+  at.plain = at.panel + logistic_panel_rows(p) * padded_columns(p);
+  at.shift = at.plain + tile * padded_columns(p);
   at.gram = at.shift + p;
   return at;
 }
@@ -329,65 +337,58 @@ class Pass {
       if (with_hessian_) hessian_[q_ * q_ - 1] += here.weight;
     }
     sums_[0] += value;
-    if (with_hessian_ && !narrow()) spread_hessian();
+    if (with_hessian_ && !narrow_) spread_hessian();
   }
 
  private:
-#if HWY_TARGET != HWY_SCALAR
-  bool narrow() const {
-    return p_ > 0 && p_ <= kFewColumns && data_.stride == p_ && columns_.mix == nullptr;
-  }
-#else
-  bool narrow() const { return false; }
-#endif
-
-  RowSums of_rows(size_t r, size_t rows) const {
-    const uint8_t* y = data_.y + r;
-    if (!with_hessian_)
-      return logistic_rows<false, false>(at_.eta, y, rows, beta_[p_], nullptr, nullptr);
-    return narrow()
-               ? logistic_rows<true, false>(at_.eta, y, rows, beta_[p_], at_.weights, nullptr)
-               : logistic_rows<true, true>(at_.eta, y, rows, beta_[p_], at_.weights, at_.roots);
-  }
-
   RowSums one_tile(size_t r, size_t rows, bool last) {
-    const double* x = data_.x + r * data_.stride;
-#if HWY_TARGET != HWY_SCALAR
-    if (narrow()) {
-      const size_t apart = logistic_tile_rows(p_);
-      kNarrow[p_].deviations(x, rows, columns_.scale, at_.shift, beta_, apart, at_.panel, at_.eta);
-      const RowSums here = of_rows(r, rows);
-      if (with_hessian_) {
-        kNarrow[p_].add_both(at_.panel, apart, rows, at_.eta, at_.weights, gradient_, hessian_);
-      } else if (with_gradient_) {
-        kNarrow[p_].add_gradient(at_.panel, apart, rows, at_.eta, nullptr, gradient_, nullptr);
-      }
-      return here;
-    }
-#endif
-    double* z = at_.panel + held_ * p_;
-    double* deviating = columns_.mix == nullptr ? z : at_.plain;
-    deviations(x, rows, p_, data_.stride, columns_.scale, at_.shift, beta_, deviating, at_.eta);
-    if (columns_.mix != nullptr && p_ > 0) {
-      panel_.times_matrix(deviating, rows, p_, p_, columns_.mix, p_, z);
-      panel_.times_vector(z, rows, p_, p_, beta_, at_.eta);
-    }
-    const RowSums here = of_rows(r, rows);
-    if (p_ == 0) return here;
-    if (with_gradient_) panel_.transposed_times_vector(z, rows, p_, p_, at_.eta, gradient_);
-    if (with_hessian_) add_to_gram(z, rows, last);
+    double* z = at_.panel + held_ * z_stride_;
+    see(data_.x + r * data_.stride, rows, z);
+    const RowSums here = of_rows(data_.y + r, rows);
+    if (p_ == 0 || !with_gradient_) return here;
+    panel_.transposed_times_vector(z, rows, p_, z_stride_, at_.eta, gradient_);
+    if (with_hessian_) add_to_hessian(z, rows, last);
     return here;
   }
 
-  void add_to_gram(double* z, size_t rows, bool last) {
-    panel_.transposed_times_vector(z, rows, p_, p_, at_.weights, hessian_ + p_ * q_);
-    scale_rows(z, rows, p_, at_.roots);
+  // z and eta of a tile.
+  void see(const double* x, size_t rows, double* z) const {
+#if HWY_TARGET != HWY_SCALAR
+    if (narrow_) {
+      kNarrow[p_].deviations(x, rows, columns_.scale, at_.shift, z);
+      panel_.times_vector(z, rows, p_, p_, beta_, at_.eta);
+      return;
+    }
+#endif
+    const bool mixed = columns_.mix != nullptr && p_ > 0;
+    const size_t stride = padded_columns(p_);
+    double* plain = mixed ? at_.plain : z;
+    deviations(x, rows, p_, data_.stride, columns_.scale, at_.shift, beta_, stride, plain, at_.eta);
+    if (!mixed) return;
+    panel_.times_matrix(plain, rows, p_, stride, columns_.mix, p_, z);
+    panel_.times_vector(z, rows, p_, z_stride_, beta_, at_.eta);
+  }
+
+  RowSums of_rows(const uint8_t* y, size_t rows) const {
+    if (!with_hessian_)
+      return logistic_rows<false, false>(at_.eta, y, rows, beta_[p_], nullptr, nullptr);
+    return narrow_ ? logistic_rows<true, false>(at_.eta, y, rows, beta_[p_], at_.weights, nullptr)
+                   : logistic_rows<true, true>(at_.eta, y, rows, beta_[p_], at_.weights, at_.roots);
+  }
+
+  void add_to_hessian(double* z, size_t rows, bool last) {
+#if HWY_TARGET != HWY_SCALAR
+    if (narrow_) return kNarrow[p_].add_hessian(z, rows, at_.weights, hessian_);
+#endif
+    panel_.transposed_times_vector(z, rows, p_, z_stride_, at_.weights, hessian_ + p_ * q_);
+    scale_rows(z, rows, p_, z_stride_, at_.roots);
     held_ += rows;
     if (!last && held_ + logistic_tile_rows(p_) <= logistic_panel_rows(p_)) return;
     if (p_ > kBlasColumns) {
-      add_gram(at_.panel, held_, p_, hessian_, q_);
+      add_gram(at_.panel, held_, p_, z_stride_, hessian_, q_);
     } else {
-      panel_.transposed_times_panel(at_.panel, held_, p_, p_, at_.panel, p_, p_, at_.gram);
+      panel_.transposed_times_panel(at_.panel, held_, p_, z_stride_, at_.panel, p_, z_stride_,
+                                    at_.gram);
     }
     held_ = 0;
   }
@@ -407,6 +408,12 @@ class Pass {
   const double* beta_;
   const size_t p_ = data_.cols, q_ = p_ + 1;
   const bool with_gradient_, with_hessian_;
+#if HWY_TARGET != HWY_SCALAR
+  const bool narrow_ = p_ > 0 && p_ <= kFewColumns&& data_.stride == p_&& columns_.mix == nullptr;
+#else
+  static constexpr bool narrow_ = false;
+#endif
+  const size_t z_stride_ = narrow_ || columns_.mix != nullptr ? p_ : padded_columns(p_);
   double* const sums_;
   double* const gradient_;
   double* const hessian_;
@@ -431,7 +438,8 @@ namespace kernels {
 
 size_t logistic_scratch_bytes(size_t cols) {
   const size_t tile = logistic_tile_rows(cols), gram = cols > kBlasColumns ? 0 : cols * cols;
-  return sizeof(double) * (3 * tile + (logistic_panel_rows(cols) + tile + 1) * cols + gram);
+  return sizeof(double) *
+         (3 * tile + (logistic_panel_rows(cols) + tile) * padded_columns(cols) + cols + gram);
 }
 
 void logistic_sums(const LogisticRows& data, const LogisticColumns& columns, const double* beta,
