@@ -160,7 +160,7 @@ TEST(TaskErrors, AFusedGraphNamesThePart) {
     FAIL();
   } catch (const TaskError& error) {
     EXPECT_EQ(error.failures()[0].operation, "clean");
-    EXPECT_EQ(error.failures()[0].block, "clean-load-sum-1");
+    EXPECT_EQ(error.failures()[0].block, "clean-1");
   }
 }
 

@@ -11,7 +11,9 @@
 
 namespace {
 
+using tuff::OptionSets;
 using tuff::PlanArrays;
+using tuff::TaskOptions;
 using tuff::Value;
 using tuff_test::add_up;
 using tuff_test::PlanBuilder;
@@ -96,6 +98,47 @@ TEST(PlanArrays, ACycleIsFound) {
   plan.wait_count = {1, 1};
   plan.use_count = {1, 1};
   EXPECT_THROW(plan.verify(), tuff::InternalError);
+}
+
+TEST(TaskOptions, TakeInWhatCallsOfOneTaskNeed) {
+  const auto taken = [](TaskOptions options, const TaskOptions& part) {
+    take_in(options, part);
+    return options;
+  };
+  const TaskOptions gpu = {.priority = 2, .resources = {{"GPU", 1}, {"disk", 2}}, .retries = 3};
+  EXPECT_EQ(taken({}, gpu), gpu);
+  EXPECT_EQ(taken(gpu, {}), gpu);
+  EXPECT_EQ(taken(gpu, gpu), gpu);
+  // One after another, so the larger amount is enough.
+  EXPECT_EQ(taken({.resources = {{"GPU", 0.5}, {"net", 1}}}, gpu).resources,
+            (tuff::TaskOptions{.resources = {{"GPU", 1}, {"disk", 2}, {"net", 1}}}.resources));
+  EXPECT_EQ(taken({.priority = 5}, gpu).priority, 5);
+  EXPECT_EQ(taken({.priority = -5}, gpu).priority, 2);
+  EXPECT_EQ(taken({.priority = -5}, {}).priority, -5);  // who has none raises none
+  EXPECT_EQ(taken({.priority = 0}, {.priority = -5}).priority, 0);
+  EXPECT_FALSE(taken({}, {.fusible = false}).fusible);
+  EXPECT_FALSE(taken({.fusible = false}, {}).fusible);
+}
+
+TEST(OptionSets, NumberEqualOptionsAlike) {
+  OptionSets sets;
+  EXPECT_EQ(sets.number({}), 0U);
+  EXPECT_EQ(sets.number({.retries = 1}), 1U);
+  EXPECT_EQ(sets.number({.resources = {{"disk", 1}, {"GPU", 2}}}), 2U);
+  EXPECT_EQ(sets.number({}), 0U);
+  EXPECT_EQ(sets.number({.resources = {{"GPU", 2}, {"disk", 1}}}), 2U);
+  // An amount that is named twice is needed twice.
+  EXPECT_EQ(sets.number({.resources = {{"GPU", 1.5}, {"disk", 1}, {"GPU", 0.5}}}), 2U);
+  EXPECT_EQ(sets.number({.cost_seconds = 1}), 3U);
+  EXPECT_EQ(sets.sets().size(), 4U);
+}
+
+TEST(OptionSets, AreFoundAtOnceHoweverMany) {
+  OptionSets sets;  // a look through all of them each time would not end
+  for (int round = 0; round < 2; ++round) {
+    for (uint32_t i = 0; i < 300'000; ++i)
+      ASSERT_EQ(sets.number({.cost_seconds = 1e-9 * (i + 1)}), i);
+  }
 }
 
 }  // namespace

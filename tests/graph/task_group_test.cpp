@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tuff/base/error.h"
+
 namespace tuff::graph {
 namespace {
 
@@ -161,6 +163,146 @@ TEST(TaskGroup, SaysWhichPartFailed) {
     EXPECT_EQ(failed.block, 42U);
     EXPECT_THROW(std::rethrow_exception(failed.cause), std::runtime_error);
   }
+}
+
+/// Throws in its first calls; then hands on a number that it moved from its input.
+class Flaky final : public TaskFunction {
+ public:
+  explicit Flaky(int failures) : failures_(failures) {}
+  std::string_view name() const override { return "flaky"; }
+  void run(TaskArguments& arguments) const override {
+    Value& input = *arguments.inputs[0];
+    const int number = input.get<int>();
+    if (arguments.last_use[0]) input.reset();
+    for (Value& output : arguments.outputs) {
+      EXPECT_FALSE(output.has_value());
+      output.emplace<int>(number + 1);
+    }
+    if (++calls <= failures_) throw std::runtime_error("call " + std::to_string(calls));
+  }
+  mutable int calls = 0;
+
+ private:
+  int failures_;
+};
+
+TEST(TaskGroup, CallsAgainThePartThatThrewAndOnlyThat) {
+  const Flaky a(2);
+  const Flaky b(0);
+  const Flaky c(2);
+  GroupProgram program;
+  const uint32_t operation = program.add_operation("flaky");
+  program.begin();
+  program.add_part(&a, operation, 0, Arguments{input(0)}, 1, 2);
+  program.add_part(&b, operation, 0, Arguments{part(0)}, 1);
+  program.add_part(&c, operation, 0, Arguments{part(1)}, 1, 3);
+  program.end();
+  EXPECT_THAT(run(program, 0, {10}), ElementsAre(13));
+  EXPECT_EQ(a.calls, 3);
+  EXPECT_EQ(b.calls, 1);
+  EXPECT_EQ(c.calls, 3);
+}
+
+TEST(TaskGroup, EndsWithTheLastErrorOfThePartThatHasNoRetriesLeft) {
+  const Flaky a(1);
+  const Flaky b(3);
+  GroupProgram program;
+  const uint32_t operation = program.add_operation("flaky");
+  program.begin();
+  program.add_part(&a, operation, 0, Arguments{input(0)}, 1, 1);
+  program.add_part(&b, operation, 7, Arguments{part(0)}, 1, 2);
+  program.end();
+  try {
+    run(program, 0, {10});
+    FAIL();
+  } catch (const PartFailed& failed) {
+    EXPECT_EQ(failed.block, 7U);
+    EXPECT_EQ(failed.function, &b);
+    EXPECT_FALSE(failed.gave_up);
+    EXPECT_EQ(describe(failed.cause), "call 3");
+  }
+  EXPECT_EQ(a.calls, 2);
+}
+
+TEST(TaskGroup, APartThatMayBeCalledAgainMovesFromNothing) {
+  std::vector<std::vector<bool>> seen;
+  const auto value = std::make_shared<int>(0);
+  const Call look([&](TaskArguments& a) {
+    seen.emplace_back(a.last_use.begin(), a.last_use.end());
+    for (Value& output : a.outputs) output.emplace<std::shared_ptr<int>>(value);
+  });
+  const Call end([&](TaskArguments& a) { a.outputs[0].emplace<int>(value.use_count()); });
+  GroupProgram program;
+  const uint32_t operation = program.add_operation("look");
+  program.begin();
+  program.add_part(&look, operation, 0, Arguments{input(0)}, 1, 1);
+  program.add_part(&look, operation, 0, Arguments{part(0), input(1)}, 1, 1);
+  program.add_part(&look, operation, 0, Arguments{part(1), input(2)}, 1);
+  program.add_part(&end, operation, 0, Arguments{part(2)}, 1);
+  program.end();
+  // What the retried parts read is freed all the same: ours and the last one's input are left.
+  EXPECT_THAT(run(program, 0, {1, 2, 3}), ElementsAre(2));
+  EXPECT_THAT(seen,
+              ElementsAre(ElementsAre(false), ElementsAre(false, false), ElementsAre(true, true)));
+}
+
+TEST(TaskGroup, AGroupWithinAGroupCallsItsOwnPartsAgain) {
+  const Flaky a(1);
+  const Flaky b(1);
+  const auto inner = std::make_shared<GroupProgram>();
+  const uint32_t operation = inner->add_operation("flaky");
+  inner->begin();
+  inner->add_part(&a, operation, 0, Arguments{input(0)}, 1, 1);
+  inner->add_part(&b, operation, 5, Arguments{part(0)}, 1, 1);
+  const GroupTask nested(inner, "nested", false);
+  GroupProgram outer;
+  const uint32_t group = outer.add_operation("group");
+  outer.begin();
+  outer.add_part(&nested, group, inner->end(), Arguments{input(0)}, 1, 1);
+  outer.end();
+  EXPECT_THAT(run(outer, 0, {1}), ElementsAre(3));
+  EXPECT_EQ(a.calls, 2);
+  EXPECT_EQ(b.calls, 2);
+  EXPECT_EQ(outer.last_call(0), (std::pair<const TaskFunction*, uint32_t>(&b, 5)));
+  // Once its parts have failed for good, the group is not called again.
+  const Flaky never(9);
+  inner->begin();
+  inner->add_part(&a, operation, 0, Arguments{input(0)}, 1, 1);
+  inner->add_part(&never, operation, 0, Arguments{part(0)}, 1, 1);
+  outer.begin();
+  outer.add_part(&nested, group, inner->end(), Arguments{input(0)}, 1, 1);
+  EXPECT_THROW(run(outer, outer.end(), {1}), PartFailed);
+  EXPECT_EQ(a.calls, 3);
+  EXPECT_EQ(never.calls, 2);
+}
+
+TEST(TaskGroup, CallsNothingAgainOnceItsRunHasEnded) {
+  std::stop_source stop;
+  int calls = 0;
+  const Call stops([&](TaskArguments&) {
+    if (++calls == 3) stop.request_stop();
+    throw std::runtime_error("no");
+  });
+  GroupProgram program;
+  const uint32_t operation = program.add_operation("stops");
+  program.begin();
+  program.add_part(&stops, operation, 0, {}, 1, 9);
+  program.end();
+  Value output;
+  TaskArguments arguments;
+  arguments.outputs = std::span(&output, 1);
+  arguments.stop = stop.get_token();
+  try {
+    program.run(arguments);
+    FAIL();
+  } catch (const PartFailed& failed) {
+    EXPECT_TRUE(failed.gave_up);
+  }
+  EXPECT_EQ(calls, 3);
+  arguments.stop = {};
+  arguments.may_retry = false;
+  EXPECT_THROW(program.run(arguments), PartFailed);
+  EXPECT_EQ(calls, 4);
 }
 
 TEST(GroupName, CountsOperationsAndIsCut) {

@@ -233,5 +233,41 @@ TEST(TaskGraphErrors, SayWhatIsAccepted) {
             "[TaskGraph] no task has the key 'later'; it was only referred to");
 }
 
+TEST(TaskGraph, OptionsSetThroughAnAliasAreThoseOfItsTask) {
+  TaskGraph graph;
+  int calls = 0;
+  const auto flaky = graph.add("flaky", [&calls] {
+    if (++calls < 3) throw std::runtime_error("not yet");
+    return 1;
+  });
+  const auto best = graph.alias("best", flaky);
+  const auto top = graph.alias("top", best);
+  graph.set(top, {.retries = 2});
+  EXPECT_EQ(graph.options(flaky).retries, 2);
+  EXPECT_EQ(graph.options(best).retries, 2);
+  EXPECT_EQ(compute(graph, flaky), 1);
+  const auto one = graph.alias("one", graph.literal("literal", 1));
+  EXPECT_EQ(refusal([&] { graph.set(one, {.retries = 2}); }),
+            "[TaskGraph] 'literal' is a literal, which is not called; options are for tasks");
+  const auto later = graph.alias("later", graph.ref<int>("nowhere"));
+  EXPECT_EQ(refusal([&] { graph.set(later, {}); }),
+            "[TaskGraph] no task has the key 'nowhere'; it was only referred to");
+  const auto a = graph.alias("a", graph.ref<int>("b"));
+  graph.alias("b", a);
+  const auto c = graph.alias("c", a);
+  EXPECT_THAT(refusal([&] { graph.set(c, {}); }),
+              ::testing::HasSubstr("[TaskGraph] tasks need each other in a circle: "));
+}
+
+TEST(TaskGraph, OptionsAskForAResourceOnceWhateverTheOrder) {
+  TaskGraph graph;
+  const auto x = graph.add("x", [] { return 1; });
+  graph.set(x, {.resources = {{"disk", 1}, {"GPU", 1}, {"disk", 2}}});
+  EXPECT_EQ(graph.options(x).resources,
+            (std::vector<std::pair<std::string, double>>{{"GPU", 1}, {"disk", 3}}));
+  EXPECT_THROW(compute(graph, x, {.resources = {{"GPU", 1}, {"disk", 2}}}), InvalidArgument);
+  EXPECT_EQ(compute(graph, x, {.resources = {{"GPU", 1}, {"disk", 3}}}), 1);
+}
+
 }  // namespace
 }  // namespace tuff

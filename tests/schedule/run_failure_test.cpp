@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tuff/graph/task_group.h"
 #include "tuff/schedule/run.h"
 
 #include "tests/schedule/run_fixture.h"
@@ -184,6 +185,76 @@ TEST(Runner, RunningTasksSeeTheStopTokenWhenAnotherFails) {
     EXPECT_EQ(error.failures()[0].operation, "bad");
   }
   EXPECT_TRUE(saw_stop.load());
+}
+
+/// One group of the plan's first function alone, with these retries.
+tuff::PlanArrays grouped(tuff::PlanArrays plan, uint32_t task, uint32_t retries) {
+  const auto program = std::make_shared<tuff::graph::GroupProgram>();
+  const uint32_t function = plan.function[task];
+  const uint32_t operation = program->add_operation(plan.name_of(function));
+  program->begin();
+  program->add_part(plan.functions[function].get(), operation, plan.block[task], {}, 1, retries);
+  plan.block[task] = program->end();
+  plan.function[task] = static_cast<uint32_t>(plan.functions.size());
+  plan.functions.push_back(std::make_shared<tuff::graph::GroupTask>(program, "group", false));
+  return plan;
+}
+
+TEST(Runner, ATaskThatMightHaveBeenCalledAgainHasNotFailedWhenAnotherHas) {
+  for (const bool in_group : {false, true}) {
+    std::atomic<bool> begun{false};
+    std::atomic<int> calls{0};
+    PlanBuilder builder;
+    builder.task("retried",
+                 [&](TaskArguments& a) {
+                   ++calls;
+                   begun = true;
+                   EXPECT_TRUE(wait_for_stop(a.stop));
+                   throw std::runtime_error("for now");
+                 },
+                 {});
+    builder.task("bad",
+                 [&](TaskArguments&) {
+                   while (!begun.load()) std::this_thread::yield();
+                   throw std::runtime_error("for good");
+                 },
+                 {});
+    tuff::PlanArrays plan = builder.build();
+    plan.options = {{}, {.retries = 3}};
+    plan.option_of = {1, 0};
+    if (in_group) plan = grouped(std::move(plan), 0, 3);
+    try {
+      static_cast<void>(Runner(std::move(plan)).run({}, with(2)));
+      FAIL();
+    } catch (const TaskError& error) {
+      ASSERT_EQ(error.failures().size(), 1u);
+      EXPECT_EQ(error.failures()[0].operation, "bad");
+    }
+    EXPECT_EQ(calls, 1);
+  }
+}
+
+TEST_P(RunnerTest, AFusedTaskIsNotCalledAgainAsAWhole) {
+  std::atomic<int> calls{0};
+  PlanBuilder builder;
+  builder.output(builder.task(
+      "bad",
+      [&calls](TaskArguments&) { throw std::runtime_error("call " + std::to_string(++calls)); },
+      {}));
+  tuff::PlanArrays plan = builder.build();
+  plan.options = {{}, {.retries = 3}};
+  plan.option_of = {1};
+  const Runner runner(grouped(std::move(plan), 0, 3));
+  for (int run = 1; run <= 2; ++run) {
+    try {
+      static_cast<void>(runner.run({}, options()));
+      FAIL();
+    } catch (const TaskError& error) {
+      EXPECT_EQ(error.failures()[0].operation, "bad");
+      EXPECT_EQ(error.failures()[0].block, "(0,)");
+      EXPECT_EQ(tuff::describe(error.failures()[0].cause), "call " + std::to_string(4 * run));
+    }
+  }
 }
 
 TEST(Runner, AnOutputThatCannotBeCopiedTwiceLeavesNothingBehind) {

@@ -70,6 +70,7 @@ class Lowering {
       const auto blocks = static_cast<uint32_t>(block_count(output_of(output).chunks));
       for (uint32_t b = 0; b < blocks; ++b) plan.output_slots.push_back(slot_of(output, b));
     }
+    result_.arrays.options = options_.sets();
     settle_presets();
     return std::move(result_);
   }
@@ -255,17 +256,13 @@ class Lowering {
 
   /// The number of these options in the plan.
   uint32_t option_number(const TaskOptions* options) {
-    PlanArrays& plan = result_.arrays;
     if (options == nullptr || *options == TaskOptions()) return 0;
     if (!has_options_) {
       has_options_ = true;
-      plan.options.push_back({});
-      plan.option_of.assign(plan.task_count(), 0);
+      options_.number({});
+      result_.arrays.option_of.assign(result_.arrays.task_count(), 0);
     }
-    const auto known = std::find(plan.options.begin(), plan.options.end(), *options);
-    const auto number = static_cast<uint32_t>(known - plan.options.begin());
-    if (known == plan.options.end()) plan.options.push_back(*options);
-    return number;
+    return options_.number(*options);
   }
 
   bool streams(const Layer& layer, uint32_t output) const {
@@ -323,6 +320,7 @@ class Lowering {
   std::vector<uint32_t> constant_at_;  // by preset slot: index in arrays.constants
   uint32_t presets_ = 0;
   bool has_options_ = false;
+  OptionSets options_;
   std::unordered_map<std::pair<const Layer*, uint32_t>, uint32_t, PortHash> readers_;
   std::vector<InputBlock> reads_;
   mutable const Layer* last_layer_ = nullptr;

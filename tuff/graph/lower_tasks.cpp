@@ -2,6 +2,8 @@
 #include "tuff/graph/lower_tasks.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -34,6 +36,7 @@ class TaskLowering {
       plan_.output_slots.push_back(slot_of({Argument::From::task, node, output.output}));
     }
     plan_.labels = graph_.labels();
+    if (!plan_.option_of.empty()) plan_.options = options_.sets();
     plan_.link(next_slot_);
     return std::move(plan_);
   }
@@ -94,36 +97,36 @@ class TaskLowering {
 
   void write_tasks() {
     const bool with_options = graph_.has_options();
-    if (with_options) plan_.options.push_back({});
+    if (with_options) options_.number({});
     function_number_.assign(graph_.function_count(), kNone);
     plan_.first_output.push_back(0);
     for (uint32_t node = 0; node < graph_.node_count(); ++node) {
       if (needed_[node] == 0 || graph_.kind(node) != Kind::task) continue;
       const auto parts = graph_.parts(node);
       if (parts.size() == 1) {
-        write_call(node, parts[0]);
+        write_call(parts[0]);
       } else {
-        write_group(node, parts);
+        write_group(parts);
       }
       plan_.inputs.end_row();
       plan_.first_output.push_back(plan_.first_output.back() + parts.back().output_count);
-      if (with_options) plan_.option_of.push_back(option_number(node));
+      if (with_options) plan_.option_of.push_back(options_.number(graph_.options_of(node)));
     }
   }
 
-  void write_call(uint32_t node, const TaskGraph::Part& part) {
+  void write_call(const TaskGraph::Part& part) {
     for (uint32_t a = 0; a < part.argument_count; ++a)
       plan_.inputs.items.push_back(slot_of(graph_.argument(part.first_argument + a)));
     plan_.function.push_back(function_number(part.function));
-    plan_.block.push_back(node);
+    plan_.block.push_back(part.origin);
   }
 
   /// A fused task: each slot that it reads is an input once, whatever many parts read it.
-  void write_group(uint32_t node, std::span<const TaskGraph::Part> parts) {
+  void write_group(std::span<const TaskGraph::Part> parts) {
     if (groups_ == nullptr) groups_ = std::make_shared<GroupProgram>();
     const size_t first_input = plan_.inputs.items.size();
     names_.clear();
-    float seconds = 0;
+    bool unknown_sizes = false;
     groups_->begin();
     for (const TaskGraph::Part& part : parts) {
       arguments_.clear();
@@ -135,16 +138,17 @@ class TaskLowering {
           arguments_.push_back({true, input_number(slot_of(argument), first_input), 0});
         }
       }
-      seconds += PlanArrays::kTypicalCallSeconds;
+      const TaskFunction* const code = graph_.function(part.function).code.get();
+      unknown_sizes = unknown_sizes || code->yields_unknown_sizes();
       names_.push_back(graph_.operation_name(part.function));
-      groups_->add_part(graph_.function(part.function).code.get(), operation_number(part.function),
-                        node, arguments_, part.output_count);
+      groups_->add_part(code, operation_number(part.function), part.origin, arguments_,
+                        part.output_count, part.retries);
     }
     for (size_t i = first_input; i < plan_.inputs.items.size(); ++i)
       input_of_slot_[plan_.inputs.items[i]] = kNone;
     // Parts keep no hold of their functions, so the plan does.
     for (const TaskGraph::Part& part : parts) (void)function_number(part.function);
-    plan_.function.push_back(group_function(group_name(names_), seconds));
+    plan_.function.push_back(group_function(group_name(names_), parts.size(), unknown_sizes));
     plan_.block.push_back(groups_->end());
   }
 
@@ -178,25 +182,16 @@ class TaskLowering {
     return number;
   }
 
-  uint32_t group_function(const std::string& name, float seconds) {
-    const auto [at, added] =
-        group_functions_.try_emplace(name, static_cast<uint32_t>(plan_.functions.size()));
+  /// Long names are cut, so groups of one name may be of different lengths.
+  uint32_t group_function(const std::string& name, size_t parts, bool unknown_sizes) {
+    const auto [at, added] = group_functions_.try_emplace(
+        std::tuple(name, parts, unknown_sizes), static_cast<uint32_t>(plan_.functions.size()));
     if (added) {
-      plan_.functions.push_back(std::make_shared<GroupTask>(groups_, name));
+      plan_.functions.push_back(std::make_shared<GroupTask>(groups_, name, unknown_sizes));
       plan_.names.push_back(name);
-      plan_.function_seconds.push_back(seconds);
+      plan_.function_seconds.push_back(static_cast<float>(parts) * PlanArrays::kTypicalCallSeconds);
     }
     return at->second;
-  }
-
-  uint32_t option_number(uint32_t node) {
-    const TaskOptions& options = graph_.options_of(node);
-    const auto known = std::find(plan_.options.begin(), plan_.options.end(), options);
-    if (known == plan_.options.end()) {
-      plan_.options.push_back(options);
-      return static_cast<uint32_t>(plan_.options.size() - 1);
-    }
-    return static_cast<uint32_t>(known - plan_.options.begin());
   }
 
   uint32_t slot_of(Argument argument) {
@@ -229,7 +224,8 @@ class TaskLowering {
   std::vector<uint32_t> function_number_;
   std::vector<uint32_t> operation_number_;
   std::shared_ptr<GroupProgram> groups_;
-  std::unordered_map<std::string, uint32_t> group_functions_;
+  std::map<std::tuple<std::string, size_t, bool>, uint32_t> group_functions_;
+  OptionSets options_;
   std::vector<uint32_t> input_of_slot_;  // of the group at hand; kNone outside
   std::vector<std::string_view> names_;
   std::vector<GroupProgram::Argument> arguments_;

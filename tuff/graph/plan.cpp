@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <new>
 
 #include <fmt/format.h>
@@ -107,6 +109,23 @@ void verify_roots_and_acyclic(const PlanArrays& plan) {
   TUFF_CHECK_EQ(reached, plan.task_count());  // fewer: some tasks wait for each other
 }
 
+size_t hash_of(const TaskOptions& options) {
+  size_t hash = 0;
+  const auto add = [&hash](auto value) {
+    hash = (hash ^ std::hash<decltype(value)>()(value)) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 32;
+  };
+  add(options.priority);
+  add(options.retries);
+  add(options.fusible);
+  add(options.cost_seconds);
+  for (const auto& [name, amount] : options.resources) {
+    add(std::string_view(name));
+    add(amount);
+  }
+  return hash;
+}
+
 }  // namespace
 
 Scratch::~Scratch() {
@@ -126,6 +145,43 @@ std::byte* Scratch::get(size_t bytes) {
 bool may_fuse(const TaskOptions& a, const TaskOptions& b) {
   return a.fusible && b.fusible && a.priority == b.priority && a.retries == b.retries &&
          a.resources == b.resources;
+}
+
+void take_in(TaskOptions& options, const TaskOptions& part) {
+  if (part.priority != 0) options.priority = std::max(options.priority, part.priority);
+  options.retries = std::max(options.retries, part.retries);
+  options.fusible = options.fusible && part.fusible;
+  if (part.resources == options.resources) return;
+  // One call at a time holds its amounts, so the largest is enough.
+  std::map<std::string, double> amounts(options.resources.begin(), options.resources.end());
+  for (const auto& [name, amount] : part.resources) {
+    double& most = amounts[name];
+    most = std::max(most, amount);
+  }
+  options.resources.assign(amounts.begin(), amounts.end());
+}
+
+bool may_call_again(TaskArguments& arguments, uint32_t attempts, uint32_t retries) {
+  if (attempts > retries || !arguments.may_retry || arguments.stop.stop_requested()) return false;
+  for (Value& output : arguments.outputs) output.reset();
+  return true;
+}
+
+uint32_t OptionSets::number(const TaskOptions& given) {
+  if (last_ < sets_.size() && sets_[last_] == given) return last_;
+  TaskOptions options = given;
+  std::map<std::string, double> amounts;
+  for (const auto& [name, amount] : given.resources) amounts[name] += amount;
+  options.resources.assign(amounts.begin(), amounts.end());
+  const size_t hash = hash_of(options);
+  const auto [first, last] = by_hash_.equal_range(hash);
+  for (auto known = first; known != last; ++known) {
+    if (sets_[known->second] == options) return last_ = known->second;
+  }
+  last_ = static_cast<uint32_t>(sets_.size());
+  by_hash_.emplace(hash, last_);
+  sets_.push_back(std::move(options));
+  return last_;
 }
 
 void check(const TaskOptions& options, std::string_view operation) {

@@ -14,6 +14,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -44,7 +45,8 @@ struct TaskArguments {
   std::span<const bool> last_use;  ///< inputs[i] may be moved from when last_use[i]
   std::span<Value> outputs;        ///< to be filled, every one
   Scratch* scratch = nullptr;      ///< this worker's
-  std::stop_token stop;  ///< set when the run is failing or cancelled; long tasks may poll
+  std::stop_token stop;   ///< set when the run is failing or cancelled; long tasks may poll
+  bool may_retry = true;  ///< whether a call that throws is made again, as its options say
 };
 
 /// The function that a layer's tasks share. Stateless: one object serves all threads at once.
@@ -58,14 +60,20 @@ class TUFF_API TaskFunction {
   virtual bool yields_unknown_sizes() const { return false; }
   /// Block number as text for errors, e.g. "(3, 0)".
   virtual std::string block_name(uint32_t block) const { return std::to_string(block); }
+  /// The call that makes the results: of a task that is several calls in one, the last of them.
+  virtual std::pair<const TaskFunction*, uint32_t> last_call(uint32_t block) const {
+    return {this, block};
+  }
 };
 
-/// Thrown by a task that is several calls in one, so that the error can name the call that failed.
+/// Thrown by a task that is several calls in one, so that the error can name the call that failed; which has
+/// then been made as often as it may be.
 struct PartFailed {
   std::string operation;
   uint32_t block = 0;
   const TaskFunction* function = nullptr;  ///< knows the name of the block
   std::exception_ptr cause;
+  bool gave_up = false;  ///< it might have been called again, had the run not ended
 };
 
 /// What is known about a task beside what it calls. Tasks whose options differ are never fused.
@@ -74,7 +82,7 @@ struct TaskOptions {
   int priority = 0;
   /// Named amounts that the task occupies while it runs; RunOptions::resources says how much there is.
   std::vector<std::pair<std::string, double>> resources = {};
-  /// How often the task is called again when it throws.
+  /// How often the task is called again when it throws; of a fused task, each of its calls.
   int retries = 0;
   /// Whether the task may be fused with others.
   bool fusible = true;
@@ -84,9 +92,30 @@ struct TaskOptions {
 };
 /// Whether the two may be parts of one task: all but the costs are the same, and both may be fused.
 TUFF_API bool may_fuse(const TaskOptions& a, const TaskOptions& b);
+/// Makes the options of a task those of a task that makes the calls of `part` too, one after another: it occupies
+/// what each of them does, the most retries are told, and `part` raises the priority if it has one. Costs are the
+/// caller's to add up.
+TUFF_API void take_in(TaskOptions& options, const TaskOptions& part);
 /// Throws InvalidArgument, in the name of `operation`, for negative retries or costs and for amounts that
 /// are not above 0.
 TUFF_API void check(const TaskOptions& options, std::string_view operation);
+/// Whether a call that has thrown `attempts` times is to be made again; if so, what it yielded is gone.
+TUFF_API bool may_call_again(TaskArguments& arguments, uint32_t attempts, uint32_t retries);
+
+/// Options that differ, by number: what graphs and plans keep of the options of their tasks. Finding one takes
+/// the same time however many there are.
+class TUFF_API OptionSets {
+ public:
+  /// The number of these options. Resources are kept in the order of their names, each once with its whole amount.
+  uint32_t number(const TaskOptions& options);
+  const TaskOptions& operator[](uint32_t number) const { return sets_[number]; }
+  const std::vector<TaskOptions>& sets() const { return sets_; }
+
+ private:
+  std::vector<TaskOptions> sets_;
+  std::unordered_multimap<size_t, uint32_t> by_hash_;
+  uint32_t last_ = 0;  // that was asked for: neighbours are mostly alike
+};
 
 /// How large the blocks are that the tasks of one function yield.
 class TUFF_API BlockBytes {
@@ -178,6 +207,14 @@ struct PlanArrays {
     return f < function_bytes.size() && function_bytes[f] != nullptr
                ? function_bytes[f]->bytes(block[task], output)
                : 0;
+  }
+  /// The block of a call by a task of this plan, for errors: a key, or as the function knows it.
+  std::string block_name(const TaskFunction& called, uint32_t called_block) const {
+    const auto [last, number] = called.last_call(called_block);
+    return labels ? labels->label(number) : last->block_name(number);
+  }
+  std::string block_name_of(uint32_t task) const {
+    return block_name(*functions[function[task]], block[task]);
   }
   const TaskOptions& options_of(uint32_t task) const {
     static const TaskOptions none;

@@ -54,34 +54,34 @@ void TaskGraphEditor::set_literal(uint32_t node, uint32_t literal) {
 
 void TaskGraphEditor::begin_task(uint32_t node) {
   task_ = node;
+  called_.clear();
   result_.nodes_[node].kind = TaskGraph::Kind::task;
   result_.nodes_[node].first = static_cast<uint32_t>(result_.parts_.size());
-}
-
-uint32_t TaskGraphEditor::add_part(uint32_t function, uint32_t output_count,
-                                   std::span<const TaskGraph::Argument> arguments) {
-  TaskGraph::Part part;
-  part.function = function;
-  part.first_argument = static_cast<uint32_t>(result_.arguments_.size());
-  part.argument_count = static_cast<uint32_t>(arguments.size());
-  part.output_count = output_count;
-  for (const TaskGraph::Argument& argument : arguments)
-    result_.arguments_.push_back(result_.encode(argument));
-  result_.parts_.push_back(part);
-  return static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first - 1;
 }
 
 void TaskGraphEditor::end_task() {
   const auto count = static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first;
   result_.nodes_[task_].count = count;
   ++result_.live_;
+  if (from_.has_options()) settle_options();
 }
 
-void TaskGraphEditor::take_options(uint32_t node, uint32_t like) {
-  const auto options = result_.option_of_.find(like);
-  if (options == result_.option_of_.end()) return;
-  const uint32_t set = options->second;
-  result_.option_of_[node] = set;
+void TaskGraphEditor::settle_options() {
+  TaskOptions options = from_.options_of(called_.back());
+  bool cost_is_known = false;
+  double seconds = 0;
+  for (uint32_t task : called_) {
+    const TaskOptions& own = from_.options_of(task);
+    if (task != called_.back()) take_in(options, own);
+    cost_is_known = cost_is_known || own.cost_seconds > 0;
+    seconds += from_.typical_seconds(task);
+  }
+  options.cost_seconds = cost_is_known ? seconds : 0;
+  if (options == TaskOptions()) {
+    result_.option_of_.erase(task_);
+  } else {
+    result_.option_of_[task_] = result_.option_sets_.number(options);
+  }
 }
 
 uint32_t TaskGraphEditor::append(std::string_view name, uint32_t like) {
@@ -92,15 +92,12 @@ uint32_t TaskGraphEditor::append(std::string_view name, uint32_t like) {
   keys.name.push_back(keys.names.add(name));
   keys.index.push_back(keys.index[like]);  // the same place in the pool
   if (!fresh) result_.enter(node);
-  take_options(node, like);
   return node;
 }
 
-uint32_t TaskGraphEditor::append(const TaskKey& key, uint32_t like) {
+uint32_t TaskGraphEditor::append(const TaskKey& key) {
   if (result_.lookup(key.name, {key.index.data(), key.index.size()}) != kNone) return kNone;
-  const uint32_t node = result_.new_node(&key, {});
-  take_options(node, like);
-  return node;
+  return result_.new_node(&key, {});
 }
 
 TaskGraph TaskGraphEditor::finish() { return std::move(result_); }

@@ -19,17 +19,33 @@ class TUFF_API TaskGraphEditor {
   void set_alias(uint32_t node, const TaskGraph::Argument& of);
   void set_literal(uint32_t node, uint32_t literal);
 
-  /// The parts of a task, in the order in which they run: begin, then add_part() for each, then end.
-  /// add_part returns the part's number in the task.
+  /// The calls of a task, in the order in which they run: begin, then add_calls_of() for each task of the old graph
+  /// that is called in it, the one whose value it has last, then end. The options of that one are its options, with
+  /// what the others need; it costs what all of them cost.
   void begin_task(uint32_t node);
-  uint32_t add_part(uint32_t function, uint32_t output_count,
-                    std::span<const TaskGraph::Argument> arguments);
+  /// `resolved(argument)`: where an argument of the old graph is found in the new task. Returns the number of the
+  /// last call.
+  template <class Resolved>
+  uint32_t add_calls_of(uint32_t old_task, Resolved&& resolved) {
+    const auto first = static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first;
+    for (TaskGraph::Part part : from_.parts(old_task)) {
+      const auto first_argument = static_cast<uint32_t>(result_.arguments_.size());
+      for (uint32_t a = 0; a < part.argument_count; ++a) {
+        TaskGraph::Argument argument = from_.argument(part.first_argument + a);
+        if (argument.from == TaskGraph::Argument::From::part) argument.number += first;
+        result_.arguments_.push_back(result_.encode(resolved(argument)));
+      }
+      part.first_argument = first_argument;
+      result_.parts_.push_back(part);
+    }
+    called_.push_back(old_task);
+    return static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first - 1;
+  }
   void end_task();
 
-  /// A node under another name, at the same index as `like`; options as `like` has them. kNone when the
-  /// key is taken.
+  /// A node under another name, at the same index as `like`. kNone when the key is taken.
   uint32_t append(std::string_view name, uint32_t like);
-  uint32_t append(const TaskKey& key, uint32_t like);
+  uint32_t append(const TaskKey& key);
 
   /// The number of the name of a node's key, and the text of a number.
   uint32_t name_of(uint32_t node) const { return result_.keys_->name[node]; }
@@ -39,10 +55,11 @@ class TUFF_API TaskGraphEditor {
   static constexpr uint32_t kNone = UINT32_MAX;
 
  private:
-  void take_options(uint32_t node, uint32_t like);
+  void settle_options();
   const TaskGraph& from_;
   TaskGraph result_;
   uint32_t task_ = 0;
+  std::vector<uint32_t> called_;  // in the task that is being written: tasks of the old graph
 };
 
 TUFF_NAMESPACE_END

@@ -59,9 +59,13 @@ constexpr size_t kNamesShown = 6;
 }  // namespace
 
 void GroupProgram::add_part(const TaskFunction* function, uint32_t operation, uint32_t block,
-                            std::span<const Argument> arguments, uint32_t outputs) {
+                            std::span<const Argument> arguments, uint32_t outputs,
+                            uint32_t retries) {
   if (parts_.size() == first_part_) first_value_.assign(1, 0);
-  unknown_sizes_ = unknown_sizes_ || function->yields_unknown_sizes();
+  if (retries > 0) {
+    retries_.resize(parts_.size() + 1, 0);
+    retries_.back() = retries;
+  }
   Part part{};
   part.function = function;
   part.operation = operation;
@@ -79,7 +83,8 @@ void GroupProgram::add_part(const TaskFunction* function, uint32_t operation, ui
 }
 
 /// From the end: the first time that something is met is its last use. Within one call only one
-/// argument may be consumed, so a value that is passed twice is marked nowhere.
+/// argument may be consumed, so a value that is passed twice is marked nowhere; and a call that may be made
+/// again must find its arguments as they were.
 void GroupProgram::mark_last_uses() {
   uint32_t inputs = 0;
   for (size_t a = parts_[first_part_].first_argument; a < arguments_.size(); ++a) {
@@ -98,7 +103,8 @@ void GroupProgram::mark_last_uses() {
     for (uint32_t argument : row) ++times[place(argument)];
     for (uint32_t& argument : row) {
       const uint32_t at = place(argument);
-      if (seen[at] == 0 && times[at] == 1) argument |= kLastUse;
+      if (seen[at] != 0 || times[at] != 1) continue;
+      argument |= retries_of(p) == 0 ? kLastUse | kMoves : kLastUse;
     }
     for (uint32_t argument : row) {
       times[place(argument)] = 0;
@@ -128,7 +134,7 @@ uint32_t GroupProgram::assign_registers() {
     for (uint32_t a = 0; a < part.argument_count; ++a) {
       uint32_t& argument = arguments_[part.first_argument + a];
       if ((argument & kInput) == 0)
-        argument = (argument & kLastUse) | register_of[argument & kNumber];
+        argument = (argument & (kLastUse | kMoves)) | register_of[argument & kNumber];
     }
     if (p + 1 == parts_.size()) break;  // writes the group's own outputs
     const size_t number = p - first_part_;
@@ -158,6 +164,11 @@ uint32_t GroupProgram::end() {
     group.most_arguments = std::max(group.most_arguments, parts_[p].argument_count);
   groups_.push_back(group);
   return static_cast<uint32_t>(groups_.size() - 1);
+}
+
+std::pair<const TaskFunction*, uint32_t> GroupProgram::last_call(uint32_t group) const {
+  const Part& part = parts_[groups_[group].first_part + groups_[group].part_count - 1];
+  return part.function->last_call(part.block);
 }
 
 void GroupProgram::run(TaskArguments& arguments) const {
@@ -192,13 +203,13 @@ void GroupProgram::run_parts(TaskArguments& arguments, const Group& group, Value
     const uint32_t* const row = arguments_.data() + part->first_argument;
     for (uint32_t a = 0; a < part->argument_count; ++a) {
       const uint32_t number = row[a] & kNumber;
-      const bool last = (row[a] & kLastUse) != 0;
+      const bool moves = (row[a] & kMoves) != 0;
       if ((row[a] & kInput) != 0) {
         inputs[a] = group_inputs[number];
-        last_use[a] = last && group_last_use[number];
+        last_use[a] = moves && group_last_use[number];
       } else {
         inputs[a] = registers + number;
-        last_use[a] = last;
+        last_use[a] = moves;
       }
     }
     arguments.block = part->block;
@@ -207,13 +218,18 @@ void GroupProgram::run_parts(TaskArguments& arguments, const Group& group, Value
     arguments.outputs = part + 1 == end
                             ? group_outputs
                             : std::span<Value>(registers + part->output, part->output_count);
-    try {
-      part->function->run(arguments);
-    } catch (const PartFailed&) {
-      throw;  // the part was a group itself
-    } catch (...) {
-      throw PartFailed{operations_[part->operation], part->block, part->function,
-                       std::current_exception()};
+    for (uint32_t attempts = 1;; ++attempts) {
+      try {
+        part->function->run(arguments);
+        break;
+      } catch (const PartFailed&) {
+        throw;  // the part was a group itself
+      } catch (...) {
+        const uint32_t retries = retries_of(static_cast<size_t>(part - parts_.data()));
+        if (may_call_again(arguments, attempts, retries)) continue;
+        throw PartFailed{operations_[part->operation], part->block, part->function,
+                         std::current_exception(), attempts <= retries};
+      }
     }
     for (uint32_t a = 0; a < part->argument_count; ++a) {
       if ((row[a] & (kInput | kLastUse)) == kLastUse) registers[row[a] & kNumber].reset();

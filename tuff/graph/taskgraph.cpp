@@ -201,6 +201,7 @@ TaskRef TaskGraph::finish_task(uint32_t node, uint32_t function, uint32_t first_
   part.first_argument = first_argument;
   part.argument_count = static_cast<uint32_t>(arguments_.size()) - first_argument;
   part.output_count = outputs;
+  part.origin = node;
   nodes_[node].first = static_cast<uint32_t>(parts_.size());
   nodes_[node].count = 1;
   nodes_[node].kind = Kind::task;
@@ -276,13 +277,35 @@ uint32_t TaskGraph::add_function(std::shared_ptr<const TaskFunction> code, uint3
 
 // ---- options -------------------------------------------------------------------------------------
 
-void TaskGraph::set(const TaskRef& task, TaskOptions options) {
-  const uint32_t node = check_live(task, kName);
+void TaskGraph::set(const TaskRef& task, const TaskOptions& options) {
+  const uint32_t node = task_of(task);
   tuff::check(options, to_string(key_of(node)));
-  std::sort(options.resources.begin(), options.resources.end());
-  const auto same = std::find(option_sets_.begin(), option_sets_.end(), options);
-  option_of_[node] = static_cast<uint32_t>(same - option_sets_.begin());
-  if (same == option_sets_.end()) option_sets_.push_back(std::move(options));
+  for (uint32_t p = 0; p < nodes_[node].count; ++p)
+    parts_[nodes_[node].first + p].retries = static_cast<uint32_t>(options.retries);
+  option_of_[node] = option_sets_.number(options);
+}
+
+const TaskOptions& TaskGraph::options(const TaskRef& task) const {
+  return options_of(task_of(task));
+}
+
+/// The task that is meant where somebody sets options or asks for them: that behind aliases.
+uint32_t TaskGraph::task_of(const TaskRef& given) const {
+  uint32_t node = check_live(given, kName);
+  for (uint32_t steps = 0; kind(node) == Kind::alias; ++steps) {
+    node = check_live(ref_to(target(node).number), kName);
+    if (steps < node_count()) continue;
+    std::vector<uint32_t> cycle = {node};
+    for (uint32_t next = target(node).number; next != node; next = target(next).number)
+      cycle.push_back(next);
+    throw_cycle(kName, cycle);
+  }
+  if (kind(node) == Kind::literal) {
+    throw InvalidArgument(
+        kName, fmt::format("'{}' is a literal, which is not called; options are for tasks",
+                           to_string(key_of(node))));
+  }
+  return node;
 }
 
 const TaskOptions& TaskGraph::options_of(uint32_t node) const {
@@ -299,8 +322,6 @@ double TaskGraph::typical_seconds(uint32_t node) const {
   return static_cast<double>(parts(node).size()) *
          static_cast<double>(PlanArrays::kTypicalCallSeconds);
 }
-
-const TaskOptions& TaskGraph::options(const TaskRef& task) const { return options_of(check(task)); }
 
 // ---- looking -------------------------------------------------------------------------------------
 

@@ -116,8 +116,10 @@ class TUFF_API TaskGraph {
   Node<T> ref(const TaskKey& key) {
     return {reference(key)};
   }
-  /// Sets what is known about a task. Throws InvalidArgument for negative amounts or retries.
-  void set(const TaskRef& task, TaskOptions options);
+  /// Sets what is known about a task; of a fused task, retries are those of each of its calls. An alias stands
+  /// for its task. Throws InvalidArgument for negative amounts or retries, and for a literal, which is not called.
+  void set(const TaskRef& task, const TaskOptions& options);
+  /// Of a task, or of the task that an alias stands for. Throws as set() does.
   const TaskOptions& options(const TaskRef& task) const;
 
   // ---- looking -----------------------------------------------------------------------------------
@@ -151,6 +153,8 @@ class TUFF_API TaskGraph {
     uint32_t first_argument = 0;
     uint32_t argument_count = 0;
     uint32_t output_count = 1;
+    uint32_t retries = 0;  ///< how often it is made again when it throws
+    uint32_t origin = 0;   ///< the task that was added with it: a node, which may be gone
   };
   struct Function {
     std::shared_ptr<const TaskFunction> code;
@@ -246,6 +250,8 @@ class TUFF_API TaskGraph {
   /// A number, kept once however often it is given.
   void push_number(const void* type, uint64_t bits, Value value);
 
+  uint32_t task_of(const TaskRef& given) const;
+
   uint32_t append_node(Kind kind);
   uint32_t append_index(const Dims& index);
   uint64_t hash_of(uint32_t name, std::span<const int64_t> index) const;
@@ -279,8 +285,8 @@ class TUFF_API TaskGraph {
   KeyStore& own_keys();
   std::vector<uint32_t> table_;  // open addressing; kNone is free
   size_t entered_ = 0;
-  std::unordered_map<uint32_t, uint32_t> option_of_;  // node to option_sets_
-  std::vector<TaskOptions> option_sets_;
+  std::unordered_map<uint32_t, uint32_t> option_of_;  // task to option_sets_
+  OptionSets option_sets_;
 
   /// What is kept once: stateless functions by type, pointer and name; numbers by type and bits.
   struct Once {

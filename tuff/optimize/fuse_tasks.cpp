@@ -75,8 +75,12 @@ class GroupBytes final : public BlockBytes {
 /// Writes the plan anew with each tree as one task.
 class Welder {
  public:
-  Welder(PlanArrays& plan, const Rows& trees)
-      : plan_(plan), trees_(trees), groups_(std::make_shared<graph::GroupProgram>()) {
+  /// `seconds`: the cost of each task.
+  Welder(PlanArrays& plan, const Rows& trees, std::span<const float> seconds)
+      : plan_(plan),
+        trees_(trees),
+        seconds_(seconds),
+        groups_(std::make_shared<graph::GroupProgram>()) {
     for (uint32_t f = 0; f < plan.functions.size(); ++f) groups_->add_operation(plan.name_of(f));
     plan.function_seconds.resize(plan.functions.size(), PlanArrays::kTypicalCallSeconds);
     plan.function_bytes.resize(plan.functions.size());
@@ -95,6 +99,8 @@ class Welder {
     }
     number_slots(tree_of, inside);
     const PlanArrays old = take_rows();
+    if (!old.option_of.empty()) options_.number({});
+    new_option_.assign(old.options.size(), kNone);
     for (uint32_t t = 0; t < tasks; ++t) {
       if (tree_of[t] == kNone && inside[t] != 0) continue;
       if (tree_of[t] == kNone) {
@@ -107,8 +113,11 @@ class Welder {
       plan_.inputs.end_row();
       plan_.first_output.push_back(plan_.first_output.back() + old.first_output[t + 1] -
                                    old.first_output[t]);
-      if (!old.option_of.empty()) plan_.option_of.push_back(old.option_of[t]);
+      if (old.option_of.empty()) continue;
+      plan_.option_of.push_back(tree_of[t] == kNone ? option_of_task(old, t)
+                                                    : option_of_group(old, trees_[tree_of[t]]));
     }
+    plan_.options = options_.sets();
     for (uint32_t& slot : plan_.output_slots) slot = new_slot_[slot];
     for (uint32_t& slot : plan_.parameter_slots) slot = new_slot_[slot];
     for (PlanConstant& constant : plan_.constants) constant.slot = new_slot_[constant.slot];
@@ -134,6 +143,7 @@ class Welder {
     old.inputs = std::exchange(plan_.inputs, {});
     old.first_output = std::exchange(plan_.first_output, {0});
     old.option_of = std::exchange(plan_.option_of, {});
+    old.options = std::exchange(plan_.options, {});
     return old;
   }
 
@@ -150,7 +160,8 @@ class Welder {
       signature_.push_back(function);
       seconds += plan_.function_seconds[function];
       groups_->add_part(plan_.functions[function].get(), function, old.block[t], arguments_,
-                        old.first_output[t + 1] - old.first_output[t]);
+                        old.first_output[t + 1] - old.first_output[t],
+                        static_cast<uint32_t>(old.options_of(t).retries));
       part_of_slot_[old.first_output[t]] = part;
     }
     for (size_t i = first_input; i < plan_.inputs.items.size(); ++i)
@@ -159,6 +170,27 @@ class Welder {
     plan_.function.push_back(group_function(seconds));
     plan_.block.push_back(groups_->end());
     bytes_->add(bytes_of_group(old, members));
+  }
+
+  /// Options that only tasks inside of groups have are not of this plan.
+  uint32_t option_of_task(const PlanArrays& old, uint32_t t) {
+    uint32_t& number = new_option_[old.option_of[t]];
+    if (number == kNone) number = options_.number(old.options_of(t));
+    return number;
+  }
+
+  /// Those that all members share; the costs add up.
+  uint32_t option_of_group(const PlanArrays& old, std::span<const uint32_t> members) {
+    bool cost_is_known = false;
+    double seconds = 0;
+    for (uint32_t t : members) {
+      cost_is_known = cost_is_known || old.options_of(t).cost_seconds > 0;
+      seconds += static_cast<double>(seconds_[t]);
+    }
+    if (!cost_is_known) return option_of_task(old, members.back());
+    TaskOptions options = old.options_of(members.back());
+    options.cost_seconds = seconds;
+    return options_.number(options);
   }
 
   /// By output of the last one; what stays inside counts with the first.
@@ -192,9 +224,13 @@ class Welder {
         group_functions_.try_emplace(signature_, static_cast<uint32_t>(plan_.functions.size()));
     if (added) {
       std::vector<std::string_view> names;
-      for (uint32_t function : signature_) names.push_back(plan_.names[function]);
+      bool unknown_sizes = false;
+      for (uint32_t function : signature_) {
+        names.push_back(plan_.names[function]);
+        unknown_sizes = unknown_sizes || plan_.functions[function]->yields_unknown_sizes();
+      }
       std::string name = graph::group_name(names);
-      plan_.functions.push_back(std::make_shared<graph::GroupTask>(groups_, name));
+      plan_.functions.push_back(std::make_shared<graph::GroupTask>(groups_, name, unknown_sizes));
       plan_.names.push_back(std::move(name));
       plan_.function_seconds.push_back(seconds);
       plan_.function_bytes.push_back(bytes_);
@@ -212,9 +248,12 @@ class Welder {
 
   PlanArrays& plan_;
   const Rows& trees_;
+  std::span<const float> seconds_;
   std::shared_ptr<graph::GroupProgram> groups_;
+  OptionSets options_;
   std::shared_ptr<GroupBytes> bytes_ = std::make_shared<GroupBytes>();
   std::vector<uint32_t> new_slot_;
+  std::vector<uint32_t> new_option_;  // by old number; kNone: no task has had it so far
   uint32_t slots_ = 0;
   std::unordered_map<uint32_t, uint32_t> input_of_slot_;  // of the group at hand
   std::unordered_map<uint32_t, uint32_t> part_of_slot_;
@@ -252,7 +291,7 @@ TaskFusion fuse_tasks(PlanArrays& plan, const FuseWidths& widths, int threads) {
                                  widths_of(widths, *widths.ave_width, "fuse_tasks"));
   }
   const Rows trees = fused_trees(inputs, sorted.order, swallowed_by);
-  if (trees.count() > 0) Welder(plan, trees).run();
+  if (trees.count() > 0) Welder(plan, trees, seconds).run();
   result.tasks_after = plan.task_count();
   return result;
 }

@@ -51,12 +51,13 @@ TUFF_API TaskGraph cull(const TaskGraph& graph, const Keys& keys);
 
 /// The tasks of these keys are called inside each of their users, once per user. With
 /// `inline_constants` literals and aliases are put in place too. The nodes themselves stay; cull()
-/// removes those that nobody needs any more.
+/// removes those that nobody needs any more. A user occupies what its calls need, costs their sum, and its
+/// priority is raised to theirs where they have one; each call keeps its retries.
 TUFF_API TaskGraph inline_tasks(const TaskGraph& graph, const Keys& keys = {},
                                 bool inline_constants = true);
 
-/// Inlines, and removes, every task that has readers, is not an output, and calls nothing but these
-/// operations (names as named() or the prefix of the key gives them).
+/// Inlines, and removes, every task that has readers, is not an output, may be fused, and calls nothing but
+/// these operations (names as named() or the prefix of the key gives them).
 TUFF_API TaskGraph inline_functions(const TaskGraph& graph, const Keys& outputs,
                                     const std::vector<std::string>& fast_functions,
                                     bool inline_constants = false);

@@ -37,8 +37,30 @@ bool is_number_or_text(const Value& value) {
   return false;
 }
 
-/// Nodes that may be swallowed by the one task that reads them.
-std::vector<uint8_t> may_go(const TaskGraph& graph, const Rows& inputs, const Keys& keys,
+/// Tasks go into no task of other options, nor by way of an alias; what may not be fused swallows nothing, and an
+/// alias of it is left to it. Literals have no options.
+void keep_options_apart(const TaskGraph& graph, const Rows& inputs, std::span<const uint32_t> order,
+                        std::vector<uint8_t>& may) {
+  std::vector<const TaskOptions*> options(graph.node_count(), nullptr);
+  for (uint32_t node : order) {
+    switch (graph.kind(node)) {
+      case Kind::task: options[node] = &graph.options_of(node); break;
+      case Kind::alias: options[node] = options[graph.target(node).number]; break;
+      default: break;
+    }
+    if (options[node] == nullptr) continue;
+    const bool fusible = options[node]->fusible;
+    if (!fusible) may[node] = 0;
+    for (uint32_t input : inputs[node]) {
+      if (options[input] == nullptr ? !fusible : !may_fuse(*options[input], *options[node]))
+        may[input] = 0;
+    }
+  }
+}
+
+/// Nodes that may be swallowed by the one task that reads them. `order`: inputs first.
+std::vector<uint8_t> may_go(const TaskGraph& graph, const Rows& inputs,
+                            std::span<const uint32_t> order, const Keys& keys,
                             std::string_view operation, bool any_literal) {
   std::vector<uint8_t> may(graph.node_count(), 0);
   for (uint32_t node = 0; node < graph.node_count(); ++node) {
@@ -54,18 +76,7 @@ std::vector<uint8_t> may_go(const TaskGraph& graph, const Rows& inputs, const Ke
     }
   }
   for (uint32_t node : keys.resolve(graph, operation)) may[node] = 0;
-  if (graph.has_options()) {
-    const auto is_bare = [&](uint32_t node) { return graph.kind(node) != Kind::task; };
-    for (uint32_t node = 0; node < graph.node_count(); ++node) {
-      const TaskOptions& options = graph.options_of(node);
-      if (!options.fusible) may[node] = 0;
-      for (uint32_t input : inputs[node]) {
-        if (!options.fusible) may[input] = 0;
-        if (!is_bare(input) && !is_bare(node) && !may_fuse(graph.options_of(input), options))
-          may[input] = 0;
-      }
-    }
-  }
+  if (graph.has_options()) keep_options_apart(graph, inputs, order, may);
   return may;
 }
 
@@ -177,26 +188,14 @@ class Fuser {
       return editor_.append(std::string_view(namer_.name(members)), members.back());
     std::vector<TaskKey> keys;
     for (uint32_t member : members) keys.push_back(graph_.key_of(member));
-    return editor_.append(options_.renamer(keys), members.back());
+    return editor_.append(options_.renamer(keys));
   }
 
   Argument place(uint32_t member) {
     if (graph_.kind(member) == Kind::literal) return graph_.target(member);
     if (graph_.kind(member) == Kind::alias) return resolved(graph_.target(member));
-    uint32_t first = 0;
-    uint32_t last = 0;
-    bool any = false;
-    for (const TaskGraph::Part& part : graph_.parts(member)) {
-      arguments_.clear();
-      for (uint32_t a = 0; a < part.argument_count; ++a) {
-        Argument argument = graph_.argument(part.first_argument + a);
-        if (argument.from == Argument::From::part) argument.number += first;
-        arguments_.push_back(resolved(argument));
-      }
-      last = editor_.add_part(part.function, part.output_count, arguments_);
-      if (!any) first = last;
-      any = true;
-    }
+    const uint32_t last =
+        editor_.add_calls_of(member, [this](const Argument& a) { return resolved(a); });
     return {Argument::From::part, last, 0};
   }
 
@@ -219,7 +218,6 @@ class Fuser {
   TaskGraphEditor editor_;
   Namer namer_;
   std::vector<Place> place_;
-  std::vector<Argument> arguments_;
 };
 
 std::vector<uint32_t> sorted_or_throw(const TaskGraph& graph, const Rows& inputs,
@@ -234,7 +232,7 @@ std::vector<uint32_t> sorted_or_throw(const TaskGraph& graph, const Rows& inputs
 TaskGraph fuse_linear(const TaskGraph& graph, const FuseOptions& options) {
   const Rows inputs = graph.edges("fuse_linear");
   const std::vector<uint32_t> order = sorted_or_throw(graph, inputs, "fuse_linear");
-  const std::vector<uint8_t> may = may_go(graph, inputs, options.keys, "fuse_linear", true);
+  const std::vector<uint8_t> may = may_go(graph, inputs, order, options.keys, "fuse_linear", true);
   std::vector<uint8_t> readers(graph.node_count(), 0);
   for (uint32_t input : inputs.items) {
     if (readers[input] < 2) ++readers[input];
@@ -252,7 +250,7 @@ TaskGraph fuse_linear(const TaskGraph& graph, const FuseOptions& options) {
 TaskGraph fuse(const TaskGraph& graph, const FuseOptions& options) {
   const Rows inputs = graph.edges("fuse");
   const std::vector<uint32_t> order = sorted_or_throw(graph, inputs, "fuse");
-  const std::vector<uint8_t> may = may_go(graph, inputs, options.keys, "fuse", false);
+  const std::vector<uint8_t> may = may_go(graph, inputs, order, options.keys, "fuse", false);
   std::vector<uint32_t> swallowed_by;
   const int threads = options.threads > 0 ? options.threads : Context::current().threads();
   if (options.widths.ave_width) {

@@ -34,7 +34,7 @@ class Inliner {
     }
     editor_.begin_task(node);
     add_inlined_below(node);
-    add_parts(node);
+    add_calls(node);
     editor_.end_task();
   }
   void set_inlined(uint32_t node) { editor_.set_inlined(node); }
@@ -55,12 +55,12 @@ class Inliner {
     } else {
       editor_.begin_task(node);
       add_inlined_below(of.number);
-      add_parts(of.number);
+      add_calls(of.number);
       editor_.end_task();
     }
   }
 
-  /// Adds the parts of all inlined tasks that `node` reaches through inlined ones, inputs first.
+  /// Adds the calls of all inlined tasks that `node` reaches through inlined ones, inputs first.
   void add_inlined_below(uint32_t node) {
     std::vector<std::pair<uint32_t, bool>> stack;  // node, whether its inputs are there
     const auto push_inputs = [&](uint32_t of) {
@@ -88,7 +88,7 @@ class Inliner {
     switch (graph_.kind(node)) {
       case Kind::literal: return graph_.target(node);
       case Kind::alias: return resolved(graph_.target(node));
-      default: return {Argument::From::part, add_parts(node), 0};
+      default: return {Argument::From::part, add_calls(node), 0};
     }
   }
 
@@ -99,30 +99,15 @@ class Inliner {
     return of;
   }
 
-  /// The parts of one node; returns the number of the last.
-  uint32_t add_parts(uint32_t node) {
-    uint32_t first = 0;
-    uint32_t last = 0;
-    bool any = false;
-    for (const TaskGraph::Part& part : graph_.parts(node)) {
-      arguments_.clear();
-      for (uint32_t a = 0; a < part.argument_count; ++a) {
-        Argument argument = graph_.argument(part.first_argument + a);
-        if (argument.from == Argument::From::part) argument.number += first;
-        arguments_.push_back(resolved(argument));
-      }
-      last = editor_.add_part(part.function, part.output_count, arguments_);
-      if (!any) first = last;
-      any = true;
-    }
-    return last;
+  /// The calls of one node; returns the number of the last.
+  uint32_t add_calls(uint32_t node) {
+    return editor_.add_calls_of(node, [this](const Argument& a) { return resolved(a); });
   }
 
   const TaskGraph& graph_;
   const std::vector<uint8_t>& inlined_;
   TaskGraphEditor editor_;
   std::unordered_map<uint32_t, Argument> place_;
-  std::vector<Argument> arguments_;
 };
 
 /// Throws when an inlined node is on a circle or reads what is not there.
@@ -163,9 +148,10 @@ TaskGraph inline_functions(const TaskGraph& graph, const Keys& outputs,
   for (uint32_t node = 0; node < graph.node_count(); ++node) {
     if (graph.kind(node) != Kind::task || read[node] == 0) continue;
     const auto parts = graph.parts(node);
-    goes[node] = std::all_of(parts.begin(), parts.end(), [&](const TaskGraph::Part& part) {
+    const bool is_fast = std::all_of(parts.begin(), parts.end(), [&](const TaskGraph::Part& part) {
       return part.output_count == 1 && fast.count(graph.operation_name(part.function)) != 0;
     });
+    goes[node] = is_fast && graph.options_of(node).fusible;
     any = any || goes[node] != 0;
   }
   for (uint32_t node : outputs.resolve(graph, "inline_functions")) goes[node] = 0;

@@ -136,6 +136,7 @@ ActiveRun::Company ActiveRun::company_at_start() const {
 void ActiveRun::work(Worker& worker, Company company) {
   const Inside inside(this, worker);
   worker.arguments.stop = stop_.get_token();
+  worker.arguments.may_retry = true;
   switch (company) {
     case Company::never: work_from<Company::never>(worker, kNone); break;
     case Company::not_yet:
@@ -246,31 +247,30 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
 
 bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t task) {
   TaskArguments& arguments = worker.arguments;
+  const uint32_t retries =
+      has_options_ ? static_cast<uint32_t>(program_.plan.options_of(task).retries) : 0;
   // What may be called again must find its inputs as they were.
-  if (settings_.keep_inputs || (has_options_ && may_retry(task, 0))) [[unlikely]]
+  if (settings_.keep_inputs || retries > 0) [[unlikely]]
     std::fill_n(worker.last_use.get(), record_of_task.input_count, false);
   for (uint32_t attempts = 1;; ++attempts) {
     try {
       record_of_task.function->run(arguments);
-      if (traced_) [[unlikely]]
-        tracing_->end_task(worker.number, arguments.outputs, false);
-      if (has_options_ && resources_.any()) [[unlikely]]
-        release_resources(worker, task);
-      return true;
-    } catch (...) {
-      if (has_options_ && may_retry(task, attempts - 1)) {
-        for (Value& output : arguments.outputs) output.reset();
-        continue;
-      }
+      break;
+    } catch (const PartFailed&) {
+      // The one call of a fused task that failed has been made as often as it may.
       fail(worker, task);
+      return false;
+    } catch (...) {
+      if (may_call_again(arguments, attempts, retries)) continue;
+      fail(worker, task, attempts <= retries);
       return false;
     }
   }
-}
-
-bool ActiveRun::may_retry(uint32_t task, uint32_t attempts) const {
-  return end_.load(std::memory_order_relaxed) == End::none &&
-         attempts < static_cast<uint32_t>(program_.plan.options_of(task).retries);
+  if (traced_) [[unlikely]]
+    tracing_->end_task(worker.number, arguments.outputs, false);
+  if (has_options_ && resources_.any()) [[unlikely]]
+    release_resources(worker, task);
+  return true;
 }
 
 void ActiveRun::rerun(uint32_t task) {
@@ -288,6 +288,7 @@ void ActiveRun::rerun(uint32_t task) {
   arguments.last_use = {worker.last_use.get(), count};
   arguments.outputs = state_.outputs(record_of_task);
   arguments.stop = {};
+  arguments.may_retry = false;
   try {
     record_of_task.function->run(arguments);
   } catch (PartFailed& part) {
@@ -495,8 +496,9 @@ void ActiveRun::end(End reason) noexcept {
   changed_.notify_all();
 }
 
-/// Called in a handler, for the exception that is being handled.
-void ActiveRun::fail(Worker& worker, uint32_t task) noexcept {
+/// Called in a handler, for the exception that is being handled. `gave_up`: the task might have been called again,
+/// had the run not ended.
+void ActiveRun::fail(Worker& worker, uint32_t task, bool gave_up) noexcept {
   if (traced_) tracing_->end_task(worker.number, {}, true);
   Failure failure{task, std::current_exception(), {}};
   try {
@@ -504,12 +506,13 @@ void ActiveRun::fail(Worker& worker, uint32_t task) noexcept {
   } catch (PartFailed& part) {
     failure.cause = part.cause;
     failure.part = part;
+    gave_up = part.gave_up;
   } catch (...) {
   }
   const End before = end_.load(std::memory_order_acquire);
   if (before != End::none) {
     // The run had been ended. A task that gives up for that reason has not failed.
-    if (before != End::failed) return;
+    if (before != End::failed || gave_up) return;
     try {
       std::rethrow_exception(failure.cause);
     } catch (const Cancelled&) {

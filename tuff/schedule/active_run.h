@@ -147,11 +147,10 @@ class ActiveRun final : public Joinable {
 
   /// Calls the task, again if it throws and may be called again. False when it failed.
   bool call(Worker& worker, const TaskRecord& record_of_task, uint32_t task);
-  bool may_retry(uint32_t task, uint32_t attempts) const;
   void release_resources(Worker& worker, uint32_t task);
   /// Waits until the task may start. False when it may not any more.
   bool wait_for_memory(Worker& worker, uint32_t task);
-  void fail(Worker& worker, uint32_t task) noexcept;
+  void fail(Worker& worker, uint32_t task, bool gave_up = false) noexcept;
   void publish(Worker& worker);
   void report(Worker& worker);
   void note_end_of_task(Worker& worker);

@@ -146,13 +146,12 @@ class MemoryOfRun {
             [](const auto& a, const auto& b) { return a.task < b.task; });
   std::vector<TaskFailure> described;
   for (ActiveRun::Failure& failure : failures) {
-    const uint32_t number = plan.function[failure.task];
-    const bool is_part = failure.part.function != nullptr;
-    const TaskFunction& function = is_part ? *failure.part.function : *plan.functions[number];
-    const uint32_t block = is_part ? failure.part.block : plan.block[failure.task];
-    described.push_back({is_part ? failure.part.operation : plan.name_of(number), failure.task,
-                         plan.labels ? plan.labels->label(block) : function.block_name(block),
-                         std::move(failure.cause)});
+    const PartFailed& part = failure.part;
+    const bool is_part = part.function != nullptr;
+    described.push_back(
+        {is_part ? part.operation : plan.name_of(plan.function[failure.task]), failure.task,
+         is_part ? plan.block_name(*part.function, part.block) : plan.block_name_of(failure.task),
+         std::move(failure.cause)});
   }
   try {
     std::rethrow_exception(described.front().cause);

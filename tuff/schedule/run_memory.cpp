@@ -67,11 +67,8 @@ std::string text(uint64_t bytes) {
 }
 
 std::string name_of_task(const PlanArrays& plan, uint32_t task) {
-  const uint32_t function = plan.function[task];
-  const uint32_t block = plan.block[task];
-  return fmt::format(
-      "task {} ({}) on block {}", task, plan.name_of(function),
-      plan.labels ? plan.labels->label(block) : plan.functions[function]->block_name(block));
+  return fmt::format("task {} ({}) on block {}", task, plan.name_of(plan.function[task]),
+                     plan.block_name_of(task));
 }
 
 }  // namespace
