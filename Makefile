@@ -2,7 +2,7 @@
 # CMakePresets.json (builds) and scripts/. Each target brings what the machine lacks before it starts.
 
 .DEFAULT_GOAL := help
-.PHONY: demo test test-quick bench format lint clean help
+.PHONY: demo test test-quick check-clang check-arm bench format lint clean help
 
 JOBS := $(shell nproc)
 
@@ -19,6 +19,14 @@ test: ## build and run all tests, then those that suit the sanitizers
 test-quick: ## build and run the release tests of what changed
 	@scripts/bootstrap.sh test
 	@scripts/run_tests.sh --changed
+
+check-clang: ## build everything with Clang 14 and 16 as well, and run the tests of these builds
+	@scripts/bootstrap.sh test clang
+	@scripts/run_tests.sh clang-14 clang-16
+
+check-arm: ## build the library for 64-bit ARM, and run the tests of its lower half in an emulator
+	@scripts/bootstrap.sh arm
+	@scripts/run_tests.sh arm
 
 bench: ## BENCH=<folder of bench/>: run one question against its rivals (BENCH_QUICK=1: under a minute)
 	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=<question>, one folder of bench/"; exit 2; }

@@ -38,6 +38,15 @@ if(TUFF_SANITIZE)
   target_compile_options(tuff_flags INTERFACE -g1 -fsanitize=${tuff_sanitize_all}
                                               -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(tuff_flags INTERFACE -fsanitize=${TUFF_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    # The macros by which GCC tells sources of these two; Clang before 21 has a builtin of its own instead.
+    foreach(sanitizer address thread)
+      if(TUFF_SANITIZE MATCHES ${sanitizer})
+        string(TOUPPER ${sanitizer} name)
+        target_compile_definitions(tuff_flags INTERFACE __SANITIZE_${name}__=1)
+      endif()
+    endforeach()
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Instrumented code confuses GCC's flow analysis; the release build keeps this warning.
     target_compile_options(tuff_flags INTERFACE -Wno-maybe-uninitialized)

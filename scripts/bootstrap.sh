@@ -3,18 +3,21 @@
 # through sudo) and Python environments under .cache/. Called by every make target that needs it. Asks
 # nothing, says what it installs, names what it could not get, and does nothing when nothing is missing.
 #
-# Usage: bootstrap.sh [demo] [test] [dev] [bench]
+# Usage: bootstrap.sh [demo] [test] [dev] [clang] [arm] [bench]
 #   demo   also npm, which brings the flights file, unless that or npm is there
 #   test   also a browser, unless there is one
 #   dev    also what `make format` and `make lint` need
+#   clang  also the oldest and the newest Clang that we build with
+#   arm    also a compiler for 64-bit ARM, that processor's libraries beside this machine's, and an emulator
 #   bench  also bench/packages.txt and the environment .cache/bench-venv (bench/requirements.txt)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-required=(g++ make cmake ninja-build pkg-config python3 python3-venv libhwy-dev libsleef-dev
-          libopenblas-dev libfmt-dev libxxhash-dev liblz4-dev libcli11-dev nlohmann-json3-dev libgtest-dev libgmock-dev)
+libraries=(libhwy-dev libsleef-dev libopenblas-dev libfmt-dev libxxhash-dev liblz4-dev libgtest-dev libgmock-dev)
+required=(g++ make cmake ninja-build pkg-config python3 python3-venv "${libraries[@]}" libcli11-dev nlohmann-json3-dev)
 optional=(ccache)
 browser=()
+other_processor=
 with_bench=no
 for word in "$@"; do
   case $word in
@@ -30,12 +33,16 @@ for word in "$@"; do
       done
       browser=(chromium) ;;
     dev) required+=(clang-format clang-tidy git) ;;
+    clang) required+=(clang-14 clang-16) ;;
+    arm)
+      other_processor=arm64
+      required+=(g++-aarch64-linux-gnu qemu-user "${libraries[@]/%/:arm64}") ;;
     bench)
       with_bench=yes
       if [[ -f bench/packages.txt ]]; then
         mapfile -t -O "${#required[@]}" required < <(sed 's/#.*//' bench/packages.txt | xargs -rn1)
       fi ;;
-    *) echo "bootstrap: unknown word '$word'; known: demo, test, dev, bench" >&2; exit 2 ;;
+    *) echo "bootstrap: unknown word '$word'; known: demo, test, dev, clang, arm, bench" >&2; exit 2 ;;
   esac
 done
 
@@ -48,11 +55,11 @@ flock 9
 
 # --- Debian packages ---
 
-# Prints those of its arguments that are not installed.
+# Prints those of its arguments that are not installed. Packages of another processor are name:processor.
 missing_of() {
   local installed
-  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
-              sed -n 's/ installed$//p') || true
+  installed=$(dpkg-query -W -f='${Package}:${Architecture} ${db:Status-Status}\n' "$@" 2>/dev/null |
+              sed -nE "s/(:all|:$(dpkg --print-architecture))? installed$//p") || true
   comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
 }
 
@@ -82,6 +89,7 @@ install_missing() {
     as_root=(sudo)
   fi
   say "installing Debian packages: ${missing[*]}"
+  if [[ -n $other_processor ]]; then "${as_root[@]}" dpkg --add-architecture "$other_processor"; fi
   apt_get update || say "apt-get update failed; going on with the package lists that are here" >&2
   if ! apt_get install -y --no-install-recommends "${missing[@]}"; then
     # One by one, so that a single name that cannot be had does not keep the others away.

@@ -99,7 +99,7 @@ TEST_P(Newton, StepAgreesWithLoopsHoweverItIsCut) {
       visit_dtype(dtype, [&](auto t) {
         using T = decltype(t);
         if constexpr (std::is_floating_point_v<T>) {
-          for (int64_t j = 0; j < p; ++j)
+          for (int64_t j = 0; j < beta.size(); ++j)
             beta.data<T>()[j] = static_cast<T>(data.beta[static_cast<size_t>(j)]);
         }
       });

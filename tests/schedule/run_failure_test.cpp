@@ -380,6 +380,21 @@ TEST_P(RunnerTest, ADeadlineOfZeroRunsNothing) {
   EXPECT_THROW(static_cast<void>(runner.run({}, options)), Cancelled);
 }
 
+/// A broken plan, as no pass makes it: a count that nobody counts down. Debug builds refuse it from the start.
+TEST_P(RunnerTest,
+       ABrokenPlanEndsThoughTheCallerSleepsWhenTheLastHelperLeaves) {
+  PlanBuilder builder;
+  builder.task("short", [](TaskArguments&) { std::this_thread::sleep_for(10ms); }, {});
+  const uint32_t slot =
+      builder.task("long", [](TaskArguments&) { std::this_thread::sleep_for(40ms); }, {});
+  builder.task("never", add_up, {slot});
+  tuff::PlanArrays plan = builder.build();
+  ++plan.wait_count[2];
+  RunOptions options = this->options();
+  options.deadline = 10s;  // ends a run that hangs, as Cancelled
+  EXPECT_THROW(static_cast<void>(Runner(std::move(plan)).run({}, options)), tuff::InternalError);
+}
+
 TEST(Runner, WhatFailsAfterAStopIsNotReportedAsTheReason) {
   std::stop_source stop;
   PlanBuilder builder;

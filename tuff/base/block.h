@@ -44,6 +44,7 @@ class TUFF_API Block {
     return block;
   }
 
+  // Ordered as Buffer's counts are.
   Block(const Block& other) noexcept : rep_(other.rep_) {
     if (rep_ != nullptr) rep_->references.fetch_add(1, std::memory_order_relaxed);
   }

@@ -171,7 +171,8 @@ Central& central() {
   return instance;
 }
 
-// Bumped when caches are to be emptied; read on each allocation, written hardly ever.
+// Bumped when caches are to be emptied; read on each allocation, written hardly ever. Relaxed: each thread
+// empties its own, some time after; nothing else hangs on it.
 std::atomic<uint32_t> generation{0};
 std::atomic<size_t> thread_cache_limit{std::min(kThreadCacheBytes, kDefaultRecycleLimit / 64)};
 

@@ -50,6 +50,8 @@ class TUFF_API Buffer {
     return *this;
   }
   ~Buffer() { reset(); }
+  // Counting down releases this handle's uses of the memory and the last one acquires them all; counting up
+  // needs no order, since it comes from a handle. use_count() acquires: who finds 1 may write.
   void reset() noexcept {
     if (header_ != nullptr && header_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       detail::free_buffer(header_);

@@ -111,7 +111,8 @@ class TUFF_API TraceSink {
   virtual uint64_t max_events() const { return UINT64_MAX; }
 };
 
-/// Counts of a run under way, for progress bars. All fields may be read at any time.
+/// Counts of a run under way, for progress bars. All fields may be read at any time, relaxed: results are not
+/// ordered by them.
 struct RunProgress {
   std::atomic<uint64_t> tasks_total{0};
   std::atomic<uint64_t> tasks_done{0};

@@ -1,5 +1,5 @@
-// One source, three instruction sets: which targets Highway compiles, and how one is picked at run
-// time.
+// One source, three instruction sets on x86-64 and one on 64-bit ARM: which targets Highway compiles,
+// and how one is picked at run time.
 //
 // Included first in every kernel source (before any Highway header). A source is compiled once per
 // target, each in its own namespace; TUFF_DISPATCH(f) is the copy of `f` for the target in use. We
@@ -12,8 +12,11 @@
 #endif
 
 // AVX3_DL adds nothing that our kernels use; SSSE3 and SSE4 machines (before 2013) run the
-// baseline. Each further target costs a third of the kernels' compile time.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
+// baseline. Each further target costs a third of the kernels' compile time. On ARM the baseline is NEON,
+// and SVE is left out: its vectors have no size at compile time, so they fit in no array and no struct,
+// and no sum of kLanes parts has a fixed order (docs/decisions/0018-arm-with-neon.md).
+#define HWY_DISABLED_TARGETS \
+  (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 // One lane per vector in the baseline, as Highway does for GCC before 12.3 anyway: with other
 // compilers it would have two, and sums would round differently.
 #define HWY_BROKEN_EMU128 1
@@ -26,7 +29,7 @@
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
 
-/// 0 for the baseline, 1 for AVX2, 2 for AVX-512. Chosen at the first call.
+/// 0 for the baseline (on ARM NEON), 1 for AVX2, 2 for AVX-512. Chosen at the first call.
 unsigned target_index();
 
 template <class F>

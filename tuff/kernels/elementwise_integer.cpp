@@ -29,9 +29,15 @@ using Wrapping = std::common_type_t<unsigned, std::make_unsigned_t<T>>;
 
 struct SameType {
   static constexpr bool kPredicate = false;
+  static constexpr bool kHasVectors = true;
 };
 struct ToBool {
   static constexpr bool kPredicate = true;
+  static constexpr bool kHasVectors = true;
+};
+// No processor divides vectors of integers, and powers take as many steps as the exponent has bits.
+struct OneByOne : SameType {
+  static constexpr bool kHasVectors = false;
 };
 
 #define TUFF_OP1_(name, kind, type, expression) \
@@ -72,7 +78,7 @@ TUFF_OP2_(GreaterEqual, ToBool, bool, a >= b)
 
 // Python's rules: the quotient is rounded down and the remainder has the divisor's sign; by zero,
 // both are 0; the least integer divided by -1 wraps.
-struct FloorDivide : SameType {
+struct FloorDivide : OneByOne {
   template <class T>
   static HWY_INLINE T apply(T a, T b) {
     if (b == 0) return 0;
@@ -86,7 +92,7 @@ struct FloorDivide : SameType {
     }
   }
 };
-struct Remainder : SameType {
+struct Remainder : OneByOne {
   template <class T>
   static HWY_INLINE T apply(T a, T b) {
     if (b == 0) return 0;
@@ -99,7 +105,7 @@ struct Remainder : SameType {
     }
   }
 };
-struct Power : SameType {
+struct Power : OneByOne {
   template <class T>
   static HWY_INLINE T apply(T base, T exponent) {
     if constexpr (std::is_signed_v<T>) {
@@ -141,8 +147,12 @@ HWY_NOINLINE void loop(size_t n, R* out, const A* a) {
 }
 template <class Op, class A, class B, class R>
 HWY_NOINLINE void loop(size_t n, R* out, const A* a, const B* b) {
-  TUFF_INDEPENDENT
-  for (size_t i = 0; i < n; ++i) out[i] = Op::apply(a[i], b[i]);
+  if constexpr (Op::kHasVectors) {
+    TUFF_INDEPENDENT
+    for (size_t i = 0; i < n; ++i) out[i] = Op::apply(a[i], b[i]);
+  } else {
+    for (size_t i = 0; i < n; ++i) out[i] = Op::apply(a[i], b[i]);
+  }
 }
 template <class Op, class A, class B, class C, class R>
 HWY_NOINLINE void loop(size_t n, R* out, const A* a, const B* b, const C* c) {

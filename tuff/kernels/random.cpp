@@ -56,6 +56,9 @@ struct Key {
 };
 
 struct Block {
+  // Left to itself, GCC would compile this without the target's instructions, and NEON's vectors have
+  // constructors that ask for them.
+  HWY_INLINE Block() {}
   WordVector x[kVectors];
   WordVector y[kVectors];
 };

@@ -62,7 +62,8 @@ bool MergeOrder::reaches_in_tree(uint32_t from, uint32_t to) const {
 /// leads on to `other`.
 MergeOrder::Found MergeOrder::search(uint32_t start, uint32_t other, const Rows& edges,
                                      std::vector<uint32_t>& found) {
-  const auto [low, high] = std::minmax(units_[start].place, units_[other].place);
+  const uint32_t low = std::min(units_[start].place, units_[other].place);
+  const uint32_t high = std::max(units_[start].place, units_[other].place);
   const int64_t most = kEdgesPerSearch + credit_;
   int64_t walked = 0;
   bool adjacent = false;

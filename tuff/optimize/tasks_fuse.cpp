@@ -83,8 +83,8 @@ std::vector<uint8_t> may_go(const TaskGraph& graph, const Rows& inputs,
 /// Names of fused tasks, each combination worked out once.
 class Namer {
  public:
-  Namer(const TaskGraph& graph, const TaskGraphEditor& editor, bool chain_order)
-      : graph_(graph), editor_(editor), chain_order_(chain_order) {}
+  Namer(const TaskGraphEditor& editor, bool chain_order)
+      : editor_(editor), chain_order_(chain_order) {}
 
   const std::string& name(std::span<const uint32_t> members) {
     parts_.clear();
@@ -127,7 +127,6 @@ class Namer {
     return fmt::format("{}-{:04x}", joined.substr(0, kLongestKey - 5), hash & 0xFFFF);
   }
 
-  const TaskGraph& graph_;
   const TaskGraphEditor& editor_;
   bool chain_order_;
   std::vector<uint32_t> prefix_of_;
@@ -144,7 +143,7 @@ class Fuser {
       : graph_(graph),
         options_(options),
         editor_(graph),
-        namer_(graph, editor_, chain_order),
+        namer_(editor_, chain_order),
         place_(graph.node_count()) {}
 
   TaskGraph run(const Rows& trees, std::span<const uint32_t> swallowed_by) {

@@ -57,6 +57,7 @@ ActiveRun::ActiveRun(const Program& program, RunStore& store)
 
 ActiveRun* ActiveRun::current() { return current_run; }
 
+/// All stores are plain or relaxed: helpers learn of the run through the pool's lock, in offer().
 void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& resources) {
   holders_.store(1, std::memory_order_relaxed);
   resources_.prepare(program_.plan, resources);
@@ -110,7 +111,7 @@ void ActiveRun::work_as_caller() {
   if (ended() == End::none) {
     // Helpers are about to see that all is done. Wait a moment, so that this object (and its memory,
     // warm in the caches) can be taken for the next run; a helper that the system has put aside must
-    // not hold up the caller.
+    // not hold up the caller. Relaxed: is_over() has acquired what they did, and leave() orders the rest.
     Backoff backoff;
     while (holders_.load(std::memory_order_relaxed) > 1 && backoff.wait()) {
     }
@@ -236,6 +237,7 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   }
   if (memory_ != nullptr) [[unlikely]]
     memory_->done(task, worker.grant, true);
+  // Its own count; a helper that looks how fast a lonely caller is may see an old one.
   worker.done.store(worker.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if constexpr (kCompany != Company::never) {
     if (pushed && (in_company || !offered_)) surplus(worker);
@@ -322,13 +324,14 @@ void ActiveRun::release_resources(Worker& worker, uint32_t task) {
 template <ActiveRun::Company kCompany>
 uint32_t ActiveRun::claim_root(Worker& worker) {
   const std::vector<uint32_t>& roots = program_.plan.roots;
-  size_t at = next_root_.load(std::memory_order_relaxed);
+  // Acquires the claims of others: who finds no root left knows of everybody who has one (is_stuck).
+  size_t at = next_root_.load(std::memory_order_acquire);
   if (at >= roots.size()) return kNone;
   const size_t share =
       (roots.size() - at) / (kRootsPerWorkerAndBatch * static_cast<size_t>(settings_.threads));
   const size_t batch = std::clamp(share, size_t{1}, kMostRootsPerBatch);
   if constexpr (kCompany == Company::maybe) {
-    at = next_root_.fetch_add(batch, std::memory_order_relaxed);
+    at = next_root_.fetch_add(batch, std::memory_order_acq_rel);
     if (at >= roots.size()) return kNone;
   } else {
     next_root_.store(at + batch, std::memory_order_relaxed);
@@ -379,6 +382,7 @@ uint32_t ActiveRun::search(Worker& worker) {
   }
 }
 
+/// A hint, by relaxed loads: what it sees is taken by operations that make sure.
 bool ActiveRun::has_work() const {
   if (next_root_.load(std::memory_order_relaxed) < program_.plan.roots.size()) return true;
   for (size_t w = 0; w < static_cast<size_t>(settings_.threads); ++w) {
@@ -388,12 +392,12 @@ bool ActiveRun::has_work() const {
 }
 
 /// Whether tasks remain that nothing can make ready: the plan has a cycle. For the caller, which has
-/// published its count and found nothing to do. If nobody else was inside before and after a look that
-/// found nothing, then nobody is running a task.
+/// published its count and found nothing to do. Then nobody else inside means that nobody has a task. For a
+/// worker that took one from the caller or from the roots had joined before, and taking releases what finding
+/// nothing left acquires: it is counted here until it leaves, with nothing left of its own. So is, for the same
+/// reason, whoever took one from that worker.
 bool ActiveRun::is_stuck() const {
-  const uint64_t joins = joins_.load(std::memory_order_acquire);
-  return holders_.load(std::memory_order_acquire) == 1 && !has_work() && !is_over() &&
-         joins_.load(std::memory_order_acquire) == joins;
+  return holders_.load(std::memory_order_acquire) == 1 && !is_over();
 }
 
 /// There are ready tasks that another thread could take.
@@ -406,6 +410,7 @@ void ActiveRun::surplus(Worker& worker) {
     looked_done_ = worker.done.load(std::memory_order_relaxed);
     looked_slow_ = false;
     settings_.pool->offer(*this);
+    // Not ordered after the push that made the surplus, which would take a full barrier: see park_caller().
   } else if (settings_.pool->anyone_parked() || caller_parked_.load(std::memory_order_relaxed)) {
     wake_someone(worker);
   }
@@ -413,6 +418,7 @@ void ActiveRun::surplus(Worker& worker) {
 
 void ActiveRun::wake_someone(Worker& worker) {
   if (caller_parked_.load(std::memory_order_relaxed)) {
+    // Before the lock, under which the caller looks at it: either it has not slept yet, or it is woken.
     if (caller_parked_.exchange(false, std::memory_order_relaxed)) {
       const std::lock_guard lock(mutex_);
       changed_.notify_all();
@@ -429,13 +435,18 @@ void ActiveRun::wake_someone(Worker& worker) {
 /// Sleeps until there may be work, or the run is over.
 void ActiveRun::park_caller() {
   caller_parked_.store(true, std::memory_order_seq_cst);
-  // As in ThreadPool::serve: work that was made just before this store is seen by one more look.
+  // As in ThreadPool::serve: work that was made just before this store is seen by one more look. Nothing but
+  // time orders the two; were it missed, its maker would do the work, and wake this thread when it makes more.
+  // The end is never missed: publish(), end() and leave() tell it under the mutex.
   Backoff backoff;
   for (int i = 0; i < 6; ++i) backoff.wait();
   if (!has_work()) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock,
-                  [this] { return !caller_parked_.load(std::memory_order_relaxed) || is_over(); });
+    // When the last helper has left, nobody would wake the caller of a plan with a cycle.
+    changed_.wait(lock, [this] {
+      return !caller_parked_.load(std::memory_order_relaxed) || is_over() ||
+             holders_.load(std::memory_order_relaxed) == 1;
+    });
   }
   caller_parked_.store(false, std::memory_order_relaxed);
 }
@@ -444,7 +455,8 @@ void ActiveRun::park_caller() {
 
 int ActiveRun::try_join() {
   const auto threads = static_cast<uint32_t>(settings_.threads);
-  if (holders_.load(std::memory_order_relaxed) >= threads || is_over()) return kNoPlace;
+  if (holders_.load(std::memory_order_relaxed) >= threads || is_over()) return kNoPlace;  // hints
+  // Either way acquires what the caller counted in plain words (door.h).
   if (door_.is_open()) {
     if (!has_work()) return kNoPlace;  // who makes some wakes a helper
   } else if (!is_worth_sharing() || !door_.open()) {
@@ -454,7 +466,6 @@ int ActiveRun::try_join() {
   for (uint32_t w = 1; w < threads; ++w) {
     if (workers_[w]->taken) continue;
     workers_[w]->taken = true;
-    joins_.fetch_add(1, std::memory_order_acq_rel);
     holders_.fetch_add(1, std::memory_order_acq_rel);
     return static_cast<int>(w);
   }
@@ -480,6 +491,7 @@ void ActiveRun::leave(Worker* helper) {
   {
     const std::lock_guard lock(mutex_);
     if (helper != nullptr) helper->taken = false;
+    // Releases all that this thread did in the run, and acquires what those did who left before.
     last = holders_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     changed_.notify_all();
   }
@@ -490,6 +502,7 @@ void ActiveRun::release() { leave(nullptr); }
 
 void ActiveRun::end(End reason) noexcept {
   End expected = End::none;
+  // Releases what the ending thread knows (a failure is in the list), for ended().
   if (!end_.compare_exchange_strong(expected, reason, std::memory_order_acq_rel)) return;
   stop_.request_stop();
   const std::lock_guard lock(mutex_);
@@ -534,6 +547,8 @@ void ActiveRun::publish(Worker& worker) {
   if (done == 0) return;
   if (worker.unreported > 0) report(worker);
   worker.done.store(0, std::memory_order_relaxed);
+  // Releases what these tasks wrote to the one who finds that none remains (is_over), and acquires theirs. Told
+  // under the mutex, under which a parked caller looks.
   if (remaining_.fetch_sub(done, std::memory_order_acq_rel) == done && worker.number != 0) {
     const std::lock_guard lock(mutex_);
     changed_.notify_all();
@@ -545,6 +560,7 @@ uint64_t ActiveRun::tasks_done() const {
 }
 
 void ActiveRun::report(Worker& worker) {
+  // A picture for watchers: ordered with nothing.
   settings_.progress->tasks_done.fetch_add(std::exchange(worker.unreported, 0),
                                            std::memory_order_relaxed);
 }

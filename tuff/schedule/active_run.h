@@ -140,6 +140,8 @@ class ActiveRun final : public Joinable {
   void park_caller();
   bool is_stuck() const;
   bool has_work() const;
+  /// Acquires what every worker did before it published, so that the caller may take the results. An early
+  /// end needs no order: the caller waits for the others under the mutex.
   bool is_over() const {
     return remaining_.load(std::memory_order_acquire) == 0 ||
            end_.load(std::memory_order_relaxed) != End::none;
@@ -177,14 +179,15 @@ class ActiveRun final : public Joinable {
   std::stop_source stop_;
 
   Door door_;
-  // Read for each task.
+  // Read for each task, relaxed: whoever misses an end for a moment runs one more task.
   alignas(64) std::atomic<End> end_{End::none};
+  // Others change it without the lock, and then wake who sleeps on it under the mutex.
   std::atomic<bool> caller_parked_{false};
-  // Written when a worker claims or runs out of work.
+  // Written when a worker claims or runs out of work: among several workers by read-modify-writes that release,
+  // so that a load that acquires has seen what came before every earlier change.
   alignas(64) std::atomic<size_t> next_root_{0};
   alignas(64) std::atomic<uint64_t> remaining_{0};
   std::atomic<uint32_t> holders_{0};  // the caller and the helpers inside
-  std::atomic<uint64_t> joins_{0};
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // over, caller woken, or somebody left
@@ -207,7 +210,7 @@ class RunStore {
   std::shared_ptr<const TracePlan> trace_plan();
 
   const Program program;
-  /// Duration of the last run that succeeded.
+  /// Duration of the last run that succeeded; a guess at the next one's, so relaxed.
   std::atomic<int64_t> last_run_ns{INT64_MAX};
 
  private:

@@ -31,7 +31,9 @@ bool Door::open() {
     if (kMembarrier && !membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return false;
     has_seen_barrier_ = true;
   }
-  // From here on: a caller that is inside a task sees `asked_` when it leaves that task.
+  // From here on: a caller that is inside a task sees `asked_` when it leaves that task. For if it has looked at
+  // `asked_` before the barrier, it had marked itself as outside before that, and the mark is seen below. The load
+  // acquires what the caller counted before it went in.
   for (int look = 0; look < kLooks; ++look) {
     if (caller_.load(std::memory_order_seq_cst) != Caller::between_tasks) return true;
   }

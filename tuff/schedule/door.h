@@ -23,20 +23,25 @@ class Door {
 
   // By the run's caller.
 
-  /// Before anybody else knows the run.
+  /// Before anybody else knows the run: helpers hear of it through the pool's lock, so nothing is released here.
   void shut() {
     caller_.store(Caller::between_tasks, std::memory_order_relaxed);
     asked_.store(false, std::memory_order_relaxed);
     has_seen_barrier_ = false;
   }
-  /// Anybody may come in at any time.
+  /// Anybody may come in at any time. Releases what the caller counted in plain words, to is_open().
   void stand_open() { caller_.store(Caller::knows, std::memory_order_release); }
+  /// Releases the same, to open().
   void enter_task() { caller_.store(Caller::in_task, std::memory_order_release); }
   /// False when others may be inside from now on.
   bool leave_task() {
-    caller_.store(Caller::between_tasks, kCallerStores);
+    // The light half of the barrier: the compiler keeps the order, and a processor that has not kept it is put in
+    // order by the helper's call, on arm64 as on x86. Relaxed, since nothing is read that a helper published: once
+    // one is inside, counts are read with orders of their own. (On arm64 an acquiring load would wait for the
+    // releasing store of enter_task to drain, at each task.)
+    caller_.store(Caller::between_tasks, kCallerOrder);
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (!asked_.load(kCallerLoads)) [[likely]]
+    if (!asked_.load(kCallerOrder)) [[likely]]
       return true;
     stand_open();
     return false;
@@ -55,10 +60,8 @@ class Door {
 #else
   static constexpr bool kMembarrier = true;
 #endif
-  static constexpr std::memory_order kCallerStores =
+  static constexpr std::memory_order kCallerOrder =
       kMembarrier ? std::memory_order_relaxed : std::memory_order_seq_cst;
-  static constexpr std::memory_order kCallerLoads =
-      kMembarrier ? std::memory_order_acquire : std::memory_order_seq_cst;
 
   alignas(64) std::atomic<Caller> caller_{Caller::between_tasks};
   alignas(64) std::atomic<bool> asked_{false};

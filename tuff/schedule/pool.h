@@ -94,6 +94,7 @@ class TUFF_API ThreadPool {
   std::chrono::duration<double> idle_;
   bool watched_ = false;    // a sleeping helper looks at the offers now and then
   bool gave_back_ = false;  // recycled memory, since the last offer
+  // Hints, relaxed: what decides is looked at under the lock.
   alignas(64) std::atomic<uint32_t> parked_{0};  // read at each surplus: not on the lock's line
   std::atomic<size_t> offer_count_{0};  // offers_.size(), so that looking around needs no lock
   uint64_t changes_ = 0;                // counts offers and wake-ups

@@ -165,6 +165,10 @@ class RunState {
 
  private:
   static void prefetch(const void* line) { __builtin_prefetch(line); }
+  // Each count down releases what its task did: the inputs that it read, the outputs that it wrote. It is a
+  // read-modify-write, so whoever acquires the last value has acquired all of them; and who finds 1 hands the
+  // ready task on with a release of its own (Deque::push), or runs it. begin() finds 1 likewise: all other
+  // readers are done, so the value may be consumed.
   template <bool kShared>
   static uint32_t load(uint32_t& count) {
     if constexpr (!kShared) return count;

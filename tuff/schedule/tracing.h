@@ -115,7 +115,7 @@ class Tracing {
   uint32_t threads_ = 0;
   int64_t start_ns_ = 0;
   uint64_t id_ = 0;
-  std::atomic<uint64_t> room_{0};  // records that may still be kept
+  std::atomic<uint64_t> room_{0};  // records that may still be kept; a number and no more: relaxed
 };
 
 TUFF_NAMESPACE_END
