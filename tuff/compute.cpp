@@ -29,6 +29,7 @@ struct Plan::State {
 
 Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options) {
   if (outputs.empty()) throw InvalidArgument("compile", "no outputs; at least one array is needed");
+  for (const graph::Port& output : outputs) graph::check_port("compile", output);
   std::vector<graph::Port> optimised = optimize::optimize_layers(outputs, options.passes);
   graph::Lowered lowered = optimize::lower(optimised, options.passes, nullptr, options.tasks);
   return Plan(std::make_shared<const Plan::State>(std::move(optimised), std::move(lowered)));
@@ -73,6 +74,7 @@ void check_binding(const graph::ParameterLayer& parameter, const Result& value) 
         name, fmt::format("bound to shape {}; {} is needed", tuff::to_string(value.shape()),
                           tuff::to_string(shape_of(wanted.chunks))));
   }
+  check_blocks(name, value.dtype(), value.chunks(), value.blocks());
 }
 
 /// The blocks of `value`, cut as the parameter is.
@@ -138,7 +140,10 @@ std::vector<Result> Plan::run(std::vector<Binding> bindings, const RunOptions& o
     for (size_t b = 0; b < count; ++b) blocks.push_back(std::move(values[first + b].get<Block>()));
     Chunks chunks = detail::settled_chunks(
         output.chunks, [&](size_t b) -> const Dims& { return blocks[b].shape(); });
-    results.emplace_back(output.dtype, std::move(chunks), std::move(blocks));
+    Result& result = results.emplace_back();
+    result.dtype_ = output.dtype;
+    result.chunks_ = std::move(chunks);
+    result.blocks_ = std::move(blocks);
   }
   return results;
 }
@@ -153,7 +158,13 @@ std::string to_dot(const std::vector<graph::Port>& outputs) { return graph::to_d
 // ---- Result --------------------------------------------------------------------------------------
 
 Result::Result(DType dtype, Chunks chunks, std::vector<Block> blocks)
-    : dtype_(dtype), chunks_(std::move(chunks)), blocks_(std::move(blocks)) {}
+    : dtype_(dtype), chunks_(std::move(chunks)), blocks_(std::move(blocks)) {
+  check_blocks("result", dtype_, chunks_, blocks_);
+  if (!is_known(chunks_)) {
+    throw InvalidArgument(
+        "result", fmt::format("chunks {}; known extents are needed", tuff::to_string(chunks_)));
+  }
+}
 
 Result::Result(Block block) {
   if (!block) throw InvalidArgument("result", "an empty block; it has no dtype and no shape");
@@ -231,6 +242,7 @@ void Result::check(std::string_view operation, DType asked, bool one_element) co
 
 Block Result::gather() const {
   check_not_empty(blocks_);
+  check_blocks("result", dtype_, chunks_, blocks_);
   if (blocks_.size() == 1) return blocks_[0].contiguous();
   Block whole = Block::allocate(dtype_, shape());
   const Dims grid = grid_of(chunks_);

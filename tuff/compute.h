@@ -29,12 +29,16 @@ TUFF_API void check_element_type(std::string_view operation, DType has, DType as
 TUFF_API void check_one_element(std::string_view operation, const Shape& shape);
 }  // namespace detail
 
+class Plan;
+
 /// A computed array: its blocks, as the run left them.
 class TUFF_API Result {
  public:
   Result() = default;
+  /// The array that these blocks make, in row-major order. Throws InvalidArgument unless all extents are known
+  /// and the blocks are those of the chunks, as check_blocks() says.
   Result(DType dtype, Chunks chunks, std::vector<Block> blocks);
-  /// One block.
+  /// One block. Throws InvalidArgument for an empty one.
   Result(Block block);  // NOLINT(google-explicit-constructor): a block is an array
   /// A 1-d array of these values.
   Result(const std::vector<double>& values);  // NOLINT(google-explicit-constructor)
@@ -44,9 +48,10 @@ class TUFF_API Result {
   const Chunks& chunks() const { return chunks_; }
   Dims shape() const;
   const std::vector<Block>& blocks() const { return blocks_; }
+  /// To take blocks out or put others in their place: whoever uses the result after that checks them again.
   std::vector<Block>& blocks() { return blocks_; }
   /// The whole array as one row-major block. Copies unless it is one already. Throws InvalidArgument for
-  /// an empty result, as the default constructor makes one.
+  /// an empty result, as the default constructor makes one, and for blocks that do not fit the chunks.
   Block gather() const;
   /// The only element. Throws InvalidArgument unless there is exactly one, of type T.
   template <Element T>
@@ -62,6 +67,7 @@ class TUFF_API Result {
   }
 
  private:
+  friend class Plan;  // whose blocks need no check
   void check(std::string_view operation, DType asked, bool one_element) const;
   DType dtype_ = DType::float64;
   Chunks chunks_;

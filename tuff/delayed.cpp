@@ -26,6 +26,7 @@ graph::Port single_block(const graph::Port& array) {
 }
 
 std::vector<Value> run_ports(const std::vector<graph::Port>& ports, const RunOptions& options) {
+  for (const graph::Port& port : ports) graph::check_port("compute", port, false);
   graph::Lowered lowered = optimize::lower(optimize::optimize_layers(ports));
   if (!lowered.parameters.empty()) {
     throw InvalidArgument("compute",

@@ -33,7 +33,8 @@ class KeepTask final : public TaskFunction {
     Block& block = arguments.inputs[0]->get<Block>();
     auto budget = StoredBlock::budget_of_this_task();
     arguments.outputs[0].emplace<std::shared_ptr<StoredBlock>>(std::make_shared<StoredBlock>(
-        std::move(budget), arguments.last_use[0] ? std::move(block) : block));
+        std::move(budget), arguments.last_use[0] ? std::move(block) : block,
+        StopRequest(arguments.stop)));
   }
 };
 
@@ -66,7 +67,8 @@ class StoredTask final : public TaskFunction {
     return tuff::to_string(grid_index(block, grid_of(chunks_)));
   }
   void run(TaskArguments& arguments) const override {
-    arguments.outputs[0].emplace<Block>((*blocks_)[arguments.block]->get());
+    arguments.outputs[0].emplace<Block>(
+        (*blocks_)[arguments.block]->get(StopRequest(arguments.stop)));
   }
 
  private:
@@ -111,6 +113,7 @@ class StoredLayer final : public Layer {
 
 std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& options) {
   if (outputs.empty()) throw InvalidArgument("persist", "no outputs; at least one array is needed");
+  for (const Port& output : outputs) graph::check_port("persist", output);
   std::vector<Port> kept;
   for (const Port& output : outputs) kept.push_back({std::make_shared<KeepLayer>(output), 0});
   const CompileOptions compile = detail::compile_options_for(options);

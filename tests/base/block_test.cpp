@@ -2,6 +2,7 @@
 #include "tuff/base/block.h"
 
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <string>
@@ -122,12 +123,90 @@ TEST(Block, HoldsWhatWasCopiedIn) {
   const std::vector<int16_t> values = {5, -6, 7};
   const Block block = Block::copy_of<int16_t>(values, Dims{3, 1});
   EXPECT_EQ(block.to_vector<int16_t>(), values);
-  EXPECT_THROW(static_cast<void>(Block::copy_of<int16_t>(values, Dims{2})), tuff::InternalError);
+  EXPECT_EQ(error_of([&] { static_cast<void>(Block::copy_of<int16_t>(values, Dims{2})); }),
+            "[block] 3 values do not fill shape (2,)");
   EXPECT_EQ(Block::scalar(true).to_vector<bool>(), std::vector<bool>{true});
 }
 
-TEST(Block, ANegativeExtentIsAnInternalError) {
-  EXPECT_THROW(static_cast<void>(Block::allocate(DType::int8, Dims{2, -1})), tuff::InternalError);
+TEST(Block, AShapeThatNoMemoryHoldsIsRefused) {
+  constexpr int64_t kMuch = int64_t{1} << 32;
+  EXPECT_EQ(error_of([] {
+              static_cast<void>(Block::allocate(DType::int8, Dims{2, -1}));
+            }),
+            "[block] shape (2, -1) has a negative extent");
+  // The product of these is 0, or 8, modulo 2^64.
+  EXPECT_EQ(error_of([] {
+              static_cast<void>(Block::allocate(DType::int8, Dims{kMuch, kMuch}));
+            }),
+            "[block] shape (4294967296, 4294967296) of int8 takes 2^63 bytes or more; less is "
+            "accepted");
+  EXPECT_EQ(error_of([] {
+              static_cast<void>(Block::allocate(DType::float64, Dims{(int64_t{1} << 61) + 1}));
+            }),
+            "[block] shape (2305843009213693953,) of float64 takes 2^63 bytes or more; less is "
+            "accepted");
+  EXPECT_EQ(error_of([] {
+              static_cast<void>(Block::copy_of<double>(std::vector<double>(), Dims{kMuch, kMuch}));
+            }),
+            "[block] shape (4294967296, 4294967296) of float64 takes 2^63 bytes or more; less is "
+            "accepted");
+}
+
+TEST(Block, AViewThatReachesOutOfItsBufferIsRefused) {
+  const Block block = iota(Dims{3, 4});
+  const auto refused = [&](int64_t offset, const Dims& shape, const Dims& strides) {
+    const std::string text =
+        error_of([&] { static_cast<void>(block.strided_view(offset, shape, strides)); });
+    EXPECT_EQ(text, "[block] a view of float64 of shape " + to_string(shape) + " and strides " +
+                        to_string(strides) +
+                        " reaches out of its buffer of 96 bytes; every element must lie inside")
+        << offset;
+  };
+  const auto accepted = [&](int64_t offset, const Dims& shape, const Dims& strides) {
+    EXPECT_EQ(block.strided_view(offset, shape, strides).shape(), shape) << offset;
+  };
+  accepted(0, Dims{12}, Dims{1});
+  refused(0, Dims{13}, Dims{1});
+  refused(1, Dims{12}, Dims{1});
+  refused(-1, Dims{1}, Dims{1});
+  accepted(11, Dims{12}, Dims{-1});
+  refused(10, Dims{12}, Dims{-1});
+  accepted(2, Dims{3, 3}, Dims{4, -1});
+  refused(2, Dims{3, 4}, Dims{4, -1});
+  accepted(11, Dims{1 << 20}, Dims{0});
+  refused(0, Dims{2, 2}, Dims{1});
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  refused(0, Dims{3}, Dims{kMost});
+  refused(0, Dims{2, 2}, Dims{kMost, kMost});
+  refused(kMost, Dims{1}, Dims{1});
+  refused(int64_t{1} << 61, Dims{1}, Dims{1});  // in bytes, 0 modulo 2^64
+  // Nothing is reached where there are no elements.
+  accepted(1000, Dims{0, 5}, Dims{kMost, 1});
+  EXPECT_EQ(error_of([&] {
+              static_cast<void>(
+                  block.strided_view(0, Dims{int64_t{1} << 40, int64_t{1} << 40}, Dims{0, 0}));
+            }),
+            "[block] shape (1099511627776, 1099511627776) of float64 takes 2^63 bytes or more; "
+            "less is accepted");
+  double numbers[4] = {};
+  const tuff::Buffer lent = tuff::Buffer::borrow(numbers, sizeof numbers, {});
+  EXPECT_EQ(
+      error_of([&] {
+        static_cast<void>(Block::view(lent, lent.data() + 8, DType::float64, Dims{4}, Dims{1}));
+      }),
+      "[block] a view of float64 of shape (4,) and strides (1,) reaches out of its buffer of "
+      "32 bytes; every element must lie inside");
+}
+
+TEST(Block, OfNothingHasNoElements) {
+  const Block none;
+  const std::string text = "[block] an empty block has no elements; assign one that has";
+  EXPECT_EQ(error_of([&] { static_cast<void>(none.data<double>()); }), text);
+  EXPECT_EQ(error_of([&] { static_cast<void>(none.item<double>()); }), text);
+  EXPECT_EQ(error_of([&] { static_cast<void>(none.to_vector<double>()); }), text);
+  EXPECT_EQ(error_of([&] { static_cast<void>(none.contiguous()); }), text);
+  EXPECT_EQ(error_of([&] { static_cast<void>(none.transposed({})); }), text);
+  EXPECT_EQ(error_of([&] { static_cast<void>(none.strided_view(0, Dims{}, Dims{})); }), text);
 }
 
 TEST(Block, TheWrongElementTypeIsAnErrorThatNamesBoth) {
@@ -171,12 +250,12 @@ TEST(Block, ContiguousCopiesOnlyWhenItMust) {
             (std::vector<double>{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11}));
 }
 
-TEST(Block, AxesThatAreNoPermutationAreAnInternalError) {
+TEST(Block, AxesThatAreNoPermutationAreRefused) {
   const Block block = iota(Dims{3, 4});
   for (const std::vector<int64_t>& axes :
        {std::vector<int64_t>{0}, std::vector<int64_t>{0, 0}, std::vector<int64_t>{0, 2},
         std::vector<int64_t>{-1, 0}}) {
-    EXPECT_THROW(static_cast<void>(block.transposed(axes)), tuff::InternalError);
+    EXPECT_THROW(static_cast<void>(block.transposed(axes)), tuff::InvalidArgument);
   }
 }
 
@@ -248,8 +327,15 @@ TEST(CopyElements, TransposesOfAwkwardSizesAreExact) {
 }
 
 TEST(CopyElements, RefusesBlocksThatDoNotMatch) {
-  EXPECT_THROW(copy_elements(iota(Dims{3}), iota(Dims{4})), tuff::InternalError);
-  EXPECT_THROW(copy_elements(Block::scalar(1.0), Block::scalar(1.0F)), tuff::InternalError);
+  EXPECT_EQ(error_of([] { copy_elements(iota(Dims{3}), iota(Dims{4})); }),
+            "[copy_elements] float64 of shape (3,) to float64 of shape (4,); equal dtypes and "
+            "shapes are needed");
+  EXPECT_EQ(error_of([] { copy_elements(Block::scalar(1.0), Block::scalar(1.0F)); }),
+            "[copy_elements] float64 of shape () to float32 of shape (); equal dtypes and shapes "
+            "are needed");
+  EXPECT_EQ(error_of([] { copy_elements(Block(), iota(Dims{4})); }),
+            "[copy_elements] an empty block to float64 of shape (4,); equal dtypes and shapes are "
+            "needed");
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Extents, shapes, chunks and grid numbers.
 #include "tuff/base/shape.h"
 
+#include <limits>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -133,6 +135,59 @@ TEST(AxisChunks, WrongSizesAreErrors) {
             "[shape] extent -2 is negative");
   EXPECT_EQ(error_of([] { static_cast<void>(AxisChunks::regular(5, 0)); }),
             "[chunks] block size 0; at least 1 is needed");
+}
+
+TEST(AxisChunks, SizesThatAddUpToMoreThanCanBeCountedAreErrors) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  // Modulo 2^64 these are 10 elements.
+  const std::vector<int64_t> wrapping = {kMost, kMost, 12};
+  EXPECT_EQ(error_of([&] { static_cast<void>(AxisChunks::of(wrapping)); }),
+            "[chunks] a block of size 9223372036854775807 after blocks of 9223372036854775807 in "
+            "all makes 2^63 or more; less is accepted");
+  EXPECT_EQ(AxisChunks::of(std::vector<int64_t>{kMost, 0})->extent().value(), kMost);
+  EXPECT_EQ(error_of([] { static_cast<void>(AxisChunks::regular(int64_t{1} << 60, 1)); }),
+            "[chunks] 1152921504606846976 blocks along an axis; at most 268435456 are accepted");
+  EXPECT_EQ(AxisChunks::regular(kMost, kMost)->count(), 1u);
+  EXPECT_EQ(AxisChunks::regular(kMost, int64_t{1} << 62)->count(), 2u);
+}
+
+TEST(Chunks, OfAnArrayThatNobodyCouldCountAreRefused) {
+  const AxisChunksPtr many = AxisChunks::regular(1 << 20, 1);
+  const AxisChunksPtr longest = AxisChunks::whole(int64_t{1} << 40);
+  const auto refusal = [](const Chunks& chunks, tuff::DType dtype) {
+    return error_of([&] { check_size("test", chunks, dtype); });
+  };
+  EXPECT_EQ(refusal({many, many}, tuff::DType::int8),
+            "[test] shape (1048576, 1048576) in (1048576, 1048576) blocks makes more than "
+            "268435456 blocks; give larger chunks");
+  EXPECT_EQ(refusal(Chunks(8, many), tuff::DType::int8).substr(0, 44),
+            "[test] shape (1048576, 1048576, 1048576, 104");
+  EXPECT_EQ(refusal({longest, longest}, tuff::DType::int8),
+            "[test] shape (1099511627776, 1099511627776) of int8 takes 2^63 bytes or more; less is "
+            "accepted");
+  EXPECT_EQ(refusal({longest, AxisChunks::unknown(*longest)}, tuff::DType::int8),
+            refusal({longest, longest}, tuff::DType::int8));
+  EXPECT_EQ(refusal({longest, nullptr}, tuff::DType::int8), "[test] axis 1 of 2 has no chunks");
+  EXPECT_EQ(refusal({longest, AxisChunks::whole(1 << 20)}, tuff::DType::float64),
+            "[test] shape (1099511627776, 1048576) of float64 takes 2^63 bytes or more; less is "
+            "accepted");
+  EXPECT_EQ(refusal({longest, AxisChunks::whole((1 << 20) - 1)}, tuff::DType::float64),
+            "nothing was thrown");
+}
+
+TEST(Shape, ReachIsFromTheFirstElementInMemoryToTheOneAfterTheLast) {
+  const auto reach = [](const Dims& shape, const Dims& strides) {
+    const std::optional<tuff::Reach> found = reach_of(shape, strides);
+    return found ? std::pair(found->first, found->last) : std::pair<int64_t, int64_t>(7, 7);
+  };
+  using Pair = std::pair<int64_t, int64_t>;
+  EXPECT_EQ(reach({}, {}), Pair(0, 1));
+  EXPECT_EQ(reach({3, 4}, {4, 1}), Pair(0, 12));
+  EXPECT_EQ(reach({3, 4}, {-4, 1}), Pair(-8, 4));
+  EXPECT_EQ(reach({3, 4}, {0, -2}), Pair(-6, 1));
+  EXPECT_EQ(reach({3, 0}, {std::numeric_limits<int64_t>::max(), 1}), Pair(0, 0));
+  EXPECT_EQ(reach({3}, {std::numeric_limits<int64_t>::max()}), Pair(7, 7));
+  EXPECT_EQ(reach({3}, {std::numeric_limits<int64_t>::min()}), Pair(7, 7));
 }
 
 TEST(AxisChunks, UnknownChunksKeepTheirUpperBounds) {

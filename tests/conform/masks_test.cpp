@@ -149,6 +149,16 @@ TEST(Mask, OfNothingFailsMinAndMaxInTheRun) {
   EXPECT_TRUE(none.to_vector<int64_t>().empty());
 }
 
+// Blocks without elements cut the axis of extent 1; the counts beside the minimum must be cut as it is.
+TEST(Mask, IsReducedWhereAnAxisOfOneElementIsInTwoBlocks) {
+  const Array x = arange(6).rechunk(4)[{whole, newaxis}].rechunk(
+      std::vector<std::vector<int64_t>>{{4, 2}, {1, 0}});
+  const Array some = x[arange(6) > 1];
+  EXPECT_EQ(min(some, 0).to_vector<int64_t>(), (std::vector<int64_t>{2}));
+  EXPECT_EQ(max(some, {.axes = 0, .keepdims = true}).to_vector<int64_t>(),
+            (std::vector<int64_t>{5}));
+}
+
 // The documentation promises that x[m] and y[m] go together.
 TEST(Mask, OfTwoArraysCutAlikeGoTogether) {
   const Array x = arange(20).rechunk(6), m = x % 3 == 0;

@@ -179,7 +179,7 @@ TEST_F(RunErrors, AMessageThatIsNoneIsRefusedWithThePlace) {
                  deserialize(bad));
   bad = good;
   bad[4] = std::byte{9};
-  EXPECT_REFUSED("[deserialize] format version 9; this build reads version 1 at byte 8 of " + size,
+  EXPECT_REFUSED("[deserialize] format version 9; this build reads version 2 at byte 8 of " + size,
                  deserialize(bad));
   EXPECT_EQ(deserialize(good).outputs.size(), 1u);
 }
@@ -188,6 +188,12 @@ TEST_F(RunErrors, PlacesCountFromTheBeginningOfTheMessage) {
   Bytes longer = graph::serialize({{x}, {}});
   const std::string size = std::to_string(longer.size());
   longer.push_back(std::byte{0});
+  EXPECT_REFUSED(
+      "[deserialize] a checksum that is not of these bytes: they were changed or cut off on the "
+      "way at byte 24 of " +
+          std::to_string(longer.size()),
+      graph::deserialize(longer));
+  graph::seal(longer);
   EXPECT_REFUSED(
       "[deserialize] bytes after the end at byte " + size + " of " + std::to_string(longer.size()),
       graph::deserialize(longer));

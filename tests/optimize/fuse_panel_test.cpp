@@ -149,8 +149,17 @@ TEST(FusePanel, ProductsOfTwoLargeMatricesStayWithBlas) {
   EXPECT_THAT(both, Contains("fused(exp)"));
 }
 
+TEST(FusePanel, AnAxisOfOneElementIsNoRow) {
+  // Dropped on the way to one factor, it would make that factor's vector a row of one number.
+  const Array x = in_memory({1, 5}, {1, 5});
+  const Array y = minimum(x, x);
+  const Array product = matmul(y[{0}], x.transpose());
+  EXPECT_EQ(product.to_vector<double>(), matmul(y, x.transpose()).to_vector<double>());
+  expect_same_results({product + 1.0, y});
+}
+
 TEST(FusePanel, RowsThatAreTooWideStayApart) {
-  const int64_t p = optimize::kMaxPanelColumns + 1;
+  const int64_t p = kernels::kMaxPanelColumns + 1;
   const auto gradient = [](int64_t columns) {
     const Array X = zeros({8, columns}, {.chunks = {4, columns}}).persist();
     const Parameter beta("beta", {columns}, DType::float64);

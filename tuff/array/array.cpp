@@ -20,25 +20,6 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
-/// Extents are not negative, and their product and the bytes it takes fit int64, so that nobody below
-/// has to think of overflow. An extent of 0 does not save the others: strides are products of them.
-void check_extents(std::string_view operation, const Dims& shape, DType dtype) {
-  int64_t bytes = static_cast<int64_t>(size_of(dtype));
-  for (int64_t extent : shape) {
-    if (extent < 0) {
-      throw InvalidArgument(operation,
-                            fmt::format("shape {} has a negative extent", tuff::to_string(shape)));
-    }
-  }
-  for (int64_t extent : shape) {
-    if (extent > 0 && __builtin_mul_overflow(bytes, extent, &bytes)) {
-      throw InvalidArgument(operation,
-                            fmt::format("shape {} of {} takes 2^63 bytes or more; less is accepted",
-                                        tuff::to_string(shape), name_of(dtype)));
-    }
-  }
-}
-
 /// Later axes stay whole as long as they fit, so that a block is one run of memory.
 Dims automatic_sizes(const Dims& shape, DType dtype) {
   Dims sizes(shape.size(), 1);
@@ -81,7 +62,7 @@ const Dims& ShapeSpec::dims(std::string_view operation) const {
 
 Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType dtype) const {
   check_dtype(operation, dtype);
-  check_extents(operation, shape, dtype);
+  check_size(operation, shape, dtype);
   if (!all_ && per_axis_.empty() && explicit_.empty()) {
     return regular_chunks(operation, shape, automatic_sizes(shape, dtype));
   }
@@ -112,18 +93,26 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
   }
   Chunks chunks;
   for (size_t a = 0; a < shape.size(); ++a) {
+    int64_t sum = 0;
     for (int64_t size : explicit_[a]) {
       if (size < 0)
         throw InvalidArgument(
             operation, fmt::format("block size {} on axis {}; accepted are 0, 1, ...", size, a));
+      if (__builtin_add_overflow(sum, size, &sum)) {
+        throw InvalidArgument(operation,
+                              fmt::format("blocks of axis {}, one of size {}, add up to 2^63 or "
+                                          "more; its extent is {}",
+                                          a, size, shape[a]));
+      }
+    }
+    if (sum != shape[a]) {
+      throw InvalidArgument(
+          operation,
+          fmt::format("blocks of axis {} add up to {}; its extent is {}", a, sum, shape[a]));
     }
     chunks.push_back(AxisChunks::of(explicit_[a]));
-    if (chunks.back()->extent().value() != shape[a]) {
-      throw InvalidArgument(operation,
-                            fmt::format("blocks of axis {} add up to {}; its extent is {}", a,
-                                        chunks.back()->extent().value(), shape[a]));
-    }
   }
+  check_size(operation, chunks, dtype);
   return chunks;
 }
 

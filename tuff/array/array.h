@@ -41,10 +41,6 @@ class TUFF_API ChunkSpec {
 /// enough that 100 of them fit a laptop. It does not depend on the machine, so neither do results.
 inline constexpr int64_t kAutoBlockBytes = int64_t{8} << 20;
 
-/// An array has at most 2^28 blocks: where they begin takes 2 GiB then, and a plan of them
-/// several times that.
-inline constexpr int64_t kMaxBlocks = int64_t{1} << 28;
-
 /// A shape as a caller writes it. Unlike Dims it may have too many axes, so that the operation it is given
 /// to can refuse it in its own name.
 class TUFF_API ShapeSpec {
@@ -83,7 +79,8 @@ using Index = std::variant<int64_t, Slice, NewAxis, Ellipsis>;
 
 class TUFF_API Array {
  public:
-  explicit Array(graph::Port port) : port_(std::move(port)) {}
+  /// Throws InvalidArgument unless the port is an output of a layer that yields blocks.
+  explicit Array(graph::Port port) : port_(std::move(port)) { graph::check_port("array", port_); }
   /// The blocks of an earlier result, without a copy.
   explicit Array(const Result& result);
 

@@ -156,9 +156,21 @@ Array from_memory(const void* data, DType dtype, const ShapeSpec& spec,
         "from_memory", fmt::format("{} strides for shape {}; one for each of its {} axes is needed",
                                    strides.size(), to_string(shape), shape.size()));
   }
+  const std::optional<Reach> reach = reach_of(shape, strides);
+  const auto item = static_cast<int64_t>(size_of(dtype));
+  const int64_t most = std::numeric_limits<int64_t>::max() / (2 * item);
+  if (!reach || reach->first < -most || reach->last > most) {
+    throw InvalidArgument(
+        "from_memory",
+        fmt::format("shape {} of {} with strides {} reaches 2^62 bytes away or more; "
+                    "less is accepted",
+                    to_string(shape), name_of(dtype), to_string(strides)));
+  }
   // Blocks are only read: const is dropped so that one Block type serves all.
   auto* bytes = const_cast<std::byte*>(static_cast<const std::byte*>(data));
-  Block block = Block::view(Buffer::borrow(bytes, size, {}), bytes, dtype, shape, strides);
+  Buffer lent = Buffer::borrow(bytes + reach->first * item,
+                               static_cast<size_t>((reach->last - reach->first) * item), {});
+  Block block = Block::view(std::move(lent), bytes, dtype, shape, strides);
   if (options.copy) {
     Block own = Block::allocate(dtype, shape);
     copy_elements(block, own);

@@ -101,7 +101,9 @@ Array extreme(std::string_view name, const Array& x, const ReduceOptions& option
     return without_axes(result, job);
   }
   const Array one = where(x, int64_t{1}, int64_t{1});
-  const Array count = merged(Reduction::sum, DType::int64, one, job.axes);
+  Array count = merged(Reduction::sum, DType::int64, one, job.axes);
+  // where() joins the blocks of an axis of extent 1, which may be several.
+  for (size_t a = 0; a < count.ndim(); ++a) count = detail::recut(count, a, result.chunks()[a]);
   return without_axes(Array({std::make_shared<graph::RequireElementsLayer>(
                                  std::string(name), result.port(), count.port()),
                              0}),

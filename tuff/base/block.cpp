@@ -5,7 +5,10 @@
 // loops serve all cases: runs (memcpy), 2-D transposes (through a tile in L1), and anything else.
 #include "tuff/base/block.h"
 
+#include <bit>
 #include <cstring>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,9 +19,31 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
-int64_t checked_count(const Dims& shape) {
-  for (int64_t extent : shape) TUFF_CHECK_LE(0, extent);
-  return element_count(shape);
+std::string text_of(const Block& block) {
+  return block ? fmt::format("{} of shape {}", name_of(block.dtype()), to_string(block.shape()))
+               : "an empty block";
+}
+
+/// Throws unless every element lies in the buffer.
+void check_inside(const Buffer& buffer, const std::byte* data, DType dtype, const Dims& shape,
+                  const Dims& strides) {
+  check_size("block", shape, dtype);
+  bool fits = shape.size() == strides.size();
+  if (fits) {
+    const std::optional<Reach> reach = reach_of(shape, strides);
+    if (reach && reach->first == reach->last) return;
+    const auto log2_size = std::countr_zero(size_of(dtype));
+    const auto bytes = static_cast<int64_t>(buffer.bytes());
+    const auto start = static_cast<int64_t>(reinterpret_cast<uintptr_t>(data) -
+                                            reinterpret_cast<uintptr_t>(buffer.data()));
+    fits = reach && start >= 0 && start <= bytes && reach->first >= -(start >> log2_size) &&
+           reach->last <= (bytes - start) >> log2_size;
+    if (fits) return;
+  }
+  throw InvalidArgument(
+      "block", fmt::format("a view of {} of shape {} and strides {} reaches out of its buffer of "
+                           "{} bytes; every element must lie inside",
+                           name_of(dtype), to_string(shape), to_string(strides), buffer.bytes()));
 }
 
 /// One axis of a copy; strides in bytes.
@@ -71,15 +96,30 @@ bool prepare(const Block& source, const Block& target, Copy& copy) {
   return true;
 }
 
-/// Calls `inner(from, to)` at each index of the axes [0, count).
+/// Calls `inner(from, to)`, which moves `bytes`, at each index of the axes [0, count); looks at `stop` on the way.
 template <class F>
-void for_each_outer(const Copy& copy, size_t count, F&& inner) {
-  int64_t index[kMaxRank] = {};
+void for_each_outer(const Copy& copy, size_t count, size_t bytes, StopRequest stop, F&& inner) {
   const std::byte* from = copy.from;
   std::byte* to = copy.to;
+  if (count == 0) return inner(from, to);
+  const auto between = static_cast<int64_t>(std::max<size_t>(kBytesBetweenLooks / bytes, 1));
+  const CopyAxis& last = copy.axes[count - 1];
+  int64_t index[kMaxRank] = {};
+  int64_t left = 0;  // calls until the next look
   for (;;) {
-    inner(from, to);
-    size_t a = count;
+    for (int64_t i = 0; i < last.extent;) {
+      if (left == 0) {
+        stop.check();
+        left = between;
+      }
+      const int64_t calls = std::min(left, last.extent - i);
+      for (int64_t k = 0; k < calls; ++k, from += last.from, to += last.to) inner(from, to);
+      i += calls;
+      left -= calls;
+    }
+    from -= last.from * last.extent;
+    to -= last.to * last.extent;
+    size_t a = count - 1;
     for (;;) {
       if (a == 0) return;
       --a;
@@ -91,6 +131,16 @@ void for_each_outer(const Copy& copy, size_t count, F&& inner) {
       to -= axis.to * axis.extent;
       index[a] = 0;
     }
+  }
+}
+
+/// Longer runs are cut into pieces of some 10 ms, which are still long enough for memcpy to write past the caches.
+constexpr size_t kLongRun = size_t{64} << 20;
+
+void copy_long_run(const std::byte* from, std::byte* to, size_t bytes, StopRequest stop) {
+  for (size_t at = 0; at < bytes; at += kLongRun) {
+    stop.check();
+    std::memcpy(to + at, from + at, std::min(kLongRun, bytes - at));
   }
 }
 
@@ -151,8 +201,8 @@ void transpose_square(const std::byte* from, size_t from_pitch, std::byte* to, s
 /// 32 KiB), so power-of-two strides cannot make lines evict each other. The lines of the target and of
 /// the next source tile are asked for ahead: steps of one row are too wide for the hardware to foresee.
 template <class T>
-void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows,
-               const CopyAxis& columns) {
+void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows, const CopyAxis& columns,
+               StopRequest stop) {
   constexpr int64_t kTileBytes = 128;
   constexpr int64_t kTile = kTileBytes / static_cast<int64_t>(sizeof(T));
   constexpr int64_t kSide = 16 / static_cast<int64_t>(sizeof(T));
@@ -163,6 +213,7 @@ void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows,
   for (int64_t c0 = 0; c0 < columns.extent; c0 += kTile) {
     const int64_t width = std::min(kTile, columns.extent - c0);
     for (int64_t r0 = 0; r0 < rows.extent; r0 += kTile) {
+      stop.check();
       const int64_t height = std::min(kTile, rows.extent - r0);
       const std::byte* in = from + c0 * columns.from + r0 * kBytes;
       std::byte* out = to + r0 * rows.to + c0 * kBytes;
@@ -191,29 +242,44 @@ void transpose(const std::byte* from, std::byte* to, const CopyAxis& rows,
 }
 
 template <class T>
-void copy_strided(Copy& copy) {
+void copy_strided(Copy& copy, StopRequest stop) {
   const CopyAxis inner = copy.axes[copy.rank - 1];
   const auto bytes = static_cast<int64_t>(sizeof(T));
+  const auto row_bytes = static_cast<size_t>(inner.extent * bytes);
   if (inner.to == bytes && copy.rank >= 2) {
     for (size_t a = copy.rank - 1; a-- > 0;) {
       if (copy.axes[a].from != bytes) continue;
       const CopyAxis rows = copy.axes[a];
       copy.axes[a] = copy.axes[copy.rank - 2];
-      return for_each_outer(copy, copy.rank - 2, [&](const std::byte* from, std::byte* to) {
-        transpose<T>(from, to, rows, inner);
-      });
+      return for_each_outer(
+          copy, copy.rank - 2, row_bytes * static_cast<size_t>(rows.extent), stop,
+          [&](const std::byte* from, std::byte* to) { transpose<T>(from, to, rows, inner, stop); });
     }
   }
-  for_each_outer(copy, copy.rank - 1, [&](const std::byte* from, std::byte* to) {
+  constexpr auto kPiece = static_cast<int64_t>(kBytesBetweenLooks / sizeof(T));
+  if (inner.extent > kPiece) {
+    return for_each_outer(copy, copy.rank - 1, row_bytes, stop,
+                          [&](const std::byte* from, std::byte* to) {
+                            for (int64_t i = 0; i < inner.extent; i += kPiece) {
+                              stop.check();
+                              copy_row<T>(from + i * inner.from, inner.from, to + i * inner.to,
+                                          inner.to, std::min(kPiece, inner.extent - i));
+                            }
+                          });
+  }
+  for_each_outer(copy, copy.rank - 1, row_bytes, stop, [&](const std::byte* from, std::byte* to) {
     copy_row<T>(from, inner.from, to, inner.to, inner.extent);
   });
 }
 
 }  // namespace
 
-void copy_elements(const Block& from, const Block& to) {
-  TUFF_CHECK(from.dtype() == to.dtype());
-  TUFF_CHECK(from.shape() == to.shape());
+void copy_elements(const Block& from, const Block& to, StopRequest stop) {
+  if (!from || !to || from.dtype() != to.dtype() || !(from.shape() == to.shape())) {
+    throw InvalidArgument(
+        "copy_elements",
+        fmt::format("{} to {}; equal dtypes and shapes are needed", text_of(from), text_of(to)));
+  }
   Copy copy;
   if (!prepare(from, to, copy)) return;
   const auto bytes = static_cast<int64_t>(copy.element_bytes);
@@ -224,27 +290,40 @@ void copy_elements(const Block& from, const Block& to) {
   const CopyAxis& inner = copy.axes[copy.rank - 1];
   if (inner.from == bytes && inner.to == bytes) {
     const auto run = static_cast<size_t>(inner.extent * bytes);
-    return for_each_outer(copy, copy.rank - 1, [run](const std::byte* source, std::byte* target) {
-      std::memcpy(target, source, run);
-    });
+    if (run > kLongRun) {
+      return for_each_outer(copy, copy.rank - 1, run, stop,
+                            [=](const std::byte* source, std::byte* target) {
+                              copy_long_run(source, target, run, stop);
+                            });
+    }
+    return for_each_outer(
+        copy, copy.rank - 1, run, stop,
+        [run](const std::byte* source, std::byte* target) { std::memcpy(target, source, run); });
   }
   switch (copy.element_bytes) {
-    case 1: return copy_strided<uint8_t>(copy);
-    case 2: return copy_strided<uint16_t>(copy);
-    case 4: return copy_strided<uint32_t>(copy);
-    default: return copy_strided<uint64_t>(copy);
+    case 1: return copy_strided<uint8_t>(copy, stop);
+    case 2: return copy_strided<uint16_t>(copy, stop);
+    case 4: return copy_strided<uint32_t>(copy, stop);
+    default: return copy_strided<uint64_t>(copy, stop);
   }
 }
 
 Block Block::allocate(DType dtype, const Dims& shape) {
-  Buffer buffer = Buffer::allocate(static_cast<size_t>(checked_count(shape)) * size_of(dtype));
+  check_size("block", shape, dtype);
+  Buffer buffer = Buffer::allocate(static_cast<size_t>(element_count(shape)) * size_of(dtype));
   std::byte* data = buffer.data();
-  return view(std::move(buffer), data, dtype, shape, row_major_strides(shape));
+  return make(std::move(buffer), data, dtype, shape, row_major_strides(shape));
 }
 
 Block Block::view(Buffer buffer, std::byte* data, DType dtype, const Dims& shape,
                   const Dims& strides) {
-  TUFF_DEBUG_CHECK_EQ(shape.size(), strides.size());
+  check_dtype("block", dtype);
+  check_inside(buffer, data, dtype, shape, strides);
+  return make(std::move(buffer), data, dtype, shape, strides);
+}
+
+Block Block::make(Buffer buffer, std::byte* data, DType dtype, const Dims& shape,
+                  const Dims& strides) {
   Rep* rep = ::new (detail::take_node(sizeof(Rep))) Rep;
   rep->dtype = dtype;
   rep->data = data;
@@ -254,6 +333,13 @@ Block Block::view(Buffer buffer, std::byte* data, DType dtype, const Dims& shape
   Block block;
   block.rep_ = rep;
   return block;
+}
+
+void Block::check_fills(size_t values, DType dtype, const Dims& shape) {
+  check_size("block", shape, dtype);
+  if (static_cast<int64_t>(values) == element_count(shape)) return;
+  throw InvalidArgument("block",
+                        fmt::format("{} values do not fill shape {}", values, to_string(shape)));
 }
 
 void Block::destroy(Rep* rep) noexcept {
@@ -273,34 +359,54 @@ bool Block::is_row_major() const {
   return in_order;
 }
 
-Block Block::contiguous() const {
+Block Block::contiguous(StopRequest stop) const {
+  check_not_empty();
   if (is_row_major()) return *this;
   Block dense = allocate(dtype(), shape());
-  copy_elements(*this, dense);
+  copy_elements(*this, dense, stop);
   return dense;
 }
 
 Block Block::transposed(std::span<const int64_t> axes) const {
-  TUFF_CHECK_EQ(axes.size(), rank());
+  check_not_empty();
   Dims new_shape;
   Dims new_strides;
-  for (int64_t axis : axes) {
-    TUFF_CHECK_LE(0, axis);
-    TUFF_CHECK_LT(axis, static_cast<int64_t>(rank()));
-    TUFF_CHECK_EQ(std::count(axes.begin(), axes.end(), axis), 1);
-    new_shape.push_back(shape()[static_cast<size_t>(axis)]);
-    new_strides.push_back(strides()[static_cast<size_t>(axis)]);
+  bool fits = axes.size() == rank();
+  for (size_t a = 0; fits && a < axes.size(); ++a) {
+    fits = axes[a] >= 0 && axes[a] < static_cast<int64_t>(rank()) &&
+           std::count(axes.begin(), axes.end(), axes[a]) == 1;
+    if (!fits) break;
+    new_shape.push_back(shape()[static_cast<size_t>(axes[a])]);
+    new_strides.push_back(strides()[static_cast<size_t>(axes[a])]);
   }
-  return view(rep_->buffer, rep_->data, rep_->dtype, new_shape, new_strides);
+  if (!fits) {
+    throw InvalidArgument("block", fmt::format("axes ({}) for shape {}; each of its {} axes is "
+                                               "needed once",
+                                               fmt::join(axes.begin(), axes.end(), ", "),
+                                               to_string(shape()), rank()));
+  }
+  return make(rep_->buffer, rep_->data, rep_->dtype, new_shape, new_strides);
 }
 
 Block Block::strided_view(int64_t offset, const Dims& shape, const Dims& strides) const {
-  TUFF_CHECK_EQ(shape.size(), strides.size());
-  return view(rep_->buffer, rep_->data + offset * static_cast<int64_t>(size_of(rep_->dtype)),
-              rep_->dtype, shape, strides);
+  check_not_empty();
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(offset, static_cast<int64_t>(size_of(rep_->dtype)), &bytes))
+    bytes = std::numeric_limits<int64_t>::max();  // outside of every buffer
+  // As a number: where nothing is reached, the address may lie anywhere.
+  auto* first = reinterpret_cast<std::byte*>(reinterpret_cast<uintptr_t>(rep_->data) +
+                                             static_cast<uintptr_t>(bytes));
+  check_inside(rep_->buffer, first, rep_->dtype, shape, strides);
+  return make(rep_->buffer, first, rep_->dtype, shape, strides);
+}
+
+void Block::check_not_empty() const {
+  if (rep_ == nullptr)
+    throw InvalidArgument("block", "an empty block has no elements; assign one that has");
 }
 
 void Block::throw_wrong_type(DType asked) const {
+  check_not_empty();
   throw InvalidArgument("block", fmt::format("the elements are {}, asked for {}",
                                              name_of(rep_->dtype), name_of(asked)));
 }
@@ -309,6 +415,42 @@ void Block::throw_not_scalar() const {
   throw InvalidArgument("block",
                         fmt::format("shape {} has {} elements; a single value needs exactly 1",
                                     to_string(shape()), size()));
+}
+
+void check_blocks(std::string_view operation, DType dtype, const Chunks& chunks,
+                  std::span<const Block> blocks) {
+  check_dtype(operation, dtype);
+  check_size(operation, chunks, dtype);
+  const Dims grid = grid_of(chunks);
+  if (blocks.size() != block_count(chunks)) {
+    throw InvalidArgument(
+        operation, fmt::format("{} blocks for shape {} in {} blocks; {} are needed", blocks.size(),
+                               to_string(shape_of(chunks)), to_string(grid), block_count(chunks)));
+  }
+  Dims index(grid.size(), 0);
+  for (const Block& block : blocks) {
+    bool fits = block && block.dtype() == dtype && block.rank() == grid.size();
+    for (size_t a = 0; fits && a < grid.size(); ++a) {
+      const int64_t extent = block.shape()[a];
+      const int64_t size = chunks[a]->size(static_cast<size_t>(index[a]));
+      fits = extent == size;
+      if (chunks[a]->is_known()) continue;
+      // The first block at this place along the axis says how long it is there.
+      Dims first(grid.size(), 0);
+      first[a] = index[a];
+      fits = extent <= size && extent == blocks[linear_index(first, grid)].shape()[a];
+    }
+    if (!fits) {
+      throw InvalidArgument(
+          operation,
+          fmt::format("block {} is {}; it must be {} and fit chunks {}", to_string(index),
+                      text_of(block), name_of(dtype), to_string(chunks)));
+    }
+    for (size_t a = grid.size(); a-- > 0;) {
+      if (++index[a] < grid[a]) break;
+      index[a] = 0;
+    }
+  }
 }
 
 TUFF_NAMESPACE_END

@@ -10,12 +10,14 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "tuff/base/buffer.h"
 #include "tuff/base/dtype.h"
 #include "tuff/base/shape.h"
+#include "tuff/base/stop.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -23,9 +25,11 @@ TUFF_NAMESPACE_BEGIN
 class TUFF_API Block {
  public:
   Block() = default;
-  /// A new row-major block with uninitialised elements.
+  /// A new row-major block with uninitialised elements. Throws InvalidArgument for a negative extent and for 2^63
+  /// bytes or more, std::bad_alloc where there is no memory.
   static Block allocate(DType dtype, const Dims& shape);
-  /// A view of `buffer` whose first element is at `data`.
+  /// A view of `buffer` whose first element is at `data`. Throws InvalidArgument unless every element lies in the
+  /// buffer.
   static Block view(Buffer buffer, std::byte* data, DType dtype, const Dims& shape,
                     const Dims& strides);
   /// A rank-0 block that holds one value.
@@ -35,10 +39,10 @@ class TUFF_API Block {
     *block.data<T>() = value;
     return block;
   }
-  /// A row-major copy of `values`.
+  /// A row-major copy of `values`. Throws InvalidArgument unless they fill the shape.
   template <Element T>
   static Block copy_of(std::span<const T> values, const Dims& shape) {
-    TUFF_CHECK_EQ(static_cast<int64_t>(values.size()), element_count(shape));
+    check_fills(values.size(), dtype_of<T>, shape);
     Block block = allocate(dtype_of<T>, shape);
     std::copy(values.begin(), values.end(), block.data<T>());
     return block;
@@ -59,6 +63,8 @@ class TUFF_API Block {
     }
   }
 
+  /// False for a block that was default-constructed or moved from: it has no dtype and no shape, which must not
+  /// be asked for; asking for its elements throws InvalidArgument.
   explicit operator bool() const { return rep_ != nullptr; }
   DType dtype() const { return rep_->dtype; }
   size_t rank() const { return rep_->shape.size(); }
@@ -77,16 +83,17 @@ class TUFF_API Block {
   /// First element. Throws InvalidArgument unless T is the block's dtype.
   template <Element T>
   T* data() const {
-    if (rep_->dtype != dtype_of<T>) [[unlikely]]
+    if (rep_ == nullptr || rep_->dtype != dtype_of<T>) [[unlikely]]
       throw_wrong_type(dtype_of<T>);
     return reinterpret_cast<T*>(rep_->data);
   }
   /// The only element of a block with one element. Throws InvalidArgument otherwise.
   template <Element T>
   T item() const {
+    T* first = data<T>();
     if (size() != 1) [[unlikely]]
       throw_not_scalar();
-    return *data<T>();
+    return *first;
   }
   /// All elements in row-major order.
   template <Element T>
@@ -97,11 +104,12 @@ class TUFF_API Block {
     return std::vector<T>(first, first + dense.size());
   }
 
-  /// This block when it is row-major already, else a row-major copy.
-  Block contiguous() const;
-  /// A view with axes in the order `axes` (a permutation).
+  /// This block when it is row-major already, else a row-major copy. Throws Cancelled when stop is requested.
+  Block contiguous(StopRequest stop = {}) const;
+  /// A view with axes in the order `axes`. Throws InvalidArgument unless they are a permutation.
   Block transposed(std::span<const int64_t> axes) const;
-  /// A view of `shape`, beginning `offset` elements after the first, with these strides.
+  /// A view of `shape`, beginning `offset` elements after the first, with these strides. Throws InvalidArgument
+  /// unless every element lies in this block's buffer.
   Block strided_view(int64_t offset, const Dims& shape, const Dims& strides) const;
 
  private:
@@ -114,12 +122,23 @@ class TUFF_API Block {
     Dims strides;
   };
   static void destroy(Rep* rep) noexcept;
+  static Block make(Buffer buffer, std::byte* data, DType dtype, const Dims& shape,
+                    const Dims& strides);
+  static void check_fills(size_t values, DType dtype, const Dims& shape);
+  void check_not_empty() const;
   [[noreturn]] void throw_wrong_type(DType asked) const;
   [[noreturn]] void throw_not_scalar() const;
   Rep* rep_ = nullptr;
 };
 
-/// Copies elements between blocks of equal dtype and shape, whatever their strides.
-TUFF_API void copy_elements(const Block& from, const Block& to);
+/// Copies elements between blocks, whatever their strides. Throws InvalidArgument unless dtypes and shapes are equal,
+/// and Cancelled when stop is requested on the way.
+TUFF_API void copy_elements(const Block& from, const Block& to, StopRequest stop = {});
+
+/// Throws InvalidArgument in the name of `operation` unless the blocks make one array, in row-major order: as many
+/// as the chunks say, each of this dtype and of the shape of its place. Where an extent is a symbol, a block may
+/// be smaller than its bound, and all blocks at one place along that axis are equally long.
+TUFF_API void check_blocks(std::string_view operation, DType dtype, const Chunks& chunks,
+                           std::span<const Block> blocks);
 
 TUFF_NAMESPACE_END

@@ -22,6 +22,10 @@ std::string task_error_text(const std::vector<TaskFailure>& failures) {
   return text;
 }
 
+std::string_view name_of(Cancelled::Reason reason) {
+  return reason == Cancelled::Reason::deadline ? "the deadline passed" : "stop was requested";
+}
+
 void append_nested(const std::exception& error, std::string& text) {
   text += error.what();
   // A TaskError's own text tells its causes already.
@@ -48,10 +52,11 @@ TaskError::TaskError(std::vector<TaskFailure> failures)
     : Error(task_error_text(failures)), failures_(std::move(failures)) {}
 
 Cancelled::Cancelled(Reason reason, uint64_t tasks_done, uint64_t tasks_total)
-    : Error(fmt::format("[run] {} after {} of {} tasks",
-                        reason == Reason::deadline ? "the deadline passed" : "stop was requested",
-                        tasks_done, tasks_total)),
+    : Error(fmt::format("[run] {} after {} of {} tasks", name_of(reason), tasks_done, tasks_total)),
       reason_(reason) {}
+
+Cancelled::Cancelled(Reason reason)
+    : Error(fmt::format("[run] {} inside a task", name_of(reason))), reason_(reason) {}
 
 std::string describe(const std::exception_ptr& error) {
   std::string text;

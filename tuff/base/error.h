@@ -49,11 +49,14 @@ class TUFF_API TaskError : public Error {
   std::vector<TaskFailure> failures_;
 };
 
-/// The run was ended by its stop token or its deadline before all tasks had run.
+/// The run was ended by its stop token or its deadline before all tasks had run: tasks under way gave up, what they
+/// had made was freed.
 class TUFF_API Cancelled : public Error {
  public:
   enum class Reason { stop_requested, deadline };
   Cancelled(Reason reason, uint64_t tasks_done, uint64_t tasks_total);
+  /// What a task throws that gives up.
+  explicit Cancelled(Reason reason);
   Reason reason() const { return reason_; }
 
  private:

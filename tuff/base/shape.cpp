@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -14,9 +15,38 @@ Dims row_major_strides(const Dims& shape) {
   return strides;
 }
 
+std::optional<Reach> reach_of(const Dims& shape, const Dims& strides) {
+  Reach reach{0, 1};
+  bool fits = true;
+  for (size_t a = 0; a < shape.size(); ++a) {
+    if (shape[a] == 0) return Reach{};
+    int64_t way = 0;
+    int64_t& end = strides[a] < 0 ? reach.first : reach.last;
+    fits = fits && shape[a] > 0 && !__builtin_mul_overflow(shape[a] - 1, strides[a], &way) &&
+           !__builtin_add_overflow(end, way, &end);
+  }
+  return fits ? std::optional(reach) : std::nullopt;
+}
+
 std::string to_string(const Dims& dims) {
   if (dims.size() == 1) return fmt::format("({},)", dims[0]);
   return fmt::format("({})", fmt::join(dims.begin(), dims.end(), ", "));
+}
+
+void check_size(std::string_view operation, const Dims& shape, DType dtype) {
+  auto bytes = static_cast<int64_t>(size_of(dtype));
+  bool fits = true;
+  for (int64_t extent : shape) {
+    if (extent < 0) {
+      throw InvalidArgument(operation,
+                            fmt::format("shape {} has a negative extent", to_string(shape)));
+    }
+    fits = fits && (extent == 0 || !__builtin_mul_overflow(bytes, extent, &bytes));
+  }
+  if (fits) return;
+  throw InvalidArgument(operation,
+                        fmt::format("shape {} of {} takes 2^63 bytes or more; less is accepted",
+                                    to_string(shape), name_of(dtype)));
 }
 
 Extent Extent::symbol(int64_t upper_bound) {
@@ -36,13 +66,32 @@ std::string to_string(const Shape& shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
+namespace {
+
+void check_block_number(size_t blocks) {
+  if (blocks > static_cast<size_t>(kMaxBlocks)) {
+    throw InvalidArgument("chunks", fmt::format("{} blocks along an axis; at most {} are accepted",
+                                                blocks, kMaxBlocks));
+  }
+}
+
+}  // namespace
+
 AxisChunksPtr AxisChunks::of(std::span<const int64_t> sizes) {
+  check_block_number(sizes.size());
   std::shared_ptr<AxisChunks> chunks(new AxisChunks());
   chunks->offsets_.reserve(sizes.size() + 2);
   chunks->offsets_.push_back(0);
   for (int64_t size : sizes) {
     if (size < 0) throw InvalidArgument("chunks", fmt::format("block size {} is negative", size));
-    chunks->offsets_.push_back(chunks->offsets_.back() + size);
+    const int64_t before = chunks->offsets_.back();
+    if (size > std::numeric_limits<int64_t>::max() - before) {
+      throw InvalidArgument("chunks",
+                            fmt::format("a block of size {} after blocks of {} in all makes 2^63 "
+                                        "or more; less is accepted",
+                                        size, before));
+    }
+    chunks->offsets_.push_back(before + size);
     chunks->largest_ = std::max(chunks->largest_, size);
   }
   if (sizes.empty()) chunks->offsets_.push_back(0);
@@ -55,10 +104,12 @@ AxisChunksPtr AxisChunks::regular(int64_t extent, int64_t size) {
   if (size < 1 && extent > 0) {
     throw InvalidArgument("chunks", fmt::format("block size {}; at least 1 is needed", size));
   }
+  const int64_t blocks = extent > 0 ? (extent - 1) / size + 1 : 1;
+  check_block_number(static_cast<size_t>(blocks));
   std::shared_ptr<AxisChunks> chunks(new AxisChunks());
+  chunks->offsets_.reserve(static_cast<size_t>(blocks) + 1);
   chunks->offsets_.push_back(0);
   if (extent == 0) chunks->offsets_.push_back(0);
-  if (size > 0) chunks->offsets_.reserve(static_cast<size_t>((extent - 1) / size + 2));
   for (int64_t at = 0; at < extent;) {
     at = size < extent - at ? at + size : extent;
     chunks->offsets_.push_back(at);
@@ -110,6 +161,27 @@ size_t block_count(const Chunks& chunks) {
   size_t n = 1;
   for (const AxisChunksPtr& axis : chunks) n *= axis->count();
   return n;
+}
+
+void check_size(std::string_view operation, const Chunks& chunks, DType dtype) {
+  Dims bounds;
+  int64_t blocks = 1;
+  bool counts = true;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    if (chunks[a] == nullptr)
+      throw InvalidArgument(operation,
+                            fmt::format("axis {} of {} has no chunks", a, chunks.size()));
+    bounds.push_back(chunks[a]->extent().upper_bound());
+    const auto along = static_cast<int64_t>(chunks[a]->count());
+    counts = counts && !__builtin_mul_overflow(blocks, along, &blocks) && blocks <= kMaxBlocks;
+  }
+  if (!counts) {
+    throw InvalidArgument(
+        operation,
+        fmt::format("shape {} in {} blocks makes more than {} blocks; give larger chunks",
+                    to_string(bounds), to_string(grid_of(chunks)), kMaxBlocks));
+  }
+  check_size(operation, bounds, dtype);
 }
 
 bool is_known(const Chunks& chunks) {

@@ -9,17 +9,23 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tuff/base/api.h"
 #include "tuff/base/check.h"
+#include "tuff/base/dtype.h"
 
 TUFF_NAMESPACE_BEGIN
 
 /// Arrays have at most this many axes: blocks then hold shape and strides inline (136 bytes).
 inline constexpr size_t kMaxRank = 8;
+/// An array has at most 2^28 blocks: where they begin takes 2 GiB then, and a plan of them
+/// several times that.
+inline constexpr int64_t kMaxBlocks = int64_t{1} << 28;
 
 /// Up to kMaxRank values, one per axis, without allocation.
 template <class T>
@@ -85,7 +91,7 @@ using Dims = PerAxis<int64_t>;
 /// Which axes; sorted and without repetition wherever it is stored.
 using Axes = PerAxis<int64_t>;
 
-/// Number of elements: the product of all extents (1 for rank 0).
+/// Number of elements: the product of all extents (1 for rank 0). For shapes that check_size() accepts.
 inline int64_t element_count(const Dims& shape) {
   int64_t n = 1;
   for (int64_t extent : shape) n *= extent;
@@ -93,8 +99,18 @@ inline int64_t element_count(const Dims& shape) {
 }
 /// Row-major (C order) strides, counted in elements.
 TUFF_API Dims row_major_strides(const Dims& shape);
+/// Where the elements of a strided view lie, in elements from that of index (0, 0, ...): the offsets of the first
+/// in memory and of the one after the last. Equal when there are no elements; no value when out of range.
+struct Reach {
+  int64_t first = 0;
+  int64_t last = 0;
+};
+TUFF_API std::optional<Reach> reach_of(const Dims& shape, const Dims& strides);
 /// "(3, 4)", "(5,)" and "()", as NumPy writes it.
 TUFF_API std::string to_string(const Dims& dims);
+/// Throws InvalidArgument in the name of `operation` for a negative extent, and for 2^63 bytes or more, so that
+/// nobody below has to think of overflow. An extent of 0 does not save the others: strides are products of them.
+TUFF_API void check_size(std::string_view operation, const Dims& shape, DType dtype);
 
 /// Length of one axis: a number, or a symbol with identity whose value is known only in a run.
 class TUFF_API Extent {
@@ -127,9 +143,10 @@ TUFF_API std::string to_string(const Shape& shape);
 /// How one axis is cut: the blocks' extents in order. Immutable, shared by pointer.
 class TUFF_API AxisChunks {
  public:
-  /// Blocks of these sizes (each >= 0; an axis of extent 0 has one block of size 0).
+  /// Blocks of these sizes (each >= 0; an axis of extent 0 has one block of size 0). Throws InvalidArgument for
+  /// a negative size, for sizes that add up to 2^63 or more, and for more than kMaxBlocks of them.
   static std::shared_ptr<const AxisChunks> of(std::span<const int64_t> sizes);
-  /// Blocks of `size`, the last one smaller when it does not divide `extent`.
+  /// Blocks of `size`, the last one smaller when it does not divide `extent`. Throws likewise.
   static std::shared_ptr<const AxisChunks> regular(int64_t extent, int64_t size);
   /// One block of the whole extent.
   static std::shared_ptr<const AxisChunks> whole(int64_t extent) { return regular(extent, extent); }
@@ -166,8 +183,11 @@ using Chunks = PerAxis<AxisChunksPtr>;
 TUFF_API Shape shape_of(const Chunks& chunks);
 /// Blocks per axis.
 TUFF_API Dims grid_of(const Chunks& chunks);
-/// Number of blocks.
+/// Number of blocks, of chunks that check_size() accepts.
 TUFF_API size_t block_count(const Chunks& chunks);
+/// Throws InvalidArgument in the name of `operation` for an axis without chunks, for more than kMaxBlocks
+/// blocks, and as for shapes; symbols count with their upper bounds.
+TUFF_API void check_size(std::string_view operation, const Chunks& chunks, DType dtype);
 TUFF_API bool is_known(const Chunks& chunks);
 /// "((3, 3, 2), (4,))"; long axes are shortened.
 TUFF_API std::string to_string(const Chunks& chunks);

@@ -50,6 +50,7 @@ class LogisticPassTask final : public TaskFunction {
     std::fill_n(sums.data<double>(), count, 0.0);
     std::byte* scratch = arguments.scratch->get(kernels::logistic_scratch_bytes(cols));
     for (size_t b = 0; b < blocks; ++b) {
+      StopRequest(arguments.stop).check();
       add_block(arguments.inputs[b]->get<Block>(), arguments.inputs[blocks + b]->get<Block>(),
                 betas, columns, sums.data<double>(), scratch);
     }

@@ -71,6 +71,16 @@ class PickTask final : public TaskFunction {
   uint32_t block_;
 };
 
+/// What tasks take as values has one block.
+void check_one_block(std::string_view layer, const std::vector<Port>& inputs) {
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const Chunks& chunks = output_of(inputs[k]).chunks;
+    if (block_count(chunks) == 1) continue;
+    throw InvalidArgument(
+        layer, fmt::format("input {} has {} blocks; one is needed", k, block_count(chunks)));
+  }
+}
+
 }  // namespace
 
 CallLayer::CallLayer(CallFunction function, std::string label, std::vector<Port> inputs,
@@ -80,8 +90,9 @@ CallLayer::CallLayer(CallFunction function, std::string label, std::vector<Port>
       label_(std::move(label)),
       options_(std::move(options)),
       yields_blocks_(yields_blocks) {
-  for (const Port& input : this->inputs())
-    TUFF_CHECK_EQ(block_count(output_of(input).chunks), size_t{1});
+  if (!function_) throw InvalidArgument(label_, "an empty callable");
+  if (this->outputs().empty()) throw InvalidArgument(label_, "no outputs; at least one is needed");
+  check_one_block(label_, this->inputs());
 }
 
 void CallLayer::inputs_of(uint32_t, std::vector<InputBlock>& reads) const {
@@ -113,7 +124,14 @@ void CallLayer::write(LayerWriter& writer) const {
 
 FromValuesLayer::FromValuesLayer(std::vector<Port> inputs, DType dtype, Chunks chunks)
     : Layer(std::move(inputs), dtype, std::move(chunks)) {
-  TUFF_CHECK_EQ(this->inputs().size(), task_count());
+  const Chunks& cut = outputs()[0].chunks;
+  if (!is_known(cut) || this->inputs().size() != task_count()) {
+    throw InvalidArgument("from_delayed",
+                          fmt::format("{} values for chunks {}; {} and known "
+                                      "extents are needed",
+                                      this->inputs().size(), tuff::to_string(cut), task_count()));
+  }
+  check_one_block("from_delayed", this->inputs());
 }
 
 std::shared_ptr<const TaskFunction> FromValuesLayer::lower(const LowerHints&) const {
@@ -130,18 +148,56 @@ void FromValuesLayer::write(LayerWriter& writer) const {
   writer.put_chunks(outputs()[0].chunks);
 }
 
+LayerPtr FromValuesLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
+                               std::string_view) {
+  const DType dtype = reader.dtype();
+  return reader.make<FromValuesLayer>(inputs, dtype, reader.get_chunks());
+}
+
+namespace {
+
+Chunks chunks_of_block(const Port& input, uint32_t block) {
+  const Chunks& given = output_of(input).chunks;
+  if (block >= block_count(given)) {
+    throw InvalidArgument("to_delayed", fmt::format("block {} of an array in {} blocks", block,
+                                                    tuff::to_string(grid_of(given))));
+  }
+  const Dims index = grid_index(block, grid_of(given));
+  Chunks chunks;
+  for (size_t a = 0; a < given.size(); ++a) {
+    if (given[a]->count() == 1) {
+      chunks.push_back(given[a]);
+      continue;
+    }
+    const AxisChunksPtr whole = AxisChunks::whole(given[a]->size(static_cast<size_t>(index[a])));
+    chunks.push_back(given[a]->is_known() ? whole : AxisChunks::unknown(*whole));
+  }
+  return chunks;
+}
+
+}  // namespace
+
 PickLayer::PickLayer(Port input, uint32_t block)
-    : Layer({std::move(input)}, DType::float64, Chunks{}), block_(block) {}
+    : PickLayer(input, block, chunks_of_block(input, block)) {}
+
+PickLayer::PickLayer(Port input, uint32_t block, Chunks chunks)
+    : Layer({input}, output_of(input).dtype, std::move(chunks)), block_(block) {}
 
 std::shared_ptr<const TaskFunction> PickLayer::lower(const LowerHints&) const {
   return std::make_shared<PickTask>(block_);
 }
 
 LayerPtr PickLayer::with_inputs(std::vector<Port> inputs) const {
-  return std::make_shared<PickLayer>(std::move(inputs[0]), block_);
+  // The very chunks, so that symbols stay the same.
+  return std::shared_ptr<const PickLayer>(new PickLayer(inputs[0], block_, outputs()[0].chunks));
 }
 
 void PickLayer::write(LayerWriter& writer) const { writer.put(block_); }
+
+LayerPtr PickLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
+  reader.need_inputs(inputs, 1);
+  return reader.make<PickLayer>(inputs[0], reader.get<uint32_t>());
+}
 
 std::string PickLayer::note() const { return "block " + std::to_string(block_); }
 

@@ -13,7 +13,7 @@ namespace graph {
 using CallFunction = std::function<void(std::span<Value* const> inputs,
                                         std::span<const bool> last_use, std::span<Value> outputs)>;
 
-/// Inputs have one block each. Outputs count as rank-0 blocks; their values may be of any type.
+/// Inputs have one block each. Outputs are values of any type.
 class TUFF_API CallLayer final : public Layer {
  public:
   /// `yields_blocks`: some output is a block, of a size that only calling tells.
@@ -21,6 +21,7 @@ class TUFF_API CallLayer final : public Layer {
             uint32_t outputs = 1, TaskOptions options = {}, bool yields_blocks = false);
   std::string_view name() const override { return "call"; }
   bool reads_everything() const override { return true; }
+  bool yields_values() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
@@ -37,7 +38,8 @@ class TUFF_API CallLayer final : public Layer {
   bool yields_blocks_;
 };
 
-/// Blocks that callables yield, as an array: input b is block b. Each is checked when it arrives.
+/// Blocks that callables yield, as an array of known shape: input b, of one block, is block b. Each is checked when
+/// it arrives.
 class TUFF_API FromValuesLayer final : public Layer {
  public:
   FromValuesLayer(std::vector<Port> inputs, DType dtype, Chunks chunks);
@@ -50,9 +52,11 @@ class TUFF_API FromValuesLayer final : public Layer {
   std::shared_ptr<const TaskFunction> lower(const LowerHints&) const override;
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 };
 
-/// One block of an array as a value: what to_delayed() gives.
+/// One block of an array as an array of its own: what to_delayed() gives. Extents that are symbols stay the input's,
+/// if that has one block along the axis, and are new ones otherwise.
 class TUFF_API PickLayer final : public Layer {
  public:
   PickLayer(Port input, uint32_t block);
@@ -65,8 +69,10 @@ class TUFF_API PickLayer final : public Layer {
   LayerPtr with_inputs(std::vector<Port> inputs) const override;
   void write(LayerWriter& writer) const override;
   std::string note() const override;
+  static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
+  PickLayer(Port input, uint32_t block, Chunks chunks);
   uint32_t block_;
 };
 

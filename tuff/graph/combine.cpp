@@ -14,7 +14,43 @@ namespace graph {
 
 namespace {
 
-Chunks combined_chunks(const Port& input, const Axes& axes, int64_t fan_in) {
+/// Whether every block has one element along the axis.
+bool is_one_per_block(const AxisChunks& axis) {
+  return axis.is_known() && axis.largest() == 1 &&
+         axis.extent().value() == static_cast<int64_t>(axis.count());
+}
+
+/// Count, mean and squares.
+bool has_moments(const LayerOutput& output) {
+  return output.dtype == DType::float64 && !output.chunks.empty() &&
+         output.chunks.back()->is_known() && output.chunks.back()->count() == 1 &&
+         output.chunks.back()->largest() == 3;
+}
+
+/// Throws unless the input can be merged so; see the constructor's comment.
+void check_combine(ops::Reduction reduction, const LayerOutput& input, const Axes& axes,
+                   int64_t fan_in) {
+  const auto refuse = [](const std::string& what) { throw InvalidArgument("combine", what); };
+  if (fan_in < 2 || fan_in > kMaxBlocks)
+    refuse(fmt::format("a fan-in of {}; 2 to {} are accepted", fan_in, kMaxBlocks));
+  if (kernels::find_reduction(reduction, input.dtype) == nullptr)
+    refuse(fmt::format("elements of type {}", name_of(input.dtype)));
+  const bool moments = reduction == ops::Reduction::moments;
+  if (moments && !has_moments(input)) refuse("moments without their axis");
+  const auto rank = static_cast<int64_t>(input.chunks.size()) - (moments ? 1 : 0);
+  int64_t last = -1;
+  for (int64_t axis : axes) {
+    if (axis <= last || axis >= rank)
+      refuse(fmt::format("axes {} of an array of rank {}", tuff::to_string(axes), rank));
+    last = axis;
+    if (!is_one_per_block(*input.chunks[static_cast<size_t>(axis)]))
+      refuse(fmt::format("axis {} has blocks of other than one element", axis));
+  }
+}
+
+Chunks combined_chunks(ops::Reduction reduction, const Port& input, const Axes& axes,
+                       int64_t fan_in) {
+  check_combine(reduction, output_of(input), axes, fan_in);
   Chunks chunks = output_of(input).chunks;
   for (int64_t axis : axes) {
     AxisChunksPtr& a = chunks[static_cast<size_t>(axis)];
@@ -35,6 +71,10 @@ class CombineTask final : public TaskFunction {
   }
   void run(TaskArguments& arguments) const override {
     const Dims& shape = arguments.inputs[0]->get<Block>().shape();
+    for (Value* input : arguments.inputs) {
+      for (size_t a = 0; a < shape.size(); ++a)
+        check_alike("combine", shape[a], input->get<Block>().shape()[a]);
+    }
     Block result = Block::allocate(dtype_, shape);
     if (reduction_ == ops::Reduction::moments) {
       merge_moments(arguments, result);
@@ -52,8 +92,10 @@ class CombineTask final : public TaskFunction {
     if (columns == 0) return;
     std::vector<uint64_t> state((kernels.state_bytes(columns) + 7) / 8);
     kernels.start(state.data(), columns);
+    const StopRequest stop(arguments.stop);
     for (Value* input : arguments.inputs) {
-      const Block dense = input->get<Block>().contiguous();
+      stop.check();
+      const Block dense = input->get<Block>().contiguous(stop);
       kernels.add_columns(dense.bytes_data(), 1, columns, state.data());
     }
     kernels.finish(state.data(), columns, result.bytes_data());
@@ -63,8 +105,10 @@ class CombineTask final : public TaskFunction {
     const auto items = static_cast<size_t>(result.size() / 3);
     double* merged = result.data<double>();
     std::fill(merged, merged + 3 * items, 0.0);
+    const StopRequest stop(arguments.stop);
     for (Value* input : arguments.inputs) {
-      const Block dense = input->get<Block>().contiguous();
+      stop.check();
+      const Block dense = input->get<Block>().contiguous(stop);
       const double* next = dense.data<double>();
       for (size_t i = 0; i < items; ++i, next += 3) {
         double* into = merged + 3 * i;
@@ -88,7 +132,7 @@ class CombineTask final : public TaskFunction {
 }  // namespace
 
 CombineLayer::CombineLayer(ops::Reduction reduction, Port input, Axes axes, int64_t fan_in)
-    : Layer({input}, output_of(input).dtype, combined_chunks(input, axes, fan_in)),
+    : Layer({input}, output_of(input).dtype, combined_chunks(reduction, input, axes, fan_in)),
       reduction_(reduction),
       axes_(axes),
       fan_in_(fan_in) {}
@@ -134,27 +178,11 @@ std::string CombineLayer::note() const { return "axes " + tuff::to_string(axes_)
 
 LayerPtr CombineLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                             std::string_view) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 1);
   const auto reduction =
       reader.get_enum<ops::Reduction>(static_cast<int>(ops::Reduction::moments) + 1);
-  const LayerOutput& input = output_of(inputs[0]);
   const Axes axes = reader.dims();
-  const auto fan_in = reader.get<int64_t>();
-  if (fan_in < 2 || fan_in > (int64_t{1} << 32)) reader.fail("a fan-in out of range");
-  for (int64_t axis : axes) {
-    if (axis < 0 || axis >= static_cast<int64_t>(input.chunks.size()))
-      reader.fail("axes out of range");
-    if (input.chunks[static_cast<size_t>(axis)]->largest() > 1)
-      reader.fail("blocks that are not reduced");
-  }
-  if (kernels::find_reduction(reduction, input.dtype) == nullptr)
-    reader.fail("a reduction of that type");
-  if (reduction == ops::Reduction::moments &&
-      (input.chunks.empty() || input.chunks.back()->count() != 1 ||
-       input.chunks.back()->largest() != 3)) {
-    reader.fail("moments without their axis");
-  }
-  return std::make_shared<CombineLayer>(reduction, inputs[0], axes, fan_in);
+  return reader.make<CombineLayer>(reduction, inputs[0], axes, reader.get<int64_t>());
 }
 
 Port combine_tree(ops::Reduction reduction, Port partial, const Axes& axes) {
@@ -176,11 +204,16 @@ Port combine_tree(ops::Reduction reduction, Port partial, const Axes& axes) {
 
 namespace {
 
-Chunks without_last(const Port& input) {
+Chunks without_moments(const Port& input) {
+  if (!has_moments(output_of(input)))
+    throw InvalidArgument("finish_moments", "moments without their axis");
   Chunks chunks = output_of(input).chunks;
   chunks.pop_back();
   return chunks;
 }
+
+/// A millisecond's work: roots and divisions take some 10 ns.
+constexpr int64_t kItemsBetweenLooks = int64_t{1} << 16;
 
 class FinishMomentsTask final : public TaskFunction {
  public:
@@ -188,13 +221,15 @@ class FinishMomentsTask final : public TaskFunction {
       : moment_(moment), ddof_(ddof), dtype_(dtype) {}
   std::string_view name() const override { return "finish_moments"; }
   void run(TaskArguments& arguments) const override {
-    const Block state = arguments.inputs[0]->get<Block>().contiguous();
+    const StopRequest stop(arguments.stop);
+    const Block state = arguments.inputs[0]->get<Block>().contiguous(stop);
     Dims shape = state.shape();
     shape.pop_back();
     Block result = Block::allocate(dtype_, shape);
     const double* from = state.data<double>();
     const int64_t n = result.size();
     for (int64_t i = 0; i < n; ++i, from += 3) {
+      if (i % kItemsBetweenLooks == 0) stop.check();
       const double value = finished(from[0], from[1], from[2]);
       if (dtype_ == DType::float32) {
         result.data<float>()[i] = static_cast<float>(value);
@@ -219,7 +254,14 @@ class FinishMomentsTask final : public TaskFunction {
 }  // namespace
 
 FinishMomentsLayer::FinishMomentsLayer(Moment moment, double ddof, DType dtype, Port input)
-    : Layer({input}, dtype, without_last(input)), moment_(moment), ddof_(ddof) {}
+    : Layer({input}, dtype, without_moments(input)), moment_(moment), ddof_(ddof) {
+  if (!is_floating(dtype) || !std::isfinite(ddof)) {
+    throw InvalidArgument(
+        "finish_moments",
+        fmt::format("{} with ddof {}; float32 or float64 and a finite number are accepted",
+                    name_of(dtype), ddof));
+  }
+}
 
 std::shared_ptr<const TaskFunction> FinishMomentsLayer::lower(const LowerHints&) const {
   return std::make_shared<FinishMomentsTask>(moment_, ddof_, outputs()[0].dtype);
@@ -242,16 +284,11 @@ std::string FinishMomentsLayer::note() const {
 
 LayerPtr FinishMomentsLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                                   std::string_view) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 1);
   const auto moment = reader.get_enum<Moment>(3);
   const auto ddof = reader.get<double>();
   const DType dtype = reader.dtype();
-  const LayerOutput& input = output_of(inputs[0]);
-  if (input.dtype != DType::float64 || !is_floating(dtype) || input.chunks.empty() ||
-      input.chunks.back()->count() != 1 || input.chunks.back()->largest() != 3) {
-    reader.fail("moments that are none");
-  }
-  return std::make_shared<FinishMomentsLayer>(moment, ddof, dtype, inputs[0]);
+  return reader.make<FinishMomentsLayer>(moment, ddof, dtype, inputs[0]);
 }
 
 namespace {
@@ -279,7 +316,16 @@ class RequireElementsTask final : public TaskFunction {
 
 RequireElementsLayer::RequireElementsLayer(std::string operation, Port value, Port count)
     : Layer({value, count}, output_of(value).dtype, output_of(value).chunks),
-      operation_(std::move(operation)) {}
+      operation_(std::move(operation)) {
+  const LayerOutput& counts = output_of(count);
+  if (counts.dtype != DType::int64 ||
+      !(grid_of(counts.chunks) == grid_of(output_of(value).chunks))) {
+    throw InvalidArgument(
+        "require_elements",
+        fmt::format("counts {} {} of {}; int64 in the same grid are needed", name_of(counts.dtype),
+                    tuff::to_string(counts.chunks), tuff::to_string(output_of(value).chunks)));
+  }
+}
 
 std::shared_ptr<const TaskFunction> RequireElementsLayer::lower(const LowerHints&) const {
   return std::make_shared<RequireElementsTask>(operation_);
@@ -295,13 +341,8 @@ void RequireElementsLayer::write(LayerWriter& writer) const {
 
 LayerPtr RequireElementsLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                                     std::string_view) {
-  if (inputs.size() != 2) reader.fail("a wrong number of inputs");
-  const LayerOutput& count = output_of(inputs[1]);
-  if (count.dtype != DType::int64 ||
-      !(grid_of(count.chunks) == grid_of(output_of(inputs[0]).chunks))) {
-    reader.fail("counts that do not fit");
-  }
-  return std::make_shared<RequireElementsLayer>(reader.text(), inputs[0], inputs[1]);
+  reader.need_inputs(inputs, 2);
+  return reader.make<RequireElementsLayer>(reader.text(), inputs[0], inputs[1]);
 }
 
 }  // namespace graph

@@ -18,6 +18,7 @@ inline constexpr int64_t kFanIn = 16;
 /// One level of the tree along `axes`: each task merges up to `fan_in` neighbours per axis.
 class TUFF_API CombineLayer final : public Layer {
  public:
+  /// The input has one element per block along `axes`, which ascend; moments lie along its last axis.
   CombineLayer(ops::Reduction reduction, Port input, Axes axes, int64_t fan_in);
   std::string_view name() const override { return "combine"; }
   bool reads_everything() const override { return true; }
@@ -41,7 +42,7 @@ TUFF_API Port combine_tree(ops::Reduction reduction, Port partial, const Axes& a
 class TUFF_API FinishMomentsLayer final : public Layer {
  public:
   enum class Moment : uint8_t { mean, var, std };
-  /// `ddof`: subtracted from n in the divisor of var and std; n - ddof <= 0 gives NaN.
+  /// `dtype`: a floating one. `ddof`: subtracted from n in the divisor of var and std; n - ddof <= 0 gives NaN.
   FinishMomentsLayer(Moment moment, double ddof, DType dtype, Port input);
   std::string_view name() const override { return "finish_moments"; }
   bool reads_everything() const override { return true; }

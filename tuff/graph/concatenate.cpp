@@ -13,12 +13,30 @@ namespace graph {
 namespace {
 
 Chunks joined_chunks(const std::vector<Port>& inputs, size_t axis) {
-  Chunks chunks = output_of(inputs[0]).chunks;
+  const auto refuse = [](const std::string& what) { throw InvalidArgument("concatenate", what); };
+  if (inputs.empty()) refuse("no arrays; at least one is needed");
+  const LayerOutput& first = output_of(inputs[0]);
+  if (axis >= first.chunks.size())
+    refuse(fmt::format("axis {} of arrays of rank {}", axis, first.chunks.size()));
   std::vector<int64_t> sizes;
-  for (const Port& input : inputs) {
-    const std::vector<int64_t> own = output_of(input).chunks[axis]->sizes();
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const LayerOutput& part = output_of(inputs[k]);
+    bool fits = part.dtype == first.dtype && part.chunks.size() == first.chunks.size() &&
+                part.chunks[axis]->is_known();
+    for (size_t a = 0; fits && a < first.chunks.size(); ++a)
+      fits = a == axis || same_chunks(part.chunks[a], first.chunks[a]);
+    if (!fits) {
+      refuse(fmt::format("array {} is {} {}, which does not fit {} {} along axis {}", k,
+                         name_of(part.dtype), tuff::to_string(part.chunks), name_of(first.dtype),
+                         tuff::to_string(first.chunks), axis));
+    }
+    // Before they are listed: a few bytes that name one input often must not take all memory.
+    if (sizes.size() + part.chunks[axis]->count() > static_cast<size_t>(kMaxBlocks))
+      refuse(fmt::format("more than {} blocks along axis {}", kMaxBlocks, axis));
+    const std::vector<int64_t> own = part.chunks[axis]->sizes();
     sizes.insert(sizes.end(), own.begin(), own.end());
   }
+  Chunks chunks = first.chunks;
   chunks[axis] = AxisChunks::of(sizes);
   return chunks;
 }
@@ -26,7 +44,10 @@ Chunks joined_chunks(const std::vector<Port>& inputs, size_t axis) {
 }  // namespace
 
 ConcatenateLayer::ConcatenateLayer(std::vector<Port> inputs, size_t axis)
-    : Layer(inputs, output_of(inputs[0]).dtype, joined_chunks(inputs, axis)), axis_(axis) {
+    : ConcatenateLayer(joined_chunks(inputs, axis), inputs, axis) {}
+
+ConcatenateLayer::ConcatenateLayer(Chunks chunks, std::vector<Port> inputs, size_t axis)
+    : Layer(inputs, output_of(inputs[0]).dtype, std::move(chunks)), axis_(axis) {
   uint32_t first = 0;
   for (const Port& input : inputs) {
     first_block_.push_back(first);
@@ -89,24 +110,7 @@ std::string ConcatenateLayer::note() const { return fmt::format("axis {}", axis_
 
 LayerPtr ConcatenateLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                                 std::string_view) {
-  if (inputs.empty()) reader.fail("a wrong number of inputs");
-  const auto axis = reader.get<uint8_t>();
-  const LayerOutput& first = output_of(inputs[0]);
-  if (axis >= first.chunks.size()) reader.fail("an axis out of range");
-  int64_t extent = 0;
-  size_t blocks = 0;
-  for (const Port& input : inputs) {
-    const LayerOutput& part = output_of(input);
-    blocks += part.chunks.size() > axis ? part.chunks[axis]->count() : 0;
-    // 2^28 blocks, as arrays have at most: a few bytes that name one input often must not take all memory.
-    bool fits = blocks <= (size_t{1} << 28) && part.dtype == first.dtype &&
-                part.chunks.size() == first.chunks.size() && part.chunks[axis]->is_known() &&
-                !__builtin_add_overflow(extent, part.chunks[axis]->extent().value(), &extent);
-    for (size_t a = 0; fits && a < first.chunks.size(); ++a)
-      fits = a == axis || same_chunks(part.chunks[a], first.chunks[a]);
-    if (!fits) reader.fail("arrays that do not fit together");
-  }
-  return std::make_shared<ConcatenateLayer>(inputs, axis);
+  return reader.make<ConcatenateLayer>(inputs, reader.get<uint8_t>());
 }
 
 }  // namespace graph

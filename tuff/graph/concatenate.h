@@ -24,6 +24,7 @@ class TUFF_API ConcatenateLayer final : public Layer {
   static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
+  ConcatenateLayer(Chunks chunks, std::vector<Port> inputs, size_t axis);
   size_t axis_;
   std::vector<uint32_t> first_block_;  // along the axis, by input; one more at the end
 };

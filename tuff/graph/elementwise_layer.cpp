@@ -1,9 +1,14 @@
 // Element-wise operations and casts as layers; see elementwise_layer.h.
 #include "tuff/graph/elementwise_layer.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "tuff/graph/movement.h"
 
@@ -19,6 +24,31 @@ std::vector<DType> dtypes_of(const std::vector<Port>& ports) {
   return types;
 }
 
+/// The alignment, when there are as many inputs as operands, and they broadcast against the space.
+Alignment checked_alignment(const ops::Operation& operation, const std::vector<Port>& inputs,
+                            const Chunks& space) {
+  const auto refuse = [&](std::string_view what) { throw InvalidArgument(operation.name, what); };
+  if (static_cast<size_t>(operation.arity) != inputs.size()) refuse("a wrong number of operands");
+  uint32_t told = 0;  // axes of the space that an input has
+  for (const Port& input : inputs) {
+    const Chunks& chunks = output_of(input).chunks;
+    if (chunks.size() > space.size()) refuse("an operand of higher rank than its result");
+    for (size_t a = 0; a < chunks.size(); ++a) {
+      const size_t axis = space.size() - chunks.size() + a;
+      if (same_chunks(chunks[a], space[axis])) {
+        told |= 1U << axis;
+      } else if (!is_one(chunks[a])) {
+        refuse("operands cut differently");
+      }
+    }
+  }
+  for (size_t axis = 0; axis < space.size(); ++axis) {
+    if (((told >> axis) & 1) == 0 && !space[axis]->is_known())
+      refuse("an unknown extent that no operand has");
+  }
+  return broadcast_alignment(inputs, space);
+}
+
 }  // namespace
 
 ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs,
@@ -27,9 +57,21 @@ ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, const std::vector<Port>&
 
 ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs,
                                    const Chunks& space, ops::OperationTypes types)
-    : BlockwiseLayer(inputs, types.result, space, broadcast_alignment(inputs, space)),
+    : BlockwiseLayer(inputs, types.result, space,
+                     checked_alignment(ops::operation(op), inputs, space)),
       op_(op),
-      types_(types) {}
+      types_(types) {
+  const ops::Operation& operation = ops::operation(op);
+  std::array<DType, 3> operands;
+  operands.fill(types.operand);
+  const ops::OperationTypes derived =
+      ops::types_of(operation, std::span(operands).first(inputs.size()));
+  if (derived.operand != types.operand || derived.result != types.result) {
+    throw InvalidArgument(
+        operation.name,
+        fmt::format("{} of operands of type {}", name_of(types.result), name_of(types.operand)));
+  }
+}
 
 uint32_t ElementwiseLayer::emit(Emitter& emitter, std::span<const uint32_t> args,
                                 const LabelMap&) const {
@@ -75,36 +117,17 @@ void ElementwiseLayer::write(LayerWriter& writer) const {
   writer.put_chunks(alignment().space);
 }
 
-namespace {
-
-/// Chunks read from outside must fit the inputs before a layer may trust them.
-void check_broadcast(LayerReader& reader, const std::vector<Port>& inputs, const Chunks& space) {
-  for (const Port& input : inputs) {
-    const Chunks& chunks = output_of(input).chunks;
-    if (chunks.size() > space.size()) reader.fail("an input of higher rank than its result");
-    for (size_t a = 0; a < chunks.size(); ++a) {
-      const AxisChunksPtr& axis = space[space.size() - chunks.size() + a];
-      if (!is_one(chunks[a]) && !same_chunks(chunks[a], axis))
-        reader.fail("inputs cut differently");
-    }
-  }
-}
-
-}  // namespace
-
 LayerPtr ElementwiseLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                                 std::string_view name) {
   const DType operand = reader.dtype();
   const DType result = reader.dtype();
-  Chunks space = reader.get_chunks();
-  check_broadcast(reader, inputs, space);
-  for (const ops::Operation& op : ops::operations()) {
-    if (op.name != name) continue;
-    if (static_cast<size_t>(op.arity) != inputs.size()) reader.fail("a wrong number of operands");
-    return std::make_shared<ElementwiseLayer>(op.code, inputs, std::move(space),
-                                              ops::OperationTypes{operand, result});
-  }
-  reader.fail("an unknown operation");
+  const Chunks space = reader.get_chunks();
+  const auto operations = ops::operations();
+  const auto op = std::find_if(operations.begin(), operations.end(),
+                               [&](const ops::Operation& row) { return row.name == name; });
+  if (op == operations.end()) reader.fail("an unknown operation");
+  return reader.make<ElementwiseLayer>(op->code, inputs, space,
+                                       ops::OperationTypes{operand, result});
 }
 
 // ---- CastLayer -----------------------------------------------------------------------------------
@@ -132,8 +155,8 @@ Port CastLayer::rechunked(uint32_t, const Chunks& chunks) const {
 void CastLayer::write(LayerWriter& writer) const { writer.put(outputs()[0].dtype); }
 
 LayerPtr CastLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
-  return std::make_shared<CastLayer>(inputs[0], reader.dtype());
+  reader.need_inputs(inputs, 1);
+  return reader.make<CastLayer>(inputs[0], reader.dtype());
 }
 
 }  // namespace graph

@@ -12,9 +12,11 @@ namespace graph {
 /// An operation of the table on inputs that broadcast against each other. Operands are cast inside.
 class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
  public:
-  /// `space`: chunks of the result; every input axis has these chunks or one block of extent 1.
+  /// `space`: chunks of the result; every input axis has these chunks or one block of extent 1, and where all have
+  /// that, the extent is known.
   ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs, const Chunks& space);
-  /// With the operand type given instead of promoted: for operands that are C++ scalars.
+  /// With the operand type given instead of promoted: for operands that are C++ scalars. The types are some that
+  /// ops::types_of() gives.
   ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs, const Chunks& space,
                    ops::OperationTypes types);
   std::string_view name() const override { return ops::operation(op_).name; }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,8 +16,49 @@
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
+namespace {
+
+const Chunks& known(std::string_view layer, const Chunks& chunks) {
+  check_size(layer, chunks, DType::int8);
+  if (!is_known(chunks)) {
+    throw InvalidArgument(layer, fmt::format("shape {}; known extents are needed",
+                                             tuff::to_string(shape_of(chunks))));
+  }
+  return chunks;
+}
+
+/// Throws unless the positions of all elements, first + the sum of strides[a] i[a], are ones.
+void check_positions(std::string_view layer, int64_t first, const Dims& strides,
+                     const Chunks& chunks) {
+  if (are_positions(first, strides, chunks)) return;
+  throw InvalidArgument(
+      layer, fmt::format("positions from {} on with strides {} for shape {} are out of range; 0 to "
+                         "2^63 - 2 are accepted",
+                         first, tuff::to_string(strides), tuff::to_string(shape_of(chunks))));
+}
+
+}  // namespace
+
+bool are_positions(int64_t first, const Dims& strides, const Chunks& chunks) {
+  if (strides.size() != chunks.size()) return false;
+  // Without elements a walk still works out where it begins.
+  Dims bounds;
+  for (const AxisChunksPtr& axis : chunks)
+    bounds.push_back(std::max<int64_t>(axis->extent().upper_bound(), 1));
+  const std::optional<Reach> reach = reach_of(bounds, strides);
+  int64_t least = 0;
+  int64_t after = 0;
+  return reach && !__builtin_add_overflow(first, reach->first, &least) && least >= 0 &&
+         !__builtin_add_overflow(first, reach->last, &after);
+}
+
+// ---- FullLayer ----------------------------------------------------------------------------------
+
 FullLayer::FullLayer(DType dtype, const Chunks& chunks, const std::array<std::byte, 8>& value)
-    : BlockwiseLayer({}, dtype, chunks, plain_alignment(chunks)), value_(value) {}
+    : BlockwiseLayer({}, dtype, chunks, plain_alignment(known("full", chunks))), value_(value) {
+  if (is_bool(dtype) && value[0] > std::byte{1})
+    throw InvalidArgument("full", "a truth value that is neither 0 nor 1");
+}
 
 uint32_t FullLayer::emit(Emitter& emitter, std::span<const uint32_t>, const LabelMap&) const {
   return emitter.constant(outputs()[0].dtype, value_);
@@ -41,44 +83,23 @@ void FullLayer::write(LayerWriter& writer) const {
 }
 
 LayerPtr FullLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
-  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 0);
   const DType dtype = reader.dtype();
-  Chunks chunks = reader.get_chunks();
+  const Chunks chunks = reader.get_chunks();
   std::array<std::byte, 8> value{};
   const auto bytes = reader.raw(value.size());
   std::copy(bytes.begin(), bytes.end(), value.begin());
-  if (dtype == DType::bool_) value[0] &= std::byte{1};
-  return std::make_shared<FullLayer>(dtype, std::move(chunks), value);
+  return reader.make<FullLayer>(dtype, chunks, value);
 }
-
-namespace {
-
-/// Numbers read from outside: positions of all elements, first + the sum of strides[a] i[a], must be ones.
-bool are_positions(int64_t first, const Dims& strides, const Chunks& chunks) {
-  int64_t low = first;
-  int64_t high = first;
-  for (size_t a = 0; a < chunks.size(); ++a) {
-    if (chunks[a]->extent().upper_bound() == 0) return true;
-  }
-  for (size_t a = 0; a < chunks.size(); ++a) {
-    int64_t reach = 0;
-    int64_t& end = strides[a] < 0 ? low : high;
-    if (__builtin_mul_overflow(strides[a], chunks[a]->extent().upper_bound() - 1, &reach) ||
-        __builtin_add_overflow(end, reach, &end)) {
-      return false;
-    }
-  }
-  return low >= 0;
-}
-
-}  // namespace
 
 // ---- IndexLayer ---------------------------------------------------------------------------------
 
 IndexLayer::IndexLayer(const AxisChunksPtr& axis, int64_t first, int64_t step)
-    : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(Chunks{axis})),
+    : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(known("index", Chunks{axis}))),
       first_(first),
-      step_(step) {}
+      step_(step) {
+  check_positions("index", first, Dims{step}, alignment().space);
+}
 
 namespace {
 
@@ -110,7 +131,8 @@ LayerPtr IndexLayer::with_inputs(std::vector<Port>) const {
 
 Port IndexLayer::sliced(uint32_t, const Slices& slices) const {
   const AxisChunksPtr axis = sliced_axis(alignment().space[0], slices[0]);
-  if (slices[0].whole) return {std::make_shared<IndexLayer>(axis, first_, step_), 0};
+  if (slices[0].whole || slices[0].count == 0)
+    return {std::make_shared<IndexLayer>(axis, first_, step_), 0};
   return {
       std::make_shared<IndexLayer>(axis, first_ + slices[0].start * step_, slices[0].step * step_),
       0};
@@ -127,12 +149,11 @@ void IndexLayer::write(LayerWriter& writer) const {
 }
 
 LayerPtr IndexLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
-  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 0);
   AxisChunksPtr axis = reader.get_axis();
   const auto first = reader.get<int64_t>();
   const auto step = reader.get<int64_t>();
-  if (!are_positions(first, Dims{step}, Chunks{axis})) reader.fail("positions out of range");
-  return std::make_shared<IndexLayer>(std::move(axis), first, step);
+  return reader.make<IndexLayer>(std::move(axis), first, step);
 }
 
 // ---- RandomLayer --------------------------------------------------------------------------------
@@ -141,7 +162,7 @@ namespace {
 
 Dims strides_of(const Chunks& chunks) {
   Dims shape;
-  for (const AxisChunksPtr& axis : chunks) shape.push_back(axis->extent().value());
+  for (const AxisChunksPtr& axis : known("random", chunks)) shape.push_back(axis->extent().value());
   return row_major_strides(shape);
 }
 
@@ -152,11 +173,17 @@ RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const
 
 RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks,
                          int64_t first, Dims strides)
-    : BlockwiseLayer({}, dtype, chunks, plain_alignment(chunks)),
+    : BlockwiseLayer({}, dtype, chunks, plain_alignment(known("random", chunks))),
       normal_(normal),
       key_(key),
       first_(first),
-      strides_(strides) {}
+      strides_(strides) {
+  if (!is_floating(dtype)) {
+    throw InvalidArgument(
+        "random", fmt::format("dtype {}; float32 and float64 are accepted", name_of(dtype)));
+  }
+  check_positions("random", first, strides, chunks);
+}
 
 uint32_t RandomLayer::emit(Emitter& emitter, std::span<const uint32_t>,
                            const LabelMap& labels) const {
@@ -239,20 +266,15 @@ std::string RandomLayer::note() const {
 
 LayerPtr RandomLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                            std::string_view name) {
-  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 0);
   kernels::RandomKey key;
   key.seed = reader.get<uint64_t>();
   key.stream = reader.get<uint64_t>();
   const DType dtype = reader.dtype();
-  if (!is_floating(dtype)) reader.fail("random numbers that are not floating");
-  Chunks chunks = reader.get_chunks();
-  if (!is_known(chunks)) reader.fail("a random array of unknown extent");
+  const Chunks chunks = reader.get_chunks();
   const auto first = reader.get<int64_t>();
   const Dims strides = reader.dims();
-  if (strides.size() != chunks.size()) reader.fail("strides of another rank");
-  if (!are_positions(first, strides, chunks)) reader.fail("positions out of range");
-  return std::make_shared<RandomLayer>(name == "normal", key, dtype, std::move(chunks), first,
-                                       strides);
+  return reader.make<RandomLayer>(name == "normal", key, dtype, chunks, first, strides);
 }
 
 }  // namespace graph

@@ -12,7 +12,7 @@
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
-/// Arrays made from nothing: one value everywhere.
+/// Arrays made from nothing: one value everywhere. Extents are known.
 class TUFF_API FullLayer final : public BlockwiseLayer {
  public:
   FullLayer(DType dtype, const Chunks& chunks, const std::array<std::byte, 8>& value);
@@ -32,7 +32,8 @@ class TUFF_API FullLayer final : public BlockwiseLayer {
   std::array<std::byte, 8> value_;
 };
 
-/// int64 numbers first, first + step, first + 2 step, ... in a 1-d array; 0, 1, 2, ... unless it was sliced.
+/// int64 numbers first, first + step, first + 2 step, ... in a 1-d array; 0, 1, 2, ... unless it was sliced. None is
+/// negative. The extent is known.
 class TUFF_API IndexLayer final : public BlockwiseLayer {
  public:
   explicit IndexLayer(const AxisChunksPtr& axis, int64_t first = 0, int64_t step = 1);
@@ -51,11 +52,15 @@ class TUFF_API IndexLayer final : public BlockwiseLayer {
   int64_t step_;
 };
 
+/// Whether first + the sum of strides[a] i[a] is a position, from 0 to 2^63 - 2, for every element i of these chunks.
+bool are_positions(int64_t first, const Dims& strides, const Chunks& chunks);
+
 /// Random numbers keyed by (seed, stream, position in the whole array).
 class TUFF_API RandomLayer final : public BlockwiseLayer {
  public:
   RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks);
-  /// A part of a larger array: element i has the position first + the sum of strides[a] i[a] there.
+  /// A part of a larger array: element i has the position first + the sum of strides[a] i[a] there, which is not
+  /// negative. Extents are known.
   RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks, int64_t first,
               Dims strides);
   std::string_view name() const override { return normal_ ? "normal" : "uniform"; }

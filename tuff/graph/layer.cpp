@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
@@ -21,6 +23,16 @@ Layer::~Layer() {
     list.pop_back();
   }
   pending = nullptr;
+}
+
+Layer::Layer(std::vector<Port> inputs, std::vector<LayerOutput> outputs)
+    : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {
+  for (const LayerOutput& output : outputs_) check_size("array", output.chunks, output.dtype);
+}
+
+Layer::Layer(std::vector<Port> inputs, DType dtype, Chunks chunks) : inputs_(std::move(inputs)) {
+  check_size("array", chunks, dtype);
+  outputs_.push_back({dtype, std::move(chunks)});
 }
 
 uint32_t Layer::task_of(uint32_t, uint32_t block) const { return block; }
@@ -50,6 +62,11 @@ void LayerWriter::put_chunks(const Chunks& chunks) {
   for (const AxisChunksPtr& axis : chunks) put_axis(axis);
 }
 
+void LayerReader::need_inputs(const std::vector<Port>& inputs, size_t count) const {
+  if (inputs.size() != count)
+    fail(fmt::format("{} inputs of a layer that has {}", inputs.size(), count));
+}
+
 AxisChunksPtr LayerReader::get_axis() {
   const auto number = get<uint32_t>();
   if (number >= table_.size()) fail("a chunk number out of range");
@@ -62,6 +79,28 @@ Chunks LayerReader::get_chunks() {
   if (rank > kMaxRank) fail("a rank out of range");
   for (size_t a = 0; a < rank; ++a) chunks.push_back(get_axis());
   return chunks;
+}
+
+void check_port(std::string_view operation, const Port& port, bool as_array) {
+  if (port.layer == nullptr)
+    throw InvalidArgument(operation, "a port without a layer; that of an array is needed");
+  if (port.output >= port.layer->outputs().size()) {
+    throw InvalidArgument(operation,
+                          fmt::format("output {} of a layer '{}', which has {}", port.output,
+                                      port.layer->name(), port.layer->outputs().size()));
+  }
+  if (as_array && port.layer->yields_values()) {
+    throw InvalidArgument(operation,
+                          fmt::format("'{}' yields a value; from_delayed makes an array of blocks",
+                                      port.layer->note()));
+  }
+}
+
+void throw_unlike(std::string_view operation, int64_t a, int64_t b) {
+  throw InvalidArgument(operation,
+                        fmt::format("blocks of lengths {} and {} under one symbol; equal "
+                                    "lengths are needed",
+                                    a, b));
 }
 
 namespace {
@@ -137,6 +176,7 @@ std::vector<LayerPtr> layers_in_order(const std::vector<Port>& outputs) {
   Seen seen;
   std::vector<Visit> stack;
   for (const Port& output : outputs) {
+    check_port("graph", output, false);
     if (!seen.add(output.layer.get())) continue;
     stack.push_back({&output.layer, 0});
     while (!stack.empty()) {

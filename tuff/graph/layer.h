@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tuff/base/bytes.h"
@@ -77,6 +78,17 @@ class TUFF_API LayerReader : public ByteReader {
       : ByteReader(bytes, at), table_(table) {}
   Chunks get_chunks();
   AxisChunksPtr get_axis();
+  /// For a layer that has `count` inputs.
+  void need_inputs(const std::vector<Port>& inputs, size_t count) const;
+  /// The layer L(args...). What its constructor refuses fails here, at this byte.
+  template <class L, class... Args>
+  LayerPtr make(Args&&... args) const {
+    try {
+      return std::make_shared<L>(std::forward<Args>(args)...);
+    } catch (const InvalidArgument& error) {
+      fail(error.what());
+    }
+  }
 
  private:
   const std::vector<AxisChunksPtr>& table_;
@@ -87,6 +99,8 @@ struct LowerHints {
   uint32_t streaming = 0;  ///< bit o: output o is large and no task reads it
 };
 
+/// The constructor of each kind checks all that its tasks rely on, and throws InvalidArgument in the layer's name:
+/// so layers that are read from bytes are as sound as those that array functions append.
 class TUFF_API Layer {
  public:
   virtual ~Layer();
@@ -108,6 +122,8 @@ class TUFF_API Layer {
   virtual bool reads_everything() const { return false; }
   /// Whether a task costs nothing but a new header on the input's memory.
   virtual bool is_view() const { return false; }
+  /// Whether the outputs are values of any type: then their dtype and chunks say only how many there are.
+  virtual bool yields_values() const { return false; }
   /// How long one task takes, roughly and typically: decides how many tasks become one, and whether
   /// something is made again rather than kept. Default: the bytes of its largest blocks, in and out.
   virtual double typical_seconds() const;
@@ -128,11 +144,9 @@ class TUFF_API Layer {
   virtual std::string note() const { return {}; }
 
  protected:
-  Layer(std::vector<Port> inputs, std::vector<LayerOutput> outputs)
-      : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
-  Layer(std::vector<Port> inputs, DType dtype, Chunks chunks) : inputs_(std::move(inputs)) {
-    outputs_.push_back({dtype, std::move(chunks)});
-  }
+  /// Both throw InvalidArgument for an output of more bytes or blocks than check_size() accepts.
+  Layer(std::vector<Port> inputs, std::vector<LayerOutput> outputs);
+  Layer(std::vector<Port> inputs, DType dtype, Chunks chunks);
 
  private:
   std::vector<Port> inputs_;
@@ -141,10 +155,22 @@ class TUFF_API Layer {
 
 inline const LayerOutput& output_of(const Port& port) { return port.layer->outputs()[port.output]; }
 
+/// Throws InvalidArgument in the name of `operation` unless the port is an output of a layer; with `as_array` it must
+/// also hold blocks, not values of any type.
+TUFF_API void check_port(std::string_view operation, const Port& port, bool as_array = true);
+
+[[noreturn]] TUFF_API void throw_unlike(std::string_view operation, int64_t a, int64_t b);
+/// In a task that reads two blocks which a symbol says are equally long: throws InvalidArgument where they are not.
+inline void check_alike(std::string_view operation, int64_t a, int64_t b) {
+  if (a != b) [[unlikely]]
+    throw_unlike(operation, a, b);
+}
+
 /// Elements of the largest block.
 TUFF_API double largest_block(const LayerOutput& output);
 
-/// All layers that the ports need, each once, inputs before users. Iterative: any depth.
+/// All layers that the ports need, each once, inputs before users. Iterative: any depth. Throws InvalidArgument for
+/// a port that is none.
 TUFF_API std::vector<LayerPtr> layers_in_order(const std::vector<Port>& outputs);
 
 /// A layer with its inputs replaced through `map` (by identity when nothing changes).

@@ -5,6 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "tuff/kernels/panel.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -15,6 +17,15 @@ using kernels::Code;
 Alignment MatmulLayer::align(const Port& a, const Port& b) {
   const Chunks& ac = output_of(a).chunks;
   const Chunks& bc = output_of(b).chunks;
+  const bool fits = !ac.empty() && ac.size() <= 2 && !bc.empty() && bc.size() <= 2 &&
+                    same_chunks(ac.back(), bc[0]) && output_of(a).dtype == output_of(b).dtype;
+  if (!fits) {
+    throw InvalidArgument(
+        "matmul", fmt::format("{} {} x {} {}: factors of one type with the inner axis cut alike "
+                              "are needed",
+                              name_of(output_of(a).dtype), tuff::to_string(ac),
+                              name_of(output_of(b).dtype), tuff::to_string(bc)));
+  }
   Alignment alignment;
   const bool has_i = ac.size() == 2;
   const bool has_j = bc.size() == 2;
@@ -49,9 +60,7 @@ Chunks MatmulLayer::output_chunks(const Alignment& alignment) {
 MatmulLayer::MatmulLayer(const Port& a, const Port& b)
     : BlockwiseLayer({a, b}, output_of(a).dtype, output_chunks(align(a, b)), align(a, b)),
       has_i_(output_of(a).chunks.size() == 2),
-      has_j_(output_of(b).chunks.size() == 2) {
-  TUFF_CHECK_EQ(name_of(output_of(a).dtype), name_of(output_of(b).dtype));
-}
+      has_j_(output_of(b).chunks.size() == 2) {}
 
 std::optional<MatmulLayer::Form> MatmulLayer::panel_form(size_t row) const {
   if (kernels::find_panel(outputs()[0].dtype) == nullptr) return std::nullopt;
@@ -131,14 +140,8 @@ LayerPtr MatmulLayer::with_inputs(std::vector<Port> inputs) const {
 void MatmulLayer::write(LayerWriter&) const {}
 
 LayerPtr MatmulLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
-  if (inputs.size() != 2) reader.fail("a wrong number of inputs");
-  const Chunks& a = output_of(inputs[0]).chunks;
-  const Chunks& b = output_of(inputs[1]).chunks;
-  const bool fits = !a.empty() && a.size() <= 2 && !b.empty() && b.size() <= 2 &&
-                    same_chunks(a.back(), b[0]) &&
-                    output_of(inputs[0]).dtype == output_of(inputs[1]).dtype;
-  if (!fits) reader.fail("factors that do not fit");
-  return std::make_shared<MatmulLayer>(inputs[0], inputs[1]);
+  reader.need_inputs(inputs, 2);
+  return reader.make<MatmulLayer>(inputs[0], inputs[1]);
 }
 
 namespace {
@@ -154,15 +157,17 @@ class MatmulTask final : public TaskFunction {
     const int64_t m = has_i_ ? a.shape()[0] : 1;
     const int64_t k = a.shape().back();
     const int64_t n = has_j_ ? b.shape()[1] : 1;
+    check_alike("matmul", k, b.shape()[0]);
     Dims shape;
     if (has_i_) shape.push_back(m);
     if (has_j_) shape.push_back(n);
     if (partial_) shape.push_back(1);
     Block product = Block::allocate(dtype_, shape);
-    kernels::matrix_multiply(
-        dtype_, static_cast<size_t>(m), static_cast<size_t>(n), static_cast<size_t>(k),
-        a.bytes_data(), has_i_ ? a.strides()[0] : k, a.strides().back(), b.bytes_data(),
-        b.strides()[0], has_j_ ? b.strides()[1] : 1, product.bytes_data(), static_cast<size_t>(n));
+    kernels::matrix_multiply(dtype_, static_cast<size_t>(m), static_cast<size_t>(n),
+                             static_cast<size_t>(k), a.bytes_data(), has_i_ ? a.strides()[0] : k,
+                             a.strides().back(), b.bytes_data(), b.strides()[0],
+                             has_j_ ? b.strides()[1] : 1, product.bytes_data(),
+                             static_cast<size_t>(n), StopRequest(arguments.stop));
     arguments.outputs[0].emplace<Block>(std::move(product));
   }
 

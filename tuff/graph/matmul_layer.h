@@ -14,6 +14,7 @@ namespace graph {
 /// the output has one more axis at the end, with one element per block of k, for combine.h to sum.
 class TUFF_API MatmulLayer final : public BlockwiseLayer {
  public:
+  /// Of one dtype, the inner axis cut alike.
   MatmulLayer(const Port& a, const Port& b);
   std::string_view name() const override { return "matmul"; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,

@@ -2,6 +2,8 @@
 #include "tuff/graph/movement.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -34,8 +36,8 @@ std::vector<SliceLayer::Piece> pieces_of(const AxisChunks& axis, const AxisSlice
     const int64_t room = slice.step > 0 ? (last - at) / slice.step : (at - first) / -slice.step;
     const int64_t count = std::min(left, room + 1);
     pieces.push_back({static_cast<uint32_t>(block), at - first, slice.step, count});
-    at += count * slice.step;
     left -= count;
+    if (left > 0) at += count * slice.step;
   }
   if (pieces.empty()) pieces.push_back({0, 0, 1, 0});
   return pieces;
@@ -158,25 +160,61 @@ RechunkWork rechunk_work(const Chunks& from, const Chunks& to) {
 
 // ---- SliceLayer ----------------------------------------------------------------------------------
 
+namespace {
+
+/// Throws unless the slices lie inside; where one takes at most one element, its step means nothing and is 1.
+Slices checked_slices(const Chunks& chunks, Slices slices) {
+  if (slices.size() != chunks.size()) {
+    throw InvalidArgument(
+        "slice", fmt::format("{} slices of an array of rank {}", slices.size(), chunks.size()));
+  }
+  for (size_t a = 0; a < slices.size(); ++a) {
+    AxisSlice& s = slices[a];
+    if (s.whole) {
+      s = AxisSlice{0, 1, 0, true};
+      continue;
+    }
+    if (s.count <= 1) s.step = 1;
+    const int64_t extent = chunks[a]->is_known() ? chunks[a]->extent().value() : -1;
+    int64_t way = 0;
+    int64_t last = 0;
+    const bool inside =
+        extent >= 0 && s.count >= 0 && s.step != 0 &&
+        (s.count == 0 ||
+         (s.start >= 0 && s.start < extent && !__builtin_mul_overflow(s.count - 1, s.step, &way) &&
+          !__builtin_add_overflow(s.start, way, &last) && last >= 0 && last < extent));
+    if (!inside) {
+      throw InvalidArgument(
+          "slice",
+          fmt::format("{} elements from {} on in steps of {} of axis {}, of extent {}", s.count,
+                      s.start, s.step, a, extent < 0 ? "unknown" : std::to_string(extent)));
+    }
+  }
+  return slices;
+}
+
+}  // namespace
+
 struct SliceLayer::Cut {
+  Slices slices;
   Chunks chunks;
   std::vector<std::vector<Piece>> pieces;
 };
 
 SliceLayer::SliceLayer(const Port& input, const Slices& slices)
-    : SliceLayer(input, slices, [&] {
-        Cut cut;
+    : SliceLayer(input, [&] {
         const Chunks& chunks = output_of(input).chunks;
+        Cut cut{checked_slices(chunks, slices), {}, {}};
         for (size_t a = 0; a < chunks.size(); ++a) {
-          cut.pieces.push_back(pieces_of(*chunks[a], slices[a]));
-          cut.chunks.push_back(sliced_axis(chunks[a], slices[a]));
+          cut.pieces.push_back(pieces_of(*chunks[a], cut.slices[a]));
+          cut.chunks.push_back(sliced_axis(chunks[a], cut.slices[a]));
         }
         return cut;
       }()) {}
 
-SliceLayer::SliceLayer(const Port& input, const Slices& slices, Cut cut)
+SliceLayer::SliceLayer(const Port& input, Cut cut)
     : Layer({input}, output_of(input).dtype, std::move(cut.chunks)),
-      slices_(slices),
+      slices_(cut.slices),
       pieces_(std::make_shared<std::vector<std::vector<Piece>>>(std::move(cut.pieces))) {}
 
 void SliceLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
@@ -247,31 +285,19 @@ std::string SliceLayer::note() const {
 }
 
 LayerPtr SliceLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
-  const Chunks& chunks = output_of(inputs[0]).chunks;
-  if (reader.get<uint8_t>() != chunks.size()) reader.fail("slices of another rank");
+  reader.need_inputs(inputs, 1);
   Slices slices;
-  for (size_t a = 0; a < chunks.size(); ++a) {
+  const auto rank = reader.get<uint8_t>();
+  if (rank > kMaxRank) reader.fail("a rank out of range");
+  for (size_t a = 0; a < rank; ++a) {
     AxisSlice s;
     s.start = reader.get<int64_t>();
     s.step = reader.get<int64_t>();
     s.count = reader.get<int64_t>();
     s.whole = reader.get<bool>();
-    if (!s.whole) {
-      if (!chunks[a]->is_known()) reader.fail("a slice of an unknown extent");
-      const int64_t extent = chunks[a]->extent().value();
-      const bool inside = s.step != 0 && s.count >= 0 && s.count <= extent &&
-                          std::abs(static_cast<double>(s.step)) < 9e18 &&
-                          (s.count == 0 || (s.start >= 0 && s.start < extent));
-      if (!inside) reader.fail("a slice out of range");
-      const double last = static_cast<double>(s.start) +
-                          static_cast<double>(s.count - 1) * static_cast<double>(s.step);
-      if (s.count > 0 && (last < 0 || last >= static_cast<double>(extent)))
-        reader.fail("a slice out of range");
-    }
     slices.push_back(s);
   }
-  return std::make_shared<SliceLayer>(inputs[0], slices);
+  return reader.make<SliceLayer>(inputs[0], slices);
 }
 
 // ---- RechunkLayer --------------------------------------------------------------------------------
@@ -318,6 +344,9 @@ class RechunkTask final : public GridTask {
     size_t k = 0;
     for_each_overlap(from_, to_, index, [&](uint32_t, const Dims& at) {
       const Block& input = arguments.inputs[k++]->get<Block>();
+      for (size_t a = 0; a < to_.size(); ++a) {
+        if (!to_[a]->is_known()) check_alike("rechunk", shape[a], input.shape()[a]);
+      }
       int64_t from_offset = 0;
       int64_t to_offset = 0;
       Dims piece;
@@ -341,7 +370,8 @@ class RechunkTask final : public GridTask {
       if (single) {
         result = source;
       } else {
-        copy_elements(source, result.strided_view(to_offset, piece, result.strides()));
+        copy_elements(source, result.strided_view(to_offset, piece, result.strides()),
+                      StopRequest(arguments.stop));
       }
     });
     arguments.outputs[0].emplace<Block>(std::move(result));
@@ -355,8 +385,27 @@ class RechunkTask final : public GridTask {
 
 }  // namespace
 
+namespace {
+
+/// Throws unless the axes are as long as those of the input; one of unknown extent stays as it is.
+Chunks rechunked_chunks(const Port& input, Chunks chunks) {
+  const Chunks& given = output_of(input).chunks;
+  bool fits = chunks.size() == given.size();
+  for (size_t a = 0; fits && a < chunks.size(); ++a) {
+    fits = chunks[a] != nullptr && (given[a]->is_known() ? chunks[a]->extent() == given[a]->extent()
+                                                         : same_chunks(chunks[a], given[a]));
+  }
+  if (!fits) {
+    throw InvalidArgument("rechunk", fmt::format("chunks {} to others of another extent or rank",
+                                                 tuff::to_string(given)));
+  }
+  return chunks;
+}
+
+}  // namespace
+
 RechunkLayer::RechunkLayer(const Port& input, Chunks chunks)
-    : Layer({input}, output_of(input).dtype, std::move(chunks)) {}
+    : Layer({input}, output_of(input).dtype, rechunked_chunks(input, std::move(chunks))) {}
 
 void RechunkLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
   const Chunks& to = outputs()[0].chunks;
@@ -389,21 +438,36 @@ std::string RechunkLayer::note() const { return tuff::to_string(outputs()[0].chu
 
 LayerPtr RechunkLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                             std::string_view) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
-  const Chunks& given = output_of(inputs[0]).chunks;
-  Chunks chunks = reader.get_chunks();
-  if (chunks.size() != given.size()) reader.fail("chunks of another rank");
-  for (size_t a = 0; a < chunks.size(); ++a) {
-    if (!(chunks[a]->extent() == given[a]->extent())) reader.fail("chunks of another extent");
-  }
-  return std::make_shared<RechunkLayer>(inputs[0], std::move(chunks));
+  reader.need_inputs(inputs, 1);
+  return reader.make<RechunkLayer>(inputs[0], reader.get_chunks());
 }
 
 // ---- MaskLayer -----------------------------------------------------------------------------------
 
 namespace {
 
+/// Throws unless the mask fits the array, and `selected` what both can leave.
+void check_mask(const LayerOutput& array, const LayerOutput& mask, const AxisChunks& selected) {
+  bool fits = mask.dtype == DType::bool_ && !array.chunks.empty() && !mask.chunks.empty() &&
+              (mask.chunks.size() == 1 || mask.chunks.size() == array.chunks.size());
+  int64_t others = 1;  // elements of the axes that vanish
+  for (size_t a = 0; fits && a < mask.chunks.size(); ++a) {
+    fits = same_chunks(mask.chunks[a], array.chunks[a]) && (a == 0 || mask.chunks[a]->count() == 1);
+    if (a > 0) others *= mask.chunks[a]->largest();
+  }
+  fits = fits && !selected.is_known() && selected.count() == array.chunks[0]->count();
+  for (size_t i = 0; fits && i < selected.count(); ++i)
+    fits = selected.size(i) == array.chunks[0]->size(i) * others;
+  if (!fits) {
+    throw InvalidArgument("mask",
+                          fmt::format("{} {} by {} {}; a bool mask is needed that is cut alike",
+                                      name_of(array.dtype), tuff::to_string(array.chunks),
+                                      name_of(mask.dtype), tuff::to_string(mask.chunks)));
+  }
+}
+
 Chunks masked_chunks(const Port& input, const Port& mask, AxisChunksPtr selected) {
+  check_mask(output_of(input), output_of(mask), *selected);
   if (output_of(mask).chunks.size() > 1) return Chunks{std::move(selected)};
   Chunks chunks = output_of(input).chunks;
   chunks[0] = std::move(selected);
@@ -416,7 +480,9 @@ class MaskTask final : public GridTask {
   std::string_view name() const override { return "mask"; }
   void run(TaskArguments& arguments) const override {
     const Block& block = arguments.inputs[0]->get<Block>();
-    const Block mask = arguments.inputs[1]->get<Block>().contiguous();
+    const StopRequest stop(arguments.stop);
+    const Block mask = arguments.inputs[1]->get<Block>().contiguous(stop);
+    for (size_t a = 0; a < mask.rank(); ++a) check_alike("mask", block.shape()[a], mask.shape()[a]);
     const bool* chosen = mask.data<bool>();
     const int64_t n = mask.size();
     const auto selected = static_cast<int64_t>(std::count(chosen, chosen + n, true));
@@ -427,28 +493,39 @@ class MaskTask final : public GridTask {
       shape[0] = selected;
     }
     Block result = Block::allocate(block.dtype(), shape);
-    const Block dense = block.contiguous();
+    const Block dense = block.contiguous(stop);
     const size_t row = selected == 0 ? 0 : result.bytes() / static_cast<size_t>(selected);
     const std::byte* from = dense.bytes_data();
     std::byte* to = result.bytes_data();
-    if (row == 8) {
-      copy_chosen<uint64_t>(chosen, n, from, to);
-    } else if (row == 4) {
-      copy_chosen<uint32_t>(chosen, n, from, to);
-    } else if (row > 0) {
-      for (int64_t i = 0; i < n; ++i, from += row) {
-        if (!chosen[i]) continue;
-        std::memcpy(to, from, row);
-        to += row;
-      }
+    const auto stretch =
+        static_cast<int64_t>(std::max<size_t>(kBytesBetweenLooks / std::max<size_t>(row, 1), 1));
+    for (int64_t first = 0; row > 0 && first < n; first += stretch) {
+      stop.check();
+      const int64_t rows = std::min(stretch, n - first);
+      to += copy_rows(chosen + first, rows, from, to, row);
+      from += static_cast<size_t>(rows) * row;
     }
     arguments.outputs[0].emplace<Block>(std::move(result));
   }
 
  private:
+  /// Returns how many bytes were copied.
+  static size_t copy_rows(const bool* chosen, int64_t n, const std::byte* from, std::byte* to,
+                          size_t row) {
+    if (row == 8) return 8 * copy_chosen<uint64_t>(chosen, n, from, to);
+    if (row == 4) return 4 * copy_chosen<uint32_t>(chosen, n, from, to);
+    const std::byte* const start = to;
+    for (int64_t i = 0; i < n; ++i, from += row) {
+      if (!chosen[i]) continue;
+      std::memcpy(to, from, row);
+      to += row;
+    }
+    return static_cast<size_t>(to - start);
+  }
+
   /// Without branches: random masks would mispredict every other element.
   template <class T>
-  static void copy_chosen(const bool* chosen, int64_t n, const std::byte* from, std::byte* to) {
+  static size_t copy_chosen(const bool* chosen, int64_t n, const std::byte* from, std::byte* to) {
     const auto* source = reinterpret_cast<const T*>(from);
     auto* target = reinterpret_cast<T*>(to);
     int64_t last = n;
@@ -458,6 +535,7 @@ class MaskTask final : public GridTask {
       target[at] = source[i];
       at += chosen[i] ? 1 : 0;
     }
+    return static_cast<size_t>(at);
   }
 };
 
@@ -493,20 +571,8 @@ Port MaskLayer::sliced(uint32_t, const Slices& slices) const {
 void MaskLayer::write(LayerWriter& writer) const { writer.put_axis(outputs()[0].chunks[0]); }
 
 LayerPtr MaskLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
-  if (inputs.size() != 2) reader.fail("a wrong number of inputs");
-  AxisChunksPtr selected = reader.get_axis();
-  const LayerOutput& array = output_of(inputs[0]);
-  const LayerOutput& mask = output_of(inputs[1]);
-  bool fits = mask.dtype == DType::bool_ && !array.chunks.empty() && !mask.chunks.empty() &&
-              mask.chunks.size() <= array.chunks.size() && !selected->is_known() &&
-              selected->count() == array.chunks[0]->count();
-  for (size_t a = 0; fits && a < mask.chunks.size(); ++a) {
-    fits = same_chunks(mask.chunks[a], array.chunks[a]) && (a == 0 || mask.chunks[a]->count() == 1);
-  }
-  if (!fits || (mask.chunks.size() > 1 && mask.chunks.size() != array.chunks.size())) {
-    reader.fail("a mask that does not fit");
-  }
-  return std::make_shared<MaskLayer>(inputs[0], inputs[1], std::move(selected));
+  reader.need_inputs(inputs, 2);
+  return reader.make<MaskLayer>(inputs[0], inputs[1], reader.get_axis());
 }
 
 // ---- AssumeChunksLayer ---------------------------------------------------------------------------
@@ -539,8 +605,27 @@ class AssumeChunksTask final : public GridTask {
 
 }  // namespace
 
+namespace {
+
+/// Throws unless the blocks are in the same grid, and what was known stays.
+Chunks assumed_chunks(const Port& input, Chunks chunks) {
+  const Chunks& given = output_of(input).chunks;
+  bool fits = chunks.size() == given.size();
+  for (size_t a = 0; fits && a < chunks.size(); ++a) {
+    fits = chunks[a] != nullptr && (given[a]->is_known() ? same_chunks(chunks[a], given[a])
+                                                         : chunks[a]->count() == given[a]->count());
+  }
+  if (!fits) {
+    throw InvalidArgument("assume_chunks", fmt::format("chunks {} to others that they cannot be",
+                                                       tuff::to_string(given)));
+  }
+  return chunks;
+}
+
+}  // namespace
+
 AssumeChunksLayer::AssumeChunksLayer(const Port& input, Chunks chunks)
-    : Layer({input}, output_of(input).dtype, std::move(chunks)) {}
+    : Layer({input}, output_of(input).dtype, assumed_chunks(input, std::move(chunks))) {}
 
 std::shared_ptr<const TaskFunction> AssumeChunksLayer::lower(const LowerHints&) const {
   return std::make_shared<AssumeChunksTask>(outputs()[0].chunks);
@@ -564,11 +649,8 @@ void AssumeChunksLayer::write(LayerWriter& writer) const { writer.put_chunks(out
 
 LayerPtr AssumeChunksLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                                  std::string_view) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
-  const Chunks& given = output_of(inputs[0]).chunks;
-  Chunks chunks = reader.get_chunks();
-  if (!(grid_of(chunks) == grid_of(given))) reader.fail("chunks of another grid");
-  return std::make_shared<AssumeChunksLayer>(inputs[0], std::move(chunks));
+  reader.need_inputs(inputs, 1);
+  return reader.make<AssumeChunksLayer>(inputs[0], reader.get_chunks());
 }
 
 }  // namespace graph

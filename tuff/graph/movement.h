@@ -34,6 +34,7 @@ TUFF_API RechunkWork rechunk_work(const Chunks& from, const Chunks& to);
 /// A slice per axis. Each output block is a view of one input block, so nothing is copied.
 class TUFF_API SliceLayer final : public Layer {
  public:
+  /// Of an axis of unknown extent, all.
   SliceLayer(const Port& input, const Slices& slices);
   std::string_view name() const override { return "slice"; }
   bool is_view() const override { return true; }
@@ -56,7 +57,7 @@ class TUFF_API SliceLayer final : public Layer {
 
  private:
   struct Cut;
-  SliceLayer(const Port& input, const Slices& slices, Cut cut);
+  SliceLayer(const Port& input, Cut cut);
   Slices slices_;
   std::shared_ptr<const std::vector<std::vector<Piece>>> pieces_;  // by axis, by output block
 };
@@ -65,6 +66,7 @@ class TUFF_API SliceLayer final : public Layer {
 /// it overlaps; a block that lies inside one input block is a view.
 class TUFF_API RechunkLayer final : public Layer {
  public:
+  /// Of the same extents; an axis of unknown extent stays as it is.
   RechunkLayer(const Port& input, Chunks chunks);
   std::string_view name() const override { return "rechunk"; }
   bool reads_everything() const override { return true; }
@@ -80,7 +82,7 @@ class TUFF_API RechunkLayer final : public Layer {
 
 /// Elements where a mask is true. Input 0: the array; input 1: the mask (bool), either 1-d, selecting
 /// along axis 0, or of the array's rank (then all axes but the first are whole and the result is 1-d).
-/// The first extent of the result is a symbol.
+/// The first extent of the result is a symbol: `selected`, whose bounds are the elements of each block of the mask.
 class TUFF_API MaskLayer final : public Layer {
  public:
   MaskLayer(const Port& input, const Port& mask, AxisChunksPtr selected);
@@ -97,6 +99,7 @@ class TUFF_API MaskLayer final : public Layer {
 /// The same blocks under chunks that are now known (or other symbols); each block is checked as it passes.
 class TUFF_API AssumeChunksLayer final : public Layer {
  public:
+  /// In the same grid; what is known stays as it is.
   AssumeChunksLayer(const Port& input, Chunks chunks);
   std::string_view name() const override { return "assume_chunks"; }
   bool is_view() const override { return true; }

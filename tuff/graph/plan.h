@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "tuff/base/stop.h"
 #include "tuff/base/value.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -45,7 +46,7 @@ struct TaskArguments {
   std::span<const bool> last_use;  ///< inputs[i] may be moved from when last_use[i]
   std::span<Value> outputs;        ///< to be filled, every one
   Scratch* scratch = nullptr;      ///< this worker's
-  std::stop_token stop;   ///< set when the run is failing or cancelled; long tasks may poll
+  std::stop_token stop;   ///< set when the run is failing or cancelled; long tasks look (stop.h)
   bool may_retry = true;  ///< whether a call that throws is made again, as its options say
 };
 

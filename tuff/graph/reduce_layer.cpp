@@ -1,8 +1,12 @@
 // Reductions inside a block as a layer; see reduce_layer.h.
 #include "tuff/graph/reduce_layer.h"
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "tuff/kernels/reduce.h"
 
@@ -10,6 +14,31 @@ TUFF_NAMESPACE_BEGIN
 namespace graph {
 
 namespace {
+
+constexpr std::string_view kPartialNames[] = {"sum", "min", "max", "any", "all", "moments"};
+
+/// Throws unless the input can be reduced so; see the constructor's comment.
+const Axes& checked_axes(ops::Reduction reduction, DType element, const Port& input,
+                         const Axes& axes) {
+  const auto refuse = [&](const std::string& what) {
+    throw InvalidArgument(kPartialNames[static_cast<size_t>(reduction)], what);
+  };
+  const size_t rank = output_of(input).chunks.size();
+  int64_t last = -1;
+  for (int64_t axis : axes) {
+    if (axis <= last || axis >= static_cast<int64_t>(rank))
+      refuse(fmt::format("axes {} of an array of rank {}", tuff::to_string(axes), rank));
+    last = axis;
+  }
+  if (kernels::find_reduction(reduction, element) == nullptr)
+    refuse(fmt::format("elements of type {}", name_of(element)));
+  if (reduction == ops::Reduction::moments && rank > 0) {
+    // Count, mean and squares lie along one more axis; over nothing they would be one per element.
+    if (rank == kMaxRank) refuse(fmt::format("rank {}; at most {} is accepted", rank, rank - 1));
+    if (axes.empty()) refuse("no axes; at least one is needed");
+  }
+  return axes;
+}
 
 Alignment reduce_alignment(const Port& input, const Axes& axes) {
   Alignment alignment;
@@ -37,15 +66,14 @@ Chunks reduced_chunks(const Port& input, const Axes& axes, bool moments) {
   return chunks;
 }
 
-constexpr std::string_view kPartialNames[] = {"sum", "min", "max", "any", "all", "moments"};
-
 }  // namespace
 
 ReduceLayer::ReduceLayer(ops::Reduction reduction, DType element, const Port& input,
                          const Axes& axes)
     : BlockwiseLayer({input}, element,
-                     reduced_chunks(input, axes, reduction == ops::Reduction::moments),
-                     reduce_alignment(input, axes)),
+                     reduced_chunks(input, checked_axes(reduction, element, input, axes),
+                                    reduction == ops::Reduction::moments),
+                     reduce_alignment(input, checked_axes(reduction, element, input, axes))),
       reduction_(reduction),
       element_(element),
       axes_(axes) {}
@@ -80,27 +108,13 @@ std::string ReduceLayer::note() const { return "axes " + tuff::to_string(axes_);
 
 LayerPtr ReduceLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                            std::string_view name) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 1);
   const DType element = reader.dtype();
   const Axes axes = reader.dims();
-  int64_t last = -1;
-  for (int64_t axis : axes) {
-    if (axis <= last || axis >= static_cast<int64_t>(output_of(inputs[0]).chunks.size())) {
-      reader.fail("axes out of range");
-    }
-    last = axis;
-  }
-  for (size_t r = 0; r < std::size(kPartialNames); ++r) {
-    if (kPartialNames[r] != name) continue;
-    const auto reduction = static_cast<ops::Reduction>(r);
-    if (kernels::find_reduction(reduction, element) == nullptr)
-      reader.fail("a reduction of that type");
-    if (reduction == ops::Reduction::moments && output_of(inputs[0]).chunks.size() == kMaxRank) {
-      reader.fail("a rank out of range");
-    }
-    return std::make_shared<ReduceLayer>(reduction, element, inputs[0], axes);
-  }
-  reader.fail("an unknown reduction");
+  const auto* at = std::find(std::begin(kPartialNames), std::end(kPartialNames), name);
+  if (at == std::end(kPartialNames)) reader.fail("an unknown reduction");
+  return reader.make<ReduceLayer>(static_cast<ops::Reduction>(at - kPartialNames), element,
+                                  inputs[0], axes);
 }
 
 }  // namespace graph

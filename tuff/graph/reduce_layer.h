@@ -11,6 +11,7 @@ namespace graph {
 /// block; combine.h puts the blocks together.
 class TUFF_API ReduceLayer final : public BlockwiseLayer {
  public:
+  /// `element`: what elements are cast to before, of a type that the reduction has kernels for. `axes` ascend.
   ReduceLayer(ops::Reduction reduction, DType element, const Port& input, const Axes& axes);
   std::string_view name() const override;
   bool yields_moments() const override { return reduction_ == ops::Reduction::moments; }

@@ -2,6 +2,7 @@
 #include "tuff/graph/relabel_layer.h"
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,11 +14,37 @@ namespace graph {
 
 namespace {
 
+[[noreturn]] void refuse(std::string_view what) { throw InvalidArgument("relabel", what); }
+
+/// Throws unless the axes fit; see the constructor's comment.
+void check_axes(const Chunks& given, const LabelMap& from, const Chunks& chunks) {
+  if (from.size() != chunks.size()) refuse("chunks of another rank");
+  uint32_t used = 0;
+  for (size_t a = 0; a < from.size(); ++a) {
+    if (chunks[a] == nullptr) refuse("an axis without chunks");
+    if (from[a] == kNoLabel) {
+      if (!chunks[a]->is_known()) refuse("a new axis of unknown extent");
+      continue;
+    }
+    if (from[a] < 0 || from[a] >= static_cast<int>(given.size())) refuse("an axis out of range");
+    const auto axis = static_cast<size_t>(from[a]);
+    if (((used >> axis) & 1) != 0) refuse("an axis used twice");
+    used |= 1U << axis;
+    if (!same_chunks(given[axis], chunks[a]) && !(is_one(given[axis]) && chunks[a]->is_known()))
+      refuse("axes cut differently");
+  }
+  for (size_t a = 0; a < given.size(); ++a) {
+    if (((used >> a) & 1) == 0 && !is_one(given[a]))
+      refuse("a dropped axis of extent other than 1");
+  }
+}
+
 Alignment relabel_alignment(const Port& input, const LabelMap& from, const Chunks& chunks) {
+  const Chunks& given = output_of(input).chunks;
+  check_axes(given, from, chunks);
   Alignment alignment;
   alignment.space = chunks;
   alignment.output = counting(chunks.size());
-  const Chunks& given = output_of(input).chunks;
   LabelMap map(given.size(), kNoLabel);
   for (size_t a = 0; a < from.size(); ++a) {
     const int8_t label = from[a];
@@ -101,32 +128,13 @@ std::shared_ptr<const TaskFunction> RelabelLayer::lower(const LowerHints& hints)
 
 LayerPtr RelabelLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                             std::string_view) {
-  if (inputs.size() != 1) reader.fail("a wrong number of inputs");
-  const Chunks& given = output_of(inputs[0]).chunks;
+  reader.need_inputs(inputs, 1);
   LabelMap from;
   const auto rank = reader.get<uint8_t>();
   if (rank > kMaxRank) reader.fail("a rank out of range");
-  uint32_t used = 0;
-  for (size_t a = 0; a < rank; ++a) {
-    const auto axis = reader.get<int8_t>();
-    if (axis < kNoLabel || axis >= static_cast<int>(given.size()))
-      reader.fail("an axis out of range");
-    if (axis != kNoLabel && ((used >> axis) & 1) != 0) reader.fail("an axis used twice");
-    if (axis != kNoLabel) used |= 1U << axis;
-    from.push_back(axis);
-  }
-  Chunks chunks = reader.get_chunks();
-  if (chunks.size() != rank) reader.fail("chunks of another rank");
-  for (size_t a = 0; a < rank; ++a) {
-    if (from[a] == kNoLabel) continue;
-    const AxisChunksPtr& axis = given[static_cast<size_t>(from[a])];
-    if (!is_one(axis) && !same_chunks(axis, chunks[a])) reader.fail("axes cut differently");
-  }
-  for (size_t a = 0; a < given.size(); ++a) {
-    if (((used >> a) & 1) == 0 && !is_one(given[a]))
-      reader.fail("a dropped axis of extent other than 1");
-  }
-  return std::make_shared<RelabelLayer>(inputs[0], from, std::move(chunks));
+  for (size_t a = 0; a < rank; ++a) from.push_back(reader.get<int8_t>());
+  const Chunks chunks = reader.get_chunks();
+  return reader.make<RelabelLayer>(inputs[0], from, chunks);
 }
 
 }  // namespace graph

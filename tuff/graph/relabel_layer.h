@@ -11,8 +11,9 @@ namespace graph {
 /// The same elements under other axes: transposed, with axes of extent 1 added or dropped, broadcast.
 class TUFF_API RelabelLayer final : public BlockwiseLayer {
  public:
-  /// `from[a]`: the input axis that output axis a shows, or kNoLabel for a new one. `chunks`: of the
-  /// output; a new axis, or one whose input has extent 1, may have any chunks (broadcast).
+  /// `from[a]`: the input axis that output axis a shows, each at most once, or kNoLabel for a new one. `chunks`: of
+  /// the output; a new axis, or one whose input has extent 1, may have any known chunks (broadcast). What is
+  /// left out has extent 1.
   RelabelLayer(const Port& input, const LabelMap& from, const Chunks& chunks);
   std::string_view name() const override { return "relabel"; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,

@@ -1,9 +1,15 @@
 // The message format; see serialize.h:
-//   magic "TUFF", version, axis chunks (a table), layers (name, inputs, parameters), outputs, ranges.
+//   magic "TUFF", version, checksum of all that follows,
+//   axis chunks (a table), layers (name, inputs, parameters), outputs, ranges.
 #include "tuff/graph/serialize.h"
+
+#include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
+#include "tuff/base/key.h"
+#include "tuff/graph/callable.h"
 #include "tuff/graph/combine.h"
 #include "tuff/graph/concatenate.h"
 #include "tuff/graph/elementwise_layer.h"
@@ -54,6 +60,8 @@ const std::unordered_map<std::string_view, Read>& readers() {
         {"concatenate", ConcatenateLayer::read},
         {"mask", MaskLayer::read},
         {"assume_chunks", AssumeChunksLayer::read},
+        {"from_delayed", FromValuesLayer::read},
+        {"to_delayed", PickLayer::read},
     };
     for (const ops::Operation& op : ops::operations())
       map->emplace(op.name, ElementwiseLayer::read);
@@ -62,9 +70,20 @@ const std::unordered_map<std::string_view, Read>& readers() {
   return *table;
 }
 
+/// Bytes before those that the checksum is of.
+constexpr size_t kHeadBytes = sizeof(kMagic) + sizeof(kFormatVersion) + sizeof(Key);
+
 }  // namespace
 
+std::vector<std::string_view> travelling_layers() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, read] : readers()) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 Bytes serialize(const Message& message) {
+  for (const Port& output : message.outputs) check_port("serialize", output, false);
   const std::vector<LayerPtr> layers = layers_in_order(message.outputs);
   std::unordered_map<const Layer*, uint32_t> numbers;
   LayerWriter body;
@@ -78,6 +97,10 @@ Bytes serialize(const Message& message) {
       body.put(input.output);
     }
     layer->write(body);
+    if (!readers().contains(layer->name())) {
+      throw InvalidArgument("serialize",
+                            fmt::format("'{}' ({}) does not travel", layer->name(), layer->note()));
+    }
   }
   body.put(static_cast<uint64_t>(message.outputs.size()));
   for (const Port& output : message.outputs) {
@@ -101,10 +124,22 @@ Bytes serialize(const Message& message) {
   ByteWriter writer;
   writer.put(kMagic);
   writer.put(kFormatVersion);
+  writer.put(Key().high);
+  writer.put(Key().low);
   writer.put(static_cast<uint64_t>(body.table().size()));
   for (const AxisChunksPtr& axis : body.table()) writer.put(*axis);
   writer.raw(body.bytes().data(), body.bytes().size());
-  return writer.take();
+  Bytes bytes = writer.take();
+  seal(bytes);
+  return bytes;
+}
+
+void seal(Bytes& bytes) {
+  if (bytes.size() < kHeadBytes) return;
+  const Key checksum = hash_bytes(std::span(bytes).subspan(kHeadBytes));
+  std::byte* const at = bytes.data() + kHeadBytes - sizeof(Key);
+  std::memcpy(at, &checksum.high, sizeof checksum.high);
+  std::memcpy(at + sizeof checksum.high, &checksum.low, sizeof checksum.low);
 }
 
 Message deserialize(std::span<const std::byte> bytes) {
@@ -115,6 +150,11 @@ Message deserialize(std::span<const std::byte> bytes) {
     head.fail(
         fmt::format("format version {}; this build reads version {}", version, kFormatVersion));
   }
+  Key checksum;
+  checksum.high = head.get<uint64_t>();
+  checksum.low = head.get<uint64_t>();
+  if (hash_bytes(bytes.subspan(kHeadBytes)) != checksum)
+    head.fail("a checksum that is not of these bytes: they were changed or cut off on the way");
   std::vector<AxisChunksPtr> table(head.count(16));
   for (AxisChunksPtr& axis : table) axis = head.axis_chunks();
 

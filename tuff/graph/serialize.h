@@ -1,9 +1,12 @@
 // Graphs as bytes: what travels to another process is the optimised graph and a range of blocks.
 //
 // The receiver lowers the graph itself. Layers travel by stable name with their parameters; symbols keep
-// their identity within one message. The format has a version, and the reader trusts nothing.
+// their identity within one message. The format has a version, a checksum tells bytes that were changed on the
+// way, and the reader trusts nothing: what it accepts runs, or fails with one of our errors.
 #pragma once
 
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "tuff/base/bytes.h"
@@ -12,7 +15,7 @@
 TUFF_NAMESPACE_BEGIN
 namespace graph {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 /// Blocks first .. last - 1 (in row-major order) of one output.
 struct BlockRange {
@@ -31,6 +34,10 @@ struct Message {
 TUFF_API Bytes serialize(const Message& message);
 /// Throws InvalidArgument, naming what is wrong and where, for anything serialize() did not write.
 TUFF_API Message deserialize(std::span<const std::byte> bytes);
+/// Writes the checksum of a message anew, for those who changed its bytes: to see what deserialize() makes of them.
+TUFF_API void seal(Bytes& bytes);
+/// Names of the kinds of layers that travel, in alphabetical order.
+TUFF_API std::vector<std::string_view> travelling_layers();
 
 }  // namespace graph
 TUFF_NAMESPACE_END

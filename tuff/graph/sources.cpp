@@ -12,6 +12,20 @@ namespace graph {
 
 namespace {
 
+const Block& checked_whole(const Block& whole, const Chunks& chunks) {
+  if (!whole) throw InvalidArgument("memory", "an empty block; it has no dtype and no shape");
+  check_size("memory", chunks, whole.dtype());
+  bool fits = chunks.size() == whole.rank();
+  for (size_t a = 0; fits && a < chunks.size(); ++a)
+    fits = chunks[a]->is_known() && chunks[a]->extent().value() == whole.shape()[a];
+  if (!fits) {
+    throw InvalidArgument(
+        "memory", fmt::format("a block of shape {} in chunks {}", tuff::to_string(whole.shape()),
+                              tuff::to_string(chunks)));
+  }
+  return whole;
+}
+
 std::vector<Block> cut(const Block& whole, const Chunks& chunks) {
   std::vector<Block> blocks;
   const size_t count = block_count(chunks);
@@ -38,11 +52,11 @@ std::vector<Block> cut(const Block& whole, const Chunks& chunks) {
 
 MemoryLayer::MemoryLayer(DType dtype, Chunks chunks, std::vector<Block> blocks)
     : Layer({}, dtype, std::move(chunks)), blocks_(std::move(blocks)) {
-  TUFF_CHECK_EQ(blocks_.size(), block_count(outputs()[0].chunks));
+  check_blocks("memory", dtype, outputs()[0].chunks, blocks_);
 }
 
 MemoryLayer::MemoryLayer(const Block& whole, const Chunks& chunks)
-    : Layer({}, whole.dtype(), chunks), blocks_(cut(whole, chunks)) {}
+    : Layer({}, checked_whole(whole, chunks).dtype(), chunks), blocks_(cut(whole, chunks)) {}
 
 LayerPtr MemoryLayer::with_inputs(std::vector<Port>) const {
   return std::make_shared<MemoryLayer>(outputs()[0].dtype, outputs()[0].chunks, blocks_);
@@ -71,43 +85,52 @@ void MemoryLayer::write(LayerWriter& writer) const {
 }
 
 LayerPtr MemoryLayer::read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view) {
-  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 0);
   const DType dtype = reader.dtype();
   const Chunks chunks = reader.get_chunks();
-  const Dims grid = grid_of(chunks);
-  const size_t count = block_count(chunks);
-  if (count > reader.remaining()) reader.fail("more blocks than bytes");
+  size_t count = 1;
+  for (const AxisChunksPtr& axis : chunks) {
+    count *= axis->count();
+    if (count > reader.remaining()) reader.fail("more blocks than bytes");
+  }
   std::vector<Block> blocks;
   for (size_t b = 0; b < count; ++b) {
     const Dims shape = reader.dims();
-    const Dims index = grid_index(b, grid);
-    if (shape.size() != chunks.size()) reader.fail("a block of another rank");
     const bool is_empty = std::count(shape.begin(), shape.end(), 0) > 0;
     size_t elements = is_empty ? 0 : 1;
-    for (size_t a = 0; a < shape.size(); ++a) {
-      const int64_t size = chunks[a]->size(static_cast<size_t>(index[a]));
-      if (shape[a] < 0 || shape[a] > size || (chunks[a]->is_known() && shape[a] != size)) {
-        reader.fail("a block that does not fit its chunks");
-      }
-      if (shape[a] > 0 && elements > reader.remaining() / static_cast<size_t>(shape[a])) {
+    for (int64_t extent : shape) {
+      if (extent < 0) reader.fail("a block of a negative extent");
+      // Before memory is taken for it.
+      if (!is_empty && elements > reader.remaining() / static_cast<size_t>(extent))
         reader.fail("a block larger than the message");
-      }
-      elements *= static_cast<size_t>(shape[a]);
+      elements *= static_cast<size_t>(extent);
     }
     const auto bytes = reader.raw(elements * size_of(dtype));
     Block block = Block::allocate(dtype, shape);
     if (!bytes.empty()) std::memcpy(block.bytes_data(), bytes.data(), bytes.size());
-    if (dtype == DType::bool_) {
-      for (std::byte* p = block.bytes_data(); p != block.bytes_data() + bytes.size(); ++p)
-        *p &= std::byte{1};
-    }
+    const auto is_truth = [](std::byte value) { return value <= std::byte{1}; };
+    if (is_bool(dtype) && !std::all_of(bytes.begin(), bytes.end(), is_truth))
+      reader.fail("a truth value that is neither 0 nor 1");
     blocks.push_back(std::move(block));
   }
-  return std::make_shared<MemoryLayer>(dtype, chunks, std::move(blocks));
+  return reader.make<MemoryLayer>(dtype, chunks, std::move(blocks));
 }
 
+namespace {
+
+void check_known(std::string_view layer, const Layer& made) {
+  const Chunks& chunks = made.outputs()[0].chunks;
+  if (is_known(chunks)) return;
+  throw InvalidArgument(
+      layer, fmt::format("shape {}; known extents are needed", tuff::to_string(shape_of(chunks))));
+}
+
+}  // namespace
+
 ParameterLayer::ParameterLayer(std::string label, DType dtype, Chunks chunks)
-    : Layer({}, dtype, std::move(chunks)), label_(std::move(label)) {}
+    : Layer({}, dtype, std::move(chunks)), label_(std::move(label)) {
+  check_known("parameter", *this);
+}
 
 LayerPtr ParameterLayer::with_inputs(std::vector<Port>) const {
   return std::make_shared<ParameterLayer>(label_, outputs()[0].dtype, outputs()[0].chunks);
@@ -122,10 +145,10 @@ void ParameterLayer::write(LayerWriter& writer) const {
 
 LayerPtr ParameterLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                               std::string_view) {
-  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 0);
   std::string label = reader.text();
   const DType dtype = reader.dtype();
-  return std::make_shared<ParameterLayer>(std::move(label), dtype, reader.get_chunks());
+  return reader.make<ParameterLayer>(std::move(label), dtype, reader.get_chunks());
 }
 
 namespace {
@@ -183,7 +206,10 @@ FunctionLayer::FunctionLayer(BlockFunction function, std::string registered, DTy
                              Chunks chunks)
     : Layer({}, dtype, std::move(chunks)),
       function_(std::move(function)),
-      registered_(std::move(registered)) {}
+      registered_(std::move(registered)) {
+  check_known("from_function", *this);
+  if (!function_) throw InvalidArgument("from_function", "an empty callable");
+}
 
 std::shared_ptr<const TaskFunction> FunctionLayer::lower(const LowerHints&) const {
   return std::make_shared<FunctionTask>(function_, outputs()[0].dtype, outputs()[0].chunks);
@@ -219,12 +245,12 @@ void FunctionLayer::write(LayerWriter& writer) const {
 
 LayerPtr FunctionLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                              std::string_view) {
-  if (!inputs.empty()) reader.fail("a wrong number of inputs");
+  reader.need_inputs(inputs, 0);
   std::string registered = reader.text();
   const DType dtype = reader.dtype();
   BlockFunction function = registered_function(registered);
-  return std::make_shared<FunctionLayer>(std::move(function), std::move(registered), dtype,
-                                         reader.get_chunks());
+  return reader.make<FunctionLayer>(std::move(function), std::move(registered), dtype,
+                                    reader.get_chunks());
 }
 
 void register_function(const std::string& name, BlockFunction function) {

@@ -24,9 +24,9 @@ namespace graph {
 /// Blocks in memory: views of one buffer, or blocks that an earlier run left. No tasks.
 class TUFF_API MemoryLayer final : public Layer {
  public:
-  /// One block per grid position, in row-major order.
+  /// One block per grid position, in row-major order, as check_blocks() says.
   MemoryLayer(DType dtype, Chunks chunks, std::vector<Block> blocks);
-  /// Views of `whole`, cut as `chunks` say.
+  /// Views of `whole`, cut as `chunks` say, which are of its shape.
   MemoryLayer(const Block& whole, const Chunks& chunks);
   std::string_view name() const override { return "memory"; }
   const Block& block(uint32_t number) const { return blocks_[number]; }
@@ -45,7 +45,7 @@ class TUFF_API MemoryLayer final : public Layer {
   std::vector<Block> blocks_;
 };
 
-/// A hole in the graph, filled anew for each run of a plan. No tasks.
+/// A hole in the graph of known shape, filled anew for each run of a plan. No tasks.
 class TUFF_API ParameterLayer final : public Layer {
  public:
   ParameterLayer(std::string label, DType dtype, Chunks chunks);
@@ -63,7 +63,7 @@ class TUFF_API ParameterLayer final : public Layer {
   std::string label_;
 };
 
-/// Blocks made by a user's callable.
+/// Blocks of known shapes made by a user's callable.
 class TUFF_API FunctionLayer final : public Layer {
  public:
   /// `registered`: the name under which the callable travels; empty when it cannot.

@@ -20,6 +20,8 @@ constexpr size_t kOnStack = 16;
 /// What is called is asked for this many parts ahead. Each call of a task graph has an object of its own,
 /// which in a large graph is not in the caches.
 constexpr ptrdiff_t kPartsAhead = 4;
+/// Parts take some 10 ns at least, a look at the stop request half of one.
+constexpr uint32_t kPartsBetweenLooks = 16;
 
 template <size_t kCount>
 struct Stack {
@@ -198,7 +200,10 @@ void GroupProgram::run_parts(TaskArguments& arguments, const Group& group, Value
   const std::span<Value> group_outputs = arguments.outputs;
   const Part* const end = parts_.data() + group.first_part + group.part_count;
   const Part* const last_part = parts_.data() + parts_.size() - 1;
+  uint32_t calls = 0;
   for (const Part* part = end - group.part_count; part != end; ++part) {
+    // What seemed short may be long: nobody knows what a callable takes.
+    if (++calls % kPartsBetweenLooks == 0) StopRequest(arguments.stop).check();
     __builtin_prefetch(part[std::min(kPartsAhead, last_part - part)].function);
     const uint32_t* const row = arguments_.data() + part->first_argument;
     for (uint32_t a = 0; a < part->argument_count; ++a) {

@@ -29,6 +29,24 @@ int arity_of(Elementwise op) {
   throw InternalError("arity_of: no such element-wise operation");
 }
 
+DType result_of(Elementwise op, DType operand) {
+  switch (op) {
+    case Elementwise::isnan:
+    case Elementwise::isfinite:
+    case Elementwise::logical_not:
+    case Elementwise::logical_and:
+    case Elementwise::logical_or:
+    case Elementwise::logical_xor:
+    case Elementwise::equal:
+    case Elementwise::not_equal:
+    case Elementwise::less:
+    case Elementwise::less_equal:
+    case Elementwise::greater:
+    case Elementwise::greater_equal: return DType::bool_;
+    default: return operand;
+  }
+}
+
 ElementwiseKernel find_elementwise(Elementwise op, DType operand, unsigned scalars) {
   const unsigned all = (1U << arity_of(op)) - 1;
   if (scalars >= all) return nullptr;

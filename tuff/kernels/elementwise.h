@@ -67,6 +67,8 @@ inline constexpr int kElementwiseCount = 0 TUFF_ELEMENTWISE_OPS(TUFF_ROW_);
 
 TUFF_API std::string_view name_of(Elementwise op);
 TUFF_API int arity_of(Elementwise op);
+/// Type of the result for operands of type `operand`: that, or bool for comparisons, logical_*, isnan and isfinite.
+TUFF_API DType result_of(Elementwise op, DType operand);
 
 /// `out[i] = op(operands[0][i], ...)` for i < n. `out` may be the same memory as a non-scalar
 /// operand of the same element size. Pointers need the element's own alignment only; 64 bytes is
@@ -77,7 +79,7 @@ using ElementwiseKernel = void (*)(const void* const* operands, void* out, size_
 
 /// The kernel of `op` whose operands have element type `operand` (for `where`: the second and
 /// third; the first is bool). Bit k of `scalars` says that operand k is one element, used for every
-/// i. The result has type `operand`, or bool for comparisons, logical_*, isnan and isfinite. Null
+/// i. The result has type result_of(op, operand). Null
 /// when the operation has no kernel for that type (exp of int32, say) or that pattern: all patterns
 /// but "all operands scalar" exist; that one is a call of the all-vector kernel with n = 1.
 TUFF_API ElementwiseKernel find_elementwise(Elementwise op, DType operand, unsigned scalars);

@@ -87,14 +87,24 @@ class Interpreter {
       row_ = 0;
       rows_ = bound_.tile_rows;
       for (size_t s = 0; s < bound_.once_steps; ++s) execute(bound_.steps[s]);
-      for (row_ = 0; row_ < bound_.row_count; row_ += bound_.tile_rows) {
-        rows_ = std::min(bound_.tile_rows, bound_.row_count - row_);
-        for (size_t s = bound_.once_steps; s < bound_.steps.size(); ++s) execute(bound_.steps[s]);
-      }
+      row_ = 0;
+      do {
+        walk_tiles(panel ? 1 : kTilesBetweenLooks);
+      } while (row_ < bound_.row_count);
       finish(Accumulator::Reset::piece);
       piece_start_ += bound_.piece;
     } while (!panel && piece_start_ < bound_.inner);
     piece_start_ = 0;
+  }
+
+  /// The next tiles of rows, at most so many.
+  void walk_tiles(int64_t tiles) {
+    call_.stop.check();
+    const int64_t end = std::min(bound_.row_count, row_ + tiles * bound_.tile_rows);
+    for (; row_ < end; row_ += bound_.tile_rows) {
+      rows_ = std::min(bound_.tile_rows, bound_.row_count - row_);
+      for (size_t s = bound_.once_steps; s < bound_.steps.size(); ++s) execute(bound_.steps[s]);
+    }
   }
 
   int64_t columns_of(const Step& step) const { return step.columns == 0 ? piece_ : step.columns; }
@@ -305,6 +315,9 @@ class Interpreter {
     for_each_run(step, [&](int64_t first, int64_t stride, int64_t count, int64_t at) {
       if (stride == 1 || count == 1) {
         fill(first, out + at, count);
+      } else if (stride == 0) {
+        fill(first, out + at, 1);
+        std::fill_n(out + at + 1, count - 1, out[at]);
       } else if (std::abs(stride) > kRandomRun) {
         for (int64_t i = 0; i < count; ++i) fill(first + i * stride, out + at + i, 1);
       } else {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "tuff/base/dtype.h"
+#include "tuff/base/stop.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace kernels {
@@ -33,13 +34,18 @@ struct PanelKernels {
 /// Null unless `element` is float32 or float64.
 TUFF_API const PanelKernels* find_panel(DType element);
 
+/// Multiply-adds between two looks at the stop request: 10 to 30 ms of BLAS, where the extents allow so small parts.
+inline constexpr size_t kProductsBetweenLooks = size_t{1} << 28;
+
 /// C (m x n) = A (m x k) B (k x n) for any element type and any strides (in elements),
 /// single-threaded. float32 and float64 go to BLAS (operands whose strides BLAS cannot take are
 /// copied first); integers wrap; bool is "or of ands". BLAS picks its own instruction set, whatever
-/// is pinned here. C is row-major with `c_stride` elements from row to row.
+/// is pinned here. C is row-major with `c_stride` elements from row to row. Throws Cancelled when stop is requested
+/// on the way.
 TUFF_API void matrix_multiply(DType element, size_t m, size_t n, size_t k, const void* a,
                               int64_t a_row_stride, int64_t a_col_stride, const void* b,
-                              int64_t b_row_stride, int64_t b_col_stride, void* c, size_t c_stride);
+                              int64_t b_row_stride, int64_t b_col_stride, void* c, size_t c_stride,
+                              StopRequest stop = {});
 
 }  // namespace kernels
 TUFF_NAMESPACE_END

@@ -13,10 +13,12 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tuff/base/block.h"
 #include "tuff/base/bytes.h"
+#include "tuff/base/stop.h"
 #include "tuff/kernels/elementwise.h"
 #include "tuff/kernels/random.h"
 #include "tuff/kernels/reduce.h"
@@ -27,6 +29,16 @@ namespace kernels {
 /// A set of labels: bit l is label l. Programs have at most 16.
 using LabelSet = uint16_t;
 inline constexpr size_t kMaxLabels = 16;
+/// Programs mask their outputs in 32 bits.
+inline constexpr size_t kMaxOutputs = 32;
+/// A group of 256 layers writes some 2000 instructions, at most 5000. Binding looks through all of them for some of
+/// them, so that a hundred thousand would take minutes.
+inline constexpr size_t kMaxInstructions = size_t{1} << 14;
+/// Columns of a panel: 8 rows of 2048 float64 are 128 KB, which an L2 cache holds.
+inline constexpr int64_t kMaxPanelColumns = 2048;
+/// Elements of a small operand (a matrix beside a panel, the result of X' X): 2 MB of float64. Larger
+/// products go to BLAS, block by block.
+inline constexpr int64_t kMaxSmallOperand = 256 * 1024;
 /// Stands for "no label" where an axis of extent 1 lines up with nothing.
 inline constexpr int8_t kNoLabel = -1;
 
@@ -96,7 +108,9 @@ struct TUFF_API Program {
   void write(ByteWriter& writer) const;
   /// Throws InvalidArgument for bytes that are not a valid program.
   static Program read(ByteReader& reader);
-  /// Throws InternalError when the program breaks a rule of this page.
+  /// The first rule of this page that the program breaks, in words; empty when it keeps them all.
+  std::string broken_rule() const;
+  /// Throws InternalError when the program breaks a rule.
   void verify() const;
 };
 
@@ -108,6 +122,8 @@ struct ProgramCall {
   std::span<const int64_t> starts;
   /// Bit o: output o is not read again soon, so it is written past the cache.
   uint32_t streaming = 0;
+  /// Looked at between tiles.
+  StopRequest stop = {};
 };
 
 /// Runs programs; one object serves all threads at once.
@@ -115,7 +131,8 @@ class TUFF_API ProgramRunner {
  public:
   explicit ProgramRunner(Program program);
   const Program& program() const { return program_; }
-  /// Allocates and fills one block per output. `scratch(bytes)` gives 64-byte aligned memory.
+  /// Allocates and fills one block per output. `scratch(bytes)` gives 64-byte aligned memory. Throws Cancelled when
+  /// stop is requested on the way.
   template <class ScratchFunction>
   void run(const ProgramCall& call, ScratchFunction&& scratch, std::span<Block> outputs) const {
     const auto trampoline = [](void* f, size_t bytes) -> std::byte* {
@@ -135,6 +152,10 @@ class TUFF_API ProgramRunner {
 /// work (50 ns and more), and what one kernel stores the next one finds in L1: chains of operations
 /// are 1.5 times as slow with 8 KB (sum(exp(x) - 1 / x) on Zen 5).
 inline constexpr int64_t kTileElements = 512;
+/// Tiles between two looks at the stop request, each of which takes half a nanosecond: 16 of the shortest tiles take
+/// 500 ns, 16 of a program of 256 operations some 4 ms. A panel's tile takes a microsecond at least, and milliseconds
+/// where it is wide and multiplied by its like, so there is a look per tile.
+inline constexpr int64_t kTilesBetweenLooks = 16;
 /// Bytes of the widest panel: a panel is read twice (X b, then X' r), the second time from L1.
 inline constexpr int64_t kPanelBytes = 32 * 1024;
 /// Rows of a tile of panels whose widest has so many columns.

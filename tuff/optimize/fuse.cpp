@@ -25,9 +25,10 @@ using graph::LabelMap;
 using graph::LayerPtr;
 using graph::MatmulLayer;
 using graph::Port;
+using kernels::kMaxOutputs;
+using kernels::kMaxPanelColumns;
+using kernels::kMaxSmallOperand;
 
-/// Programs mask their outputs in 32 bits.
-constexpr size_t kMaxOutputs = 32;
 constexpr int kUnset = -2;
 
 /// One layer of the graph.
@@ -423,6 +424,8 @@ class Fuser {
   }
 
   bool panel_fits(const Trial& trial, size_t row) const {
+    // An axis of extent 1 may have been dropped on the way to a factor, whose value would still have the row.
+    if (is_unit(trial.labels[row])) return false;
     for (size_t l = 0; l < trial.labels.size(); ++l) {
       if (l != row && trial.labels[l]->count() > 1) return false;
     }

@@ -21,11 +21,6 @@ namespace optimize {
 ///   - no path leads out of the union and back.
 TUFF_API std::vector<graph::Port> fuse(const std::vector<graph::Port>& outputs);
 
-/// Columns of a panel: 8 rows of 2048 float64 are 128 KB, which an L2 cache holds.
-inline constexpr int64_t kMaxPanelColumns = 2048;
-/// Elements of a small operand (a matrix beside a panel, the result of X' X): 2 MB of float64. Larger
-/// products go to BLAS, block by block.
-inline constexpr int64_t kMaxSmallOperand = 256 * 1024;
 /// Layers in one group. Longer chains are cut: values alive in one program grow with it, and 32 outputs
 /// and 256 instructions are enough to make the arithmetic outweigh the loads by far.
 inline constexpr size_t kMaxGroup = 256;

@@ -117,7 +117,8 @@ bool MemoryBudget::can_spill() const {
 std::vector<Held*> MemoryBudget::choose(uint64_t bytes) const {
   std::vector<std::pair<uint64_t, Held*>> ranked;
   for (Held* held : in_memory_) {
-    if (!is_spillable(*held)) continue;
+    // What a run that is over holds is about to be freed.
+    if (!is_spillable(*held) || (held->run != nullptr && held->run->is_over())) continue;
     ranked.emplace_back(
         held->run != nullptr ? held->run->next_use(*held) : kOutlivesRuns + held->used, held);
   }
@@ -184,22 +185,25 @@ void MemoryBudget::spill(Held& held, Lock& lock) {
     ++writing_;
     auto copy = std::make_unique<Held::Copy>(describe(block));
     std::exception_ptr error;
+    bool stopped = false;
     const int64_t start_ns = now_ns();
     lock.unlock();
     try {
-      copy->region = file_.write({block.buffer().data(), block.buffer().bytes()});
+      copy->region = file_.write({block.buffer().data(), block.buffer().bytes()},
+                                 held.run != nullptr ? held.run->stop() : StopRequest());
+    } catch (const Cancelled&) {
+      stopped = true;
     } catch (...) {
       error = std::current_exception();
     }
-    if (error == nullptr && held.run != nullptr) held.run->written(start_ns, copy->buffer_bytes);
+    if (error == nullptr && !stopped && held.run != nullptr)
+      held.run->written(start_ns, copy->buffer_bytes);
     lock.lock();
     --writing_;
     block = Block();
     add(held);
-    if (error != nullptr) {
-      error_ = error;
-      return;
-    }
+    if (error != nullptr) error_ = error;
+    if (error != nullptr || stopped) return freed_.notify_all();
     counts_.written_bytes += copy->buffer_bytes;
     held.copy = std::move(copy);
   }
@@ -217,7 +221,7 @@ void MemoryBudget::let_go(Held& held) {
 }
 
 /// Has the value in memory; it must be pinned. The caller has been granted its bytes.
-size_t MemoryBudget::bring_back(Held& held, Lock& lock) {
+size_t MemoryBudget::bring_back(Held& held, Lock& lock, StopRequest stop) {
   using Place = Held::Place;
   size_t bytes = 0;
   for (;;) {
@@ -230,7 +234,7 @@ size_t MemoryBudget::bring_back(Held& held, Lock& lock) {
     std::exception_ptr error;
     try {
       Buffer buffer = Buffer::allocate(copy.buffer_bytes);
-      file_.read(copy.region, {buffer.data(), copy.buffer_bytes});
+      file_.read(copy.region, {buffer.data(), copy.buffer_bytes}, stop);
       std::byte* const first = buffer.data() + copy.offset;
       block = Block::view(std::move(buffer), first, copy.dtype, copy.shape, copy.strides);
     } catch (...) {
@@ -267,12 +271,12 @@ MemoryPromise::~MemoryPromise() {
   budget_.freed_.notify_all();
 }
 
-StoredBlock::StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block)
+StoredBlock::StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block, StopRequest stop)
     : budget_(std::move(budget)) {
   // A small piece of something large must not keep the large thing alive.
   if (block.buffer().is_own() && 2 * block.bytes() < block.buffer().bytes()) {
     Block copy = Block::allocate(block.dtype(), block.shape());
-    copy_elements(block, copy);
+    copy_elements(block, copy, stop);
     block = std::move(copy);
   }
   shape_ = block.shape();
@@ -288,11 +292,11 @@ StoredBlock::~StoredBlock() {
   budget_->forget(held_, lock);
 }
 
-Block StoredBlock::get() {
+Block StoredBlock::get(StopRequest stop) {
   MemoryBudget::Lock lock(budget_->mutex_);
   ++held_.pins;
   try {
-    budget_->bring_back(held_, lock);
+    budget_->bring_back(held_, lock, stop);
   } catch (...) {
     --held_.pins;
     throw;

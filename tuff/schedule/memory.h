@@ -70,8 +70,8 @@ class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> 
   void add(Held& held);
   void remove(Held& held);
   void forget(Held& held, Lock& lock);
-  /// Returns how many bytes it read.
-  size_t bring_back(Held& held, Lock& lock);
+  /// Returns how many bytes it read. Throws Cancelled when stop is requested.
+  size_t bring_back(Held& held, Lock& lock, StopRequest stop);
   bool is_spillable(const Held& held) const;
   bool can_spill() const;
   std::vector<Held*> choose(uint64_t bytes) const;
@@ -117,12 +117,13 @@ class MemoryPromise {
 /// A block that outlives runs, in memory or on disk. Thread-safe.
 class TUFF_API StoredBlock {
  public:
-  StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block);
+  /// Throws Cancelled when stop is requested on the way; so does get().
+  StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block, StopRequest stop = {});
   ~StoredBlock();
   StoredBlock(const StoredBlock&) = delete;
   StoredBlock& operator=(const StoredBlock&) = delete;
   /// The block, read back if it is on disk. Throws MemoryError when that fails.
-  Block get();
+  Block get(StopRequest stop = {});
   const Dims& shape() const { return shape_; }
   /// The budget of the run in which the calling task runs, else of the current context.
   static std::shared_ptr<MemoryBudget> budget_of_this_task();

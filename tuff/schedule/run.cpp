@@ -130,8 +130,7 @@ class MemoryOfRun {
     if (bytes <= kNegligibleBytes) return;
     auto& budget = context.service<MemoryBudget>();
     if (bytes != BlockBytes::kUnknown && promise_.emplace(budget, bytes, limit).is_kept()) return;
-    tasks_.emplace(budget, program, run.state(), limit, run.tracing(),
-                   [&run] { return run.ended() != End::none; });
+    tasks_.emplace(budget, program, run.state(), limit, run.tracing(), run.stop_token());
     run.set_memory(&*tasks_);
   }
 

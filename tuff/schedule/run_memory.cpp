@@ -74,13 +74,13 @@ std::string name_of_task(const PlanArrays& plan, uint32_t task) {
 }  // namespace
 
 RunMemory::RunMemory(MemoryBudget& budget, const Program& program, RunState& state, uint64_t limit,
-                     Tracing* tracing, std::function<bool()> is_over)
+                     Tracing* tracing, std::stop_token stop)
     : budget_(budget),
       program_(program),
       state_(state),
       limit_(limit),
       tracing_(tracing),
-      is_over_(std::move(is_over)) {
+      stop_(std::move(stop)) {
   size_slots();
   check_sizes();
   const PlanArrays& plan = program_.plan;
@@ -118,6 +118,13 @@ void RunMemory::size_slots() {
   }
 }
 
+namespace {
+
+/// Bounds of blocks may be large: what does not fit is as much as can be told.
+uint64_t sum_of(uint64_t a, uint64_t b) { return a + std::min(b, UINT64_MAX - a); }
+
+}  // namespace
+
 void RunMemory::check_sizes() const {
   const PlanArrays& plan = program_.plan;
   const auto known = [&](uint32_t slot) {
@@ -126,7 +133,7 @@ void RunMemory::check_sizes() const {
   const std::string advice = "raise it with RunOptions::memory_bytes or TUFF_MEMORY_BYTES";
   const std::set<uint32_t> returned(plan.output_slots.begin(), plan.output_slots.end());
   uint64_t results = 0;
-  for (uint32_t slot : returned) results += known(slot);
+  for (uint32_t slot : returned) results = sum_of(results, known(slot));
   if (results > limit_) {
     throw MemoryError(
         "run", fmt::format("the results take {}, the memory budget is {}; persist() keeps on disk "
@@ -137,19 +144,19 @@ void RunMemory::check_sizes() const {
   for (uint32_t t = 0; t < plan.task_count(); ++t) {
     uint64_t outputs = 0;
     for (uint32_t slot = plan.first_output[t]; slot < plan.first_output[t + 1]; ++slot)
-      outputs += known(slot);
+      outputs = sum_of(outputs, known(slot));
     slots.assign(plan.inputs[t].begin(), plan.inputs[t].end());
     std::sort(slots.begin(), slots.end());
     slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
     uint64_t inputs = 0;
-    for (uint32_t slot : slots) inputs += known(slot);
-    if (inputs + outputs <= limit_) continue;
+    for (uint32_t slot : slots) inputs = sum_of(inputs, known(slot));
+    if (sum_of(inputs, outputs) <= limit_) continue;
     throw MemoryError(
         "run",
         fmt::format(
             "{} needs {} at once, {} of inputs and {} of outputs; the memory budget is {}; cut the "
             "arrays into smaller blocks, or {}",
-            name_of_task(plan, t), text(inputs + outputs), text(inputs), text(outputs),
+            name_of_task(plan, t), text(sum_of(inputs, outputs)), text(inputs), text(outputs),
             text(limit_), advice));
   }
 }
@@ -213,7 +220,7 @@ bool RunMemory::admit(uint32_t task, uint32_t w, Grant& grant) {
   ++running_;
   budget_.reserved_ += grant.bytes;
   try {
-    pin(task, lock, grant);
+    pin(task, lock, grant, stop());
   } catch (...) {
     --running_;
     budget_.reserved_ -= grant.bytes;
@@ -233,7 +240,7 @@ bool RunMemory::wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& loc
     }
   } const waiting{budget_, grant};
   for (;;) {
-    if (is_over_()) return false;
+    if (is_over()) return false;
     grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
     if (grant.bytes <= limit_ / kSmallShare || budget_.fits(grant.bytes, limit_)) return true;
     if (running_ == 0 && budget_.writing_ == 0) {
@@ -258,7 +265,7 @@ bool RunMemory::wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& loc
   }
 }
 
-void RunMemory::pin(uint32_t task, Lock& lock, Grant& grant) {
+void RunMemory::pin(uint32_t task, Lock& lock, Grant& grant, StopRequest stop) {
   const TaskRecord& record = program_.tasks[task];
   const auto each = [&](auto&& visit) {
     for (uint32_t i = 0; i < record.input_count; ++i) {
@@ -272,7 +279,7 @@ void RunMemory::pin(uint32_t task, Lock& lock, Grant& grant) {
       if (held.place != Held::Place::disk && held.place != Held::Place::reading) return;
       TraceSpill& read = grant.read_back;
       if (read.start_ns == 0) read = {now_ns(), 0, 0, 0, 1};
-      read.bytes += budget_.bring_back(held, lock);
+      read.bytes += budget_.bring_back(held, lock, stop);
       read.end_ns = now_ns();
     });
   } catch (...) {
@@ -289,7 +296,7 @@ void RunMemory::written(int64_t start_ns, size_t bytes) {
 void RunMemory::bring_back_inputs(uint32_t task) {
   Lock lock(budget_.mutex_);
   Grant grant;
-  pin(task, lock, grant);
+  pin(task, lock, grant, {});  // although the run is over
 }
 
 void RunMemory::unpin(uint32_t task) {

@@ -6,7 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
+#include <stop_token>
 #include <vector>
 
 #include "tuff/schedule/memory.h"
@@ -18,10 +18,10 @@ TUFF_NAMESPACE_BEGIN
 class RunMemory {
  public:
   /// Throws MemoryError when a task, or what the run returns, cannot fit in `limit` bytes.
-  /// `is_over`: whether the run was ended, so that nobody need wait any more.
+  /// `stop`: set when the run was ended, so that nobody need wait, write or read any more.
   /// `tracing`: hears of waits and of what goes to disk and back; may be null.
   RunMemory(MemoryBudget& budget, const Program& program, RunState& state, uint64_t limit,
-            Tracing* tracing, std::function<bool()> is_over);
+            Tracing* tracing, std::stop_token stop);
   /// All values of the run may be freed afterwards. Nobody may be running tasks.
   ~RunMemory();
   RunMemory(const RunMemory&) = delete;
@@ -43,6 +43,9 @@ class RunMemory {
   /// Nothing of the task is under way any more: it has finished, or failed.
   void done(uint32_t task, const Grant& grant, bool succeeded);
 
+  bool is_over() const { return stop_.stop_requested(); }
+  StopRequest stop() const { return StopRequest(stop_); }
+
  private:
   friend class MemoryBudget;
   using Lock = MemoryBudget::Lock;
@@ -53,7 +56,7 @@ class RunMemory {
   uint64_t bound_of_outputs(uint32_t task) const;
   uint64_t bytes_on_disk(uint32_t task) const;
   bool wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock);
-  void pin(uint32_t task, Lock& lock, Grant& grant);
+  void pin(uint32_t task, Lock& lock, Grant& grant, StopRequest stop);
   void unpin(uint32_t task);
   void written(int64_t start_ns, size_t bytes);
   /// The next task that reads the slot, by number.
@@ -68,7 +71,7 @@ class RunMemory {
   RunState& state_;
   const uint64_t limit_;
   Tracing* const tracing_;
-  const std::function<bool()> is_over_;
+  const std::stop_token stop_;
   uint32_t running_ = 0;
   std::vector<uint64_t> slot_bytes_;  // bound; kUnknown where nobody knows
   std::vector<uint64_t>

@@ -149,23 +149,30 @@ void SpillFile::start_anew_when_empty() {
   if (stored_ == 0 && end_ > 0 && ::ftruncate(file_, 0) == 0) end_ = 0;
 }
 
-SpillRegion SpillFile::write(std::span<const std::byte> data) {
+SpillRegion SpillFile::write(std::span<const std::byte> data, StopRequest stop) {
   open();
   check_room(data.size());
   start_anew_when_empty();
   buffer_.resize(static_cast<size_t>(LZ4_compressBound(static_cast<int>(kPieceBytes))));
   SpillRegion region;
   region.offset = end_;
-  for (size_t at = 0; at < data.size(); at += kPieceBytes) {
-    SpillRegion::Piece& piece = region.pieces.emplace_back();
-    const size_t bytes = compress(data.subspan(at, std::min(kPieceBytes, data.size() - at)), piece);
-    const int error = write_all(file_, buffer_.data(), bytes, region.offset + region.stored_bytes);
-    if (error != 0) {
-      static_cast<void>(::ftruncate(file_, static_cast<off_t>(end_)));
-      throw MemoryError("spill", fmt::format("writing {} to {} failed: {}", megabytes(data.size()),
-                                             folder_, text_of(error)));
+  try {
+    for (size_t at = 0; at < data.size(); at += kPieceBytes) {
+      stop.check();
+      SpillRegion::Piece& piece = region.pieces.emplace_back();
+      const size_t bytes =
+          compress(data.subspan(at, std::min(kPieceBytes, data.size() - at)), piece);
+      const int error =
+          write_all(file_, buffer_.data(), bytes, region.offset + region.stored_bytes);
+      if (error != 0) {
+        throw MemoryError("spill", fmt::format("writing {} to {} failed: {}",
+                                               megabytes(data.size()), folder_, text_of(error)));
+      }
+      region.stored_bytes += bytes;
     }
-    region.stored_bytes += bytes;
+  } catch (...) {
+    static_cast<void>(::ftruncate(file_, static_cast<off_t>(end_)));
+    throw;
   }
   const std::lock_guard lock(mutex_);
   end_ = (end_ + region.stored_bytes + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
@@ -173,11 +180,12 @@ SpillRegion SpillFile::write(std::span<const std::byte> data) {
   return region;
 }
 
-void SpillFile::read(const SpillRegion& region, std::span<std::byte> data) const {
+void SpillFile::read(const SpillRegion& region, std::span<std::byte> data, StopRequest stop) const {
   std::vector<std::byte> stored;
   uint64_t offset = region.offset;
   size_t at = 0;
   for (const SpillRegion::Piece& piece : region.pieces) {
+    stop.check();
     const size_t bytes = std::min(kPieceBytes, data.size() - at);
     const bool raw = piece.stored_bytes == bytes;
     if (!raw) stored.resize(piece.stored_bytes);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tuff/base/api.h"
+#include "tuff/base/stop.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -41,10 +42,11 @@ class SpillFile {
   SpillFile(const SpillFile&) = delete;
   SpillFile& operator=(const SpillFile&) = delete;
 
-  /// Throws MemoryError when the folder cannot be used or there is no room; the file is as before then.
-  SpillRegion write(std::span<const std::byte> data);
-  /// Throws MemoryError when what is on disk is not what was written.
-  void read(const SpillRegion& region, std::span<std::byte> data) const;
+  /// Throws MemoryError when the folder cannot be used or there is no room, and Cancelled when stop is requested on
+  /// the way; the file is as before then.
+  SpillRegion write(std::span<const std::byte> data, StopRequest stop = {});
+  /// Throws MemoryError when what is on disk is not what was written, and Cancelled when stop is requested.
+  void read(const SpillRegion& region, std::span<std::byte> data, StopRequest stop = {}) const;
   void free(const SpillRegion& region) noexcept;
   /// Bytes on disk.
   uint64_t stored_bytes() const;
