@@ -111,7 +111,8 @@ std::vector<Binding> bindings_for(const std::vector<graph::Port>& outputs) {
     if (element_count(shape) > 1000) continue;
     Block block = Block::allocate(output.dtype, shape);
     std::memset(block.bytes_data(), 0, block.bytes());
-    bindings.push_back({{layer, 0}, block});
+    const graph::Port port{layer, 0};
+    bindings.push_back({port, block});
   }
   return bindings;
 }

@@ -116,7 +116,8 @@ std::vector<Dense> run(const std::vector<graph::Port>& outputs) {
   std::vector<Binding> bindings;
   for (const graph::LayerPtr& layer : graph::layers_in_order(outputs)) {
     if (layer->name() != "parameter") continue;
-    bindings.push_back({{layer, 0}, arange(2).astype(DType::float64).compute()});
+    const graph::Port port{layer, 0};
+    bindings.push_back({port, arange(2).astype(DType::float64).compute()});
   }
   return dense(compile(outputs).run(std::move(bindings)));
 }
