@@ -329,7 +329,7 @@ class BadInput(Cli):
             ["'origin' holds text", "--target", "delay > 15", "--features", "origin"],
             ["'distance' is given twice", "--target", "delay > 15", "--features", "distance,distance"],
             ["feature 'constant' is constant (7)", "--target", "delay > 15", "--features", "constant,hour"],
-            ["singular Hessian: feature 'copy'", "--target", "delay > 15", "--features", "distance,copy"],
+            ["feature 'copy' is a linear combination of the other features (1 'distance')", "--target", "delay > 15", "--features", "distance,copy"],
             ["feature 'holes' is nan in row 17", "--target", "delay > 15", "--features", "holes"],
             ["the target has one class: every row is 0", "--target", "delay > 1000000", "--features", "hour"],
             ["accepts 0 and 1", "--target", "delay", "--features", "hour"],

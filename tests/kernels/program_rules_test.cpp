@@ -193,7 +193,7 @@ TEST(ProgramRules, EachOutputIsStoredOnceAndEachSumToo) {
   EXPECT_EQ(spoiled_flat([](Program& p) { p.instructions.pop_back(); }),
             "an output that is not stored once");
   EXPECT_EQ(spoiled_flat([](Program& p) { p.instructions[3].args[0] = 1; }),
-            "instruction 3: labels that do not follow from its arguments");
+            "instruction 3: a collapsed axis that was not reduced");
   EXPECT_EQ(spoiled_flat([](Program& p) {
               p.instructions[3].args[0] = 1;
               p.instructions[3].labels = 3;
