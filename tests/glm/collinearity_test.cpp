@@ -364,7 +364,7 @@ Problem random_columns(uint64_t seed) {
 TEST(RankVerdict, IsTheSameForEverySolverInstructionSetAndNumberOfThreads) {
   const std::string before = kernels::current_target();
   int refused = 0, warned = 0;
-  for (uint64_t seed = 0; seed < 300; ++seed) {
+  for (uint64_t seed = 0; seed < 120; ++seed) {
     const Problem problem = random_columns(seed);
     kernels::set_target("baseline");
     const std::string want = verdict(problem);
@@ -383,8 +383,8 @@ TEST(RankVerdict, IsTheSameForEverySolverInstructionSetAndNumberOfThreads) {
     }
   }
   kernels::set_target(before);
-  EXPECT_GT(refused, 50);
-  EXPECT_GT(warned, 50);
+  EXPECT_GT(refused, 20);
+  EXPECT_GT(warned, 20);
 }
 
 TEST(RankVerdict, AndEveryDigitAreTheSameUnderASmallBudget) {

@@ -162,8 +162,8 @@ void look_again(const Array& X, Summary& summary, const RunOptions& run) {
   std::vector<double> scale(low.size(), 1.0);
   for (size_t j : far) {
     summary.constant[j] = low[j] == high[j] ? 1 : 0;
+    if (summary.constant[j] != 0) continue;
     scale[j] = std::ldexp(1.0, std::clamp(-std::ilogb(high[j] - low[j]), -1000, 1000));
-    if (summary.constant[j] != 0) scale[j] = 1;
   }
   const Array z = (X - from_vector(summary.mean)) * from_vector(scale);
   const std::vector<Result> moments =

@@ -34,14 +34,15 @@ void times_vector_wide(const T* x, size_t rows, size_t cols, size_t stride, cons
   constexpr size_t kRows = kLanes<T>;
   const size_t whole = cols - cols % kRows;
   const auto rest = hn::FirstN(d, cols - whole);
-  const auto last = hn::MaskedLoad(rest, d, b + whole);
+  // No load with an empty mask: one lane's reads what it masks, and that may be past the end.
+  const auto last = whole < cols ? hn::MaskedLoad(rest, d, b + whole) : hn::Zero(d);
   for (size_t r = 0; r < rows; r += kRows, x += kRows * stride) {
     const size_t count = rows - r < kRows ? rows - r : kRows;
     const T* row[kRows];
     Vector<T> sum[kRows];
     for (size_t i = 0; i < kRows; ++i) {
       row[i] = x + (i < count ? i : count - 1) * stride;
-      sum[i] = hn::Mul(last, hn::MaskedLoad(rest, d, row[i] + whole));
+      sum[i] = whole < cols ? hn::Mul(last, hn::MaskedLoad(rest, d, row[i] + whole)) : hn::Zero(d);
     }
     for (size_t c = 0; c < whole; c += kRows) {
       const auto factor = hn::LoadU(d, b + c);

@@ -38,9 +38,10 @@ constexpr size_t kFolded = 2048;
 // The first `count` elements (fewer than a vector), then the identity.
 template <class P, class D>
 HWY_INLINE hn::Vec<D> load_part(D d, const hn::TFromD<D>* x, size_t count) {
+  const auto identity = hn::Set(d, P::template identity<hn::TFromD<D>>());
+  if (count == 0) return identity;  // one lane's masked load reads what it masks
   const auto mask = hn::FirstN(d, count);
-  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, x),
-                        hn::Set(d, P::template identity<hn::TFromD<D>>()));
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, x), identity);
 }
 
 template <class P, class D>

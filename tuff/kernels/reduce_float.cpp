@@ -114,7 +114,9 @@ void short_rows(const T* x, size_t rows, size_t cols, T* out) {
     Vector<T> value[kRows];
     for (size_t i = 0; i < kRows; ++i) {
       row[i] = x + (i < count ? i : count - 1) * cols;
-      value[i] = hn::IfThenElse(rest, hn::MaskedLoad(rest, d, row[i] + whole), identity);
+      value[i] = identity;  // no load with an empty mask: one lane's reads what it masks
+      if (whole < cols)
+        value[i] = hn::IfThenElse(rest, hn::MaskedLoad(rest, d, row[i] + whole), identity);
     }
     for (size_t c = 0; c < whole; c += kRows) {
       for (size_t i = 0; i < kRows; ++i)
