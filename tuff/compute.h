@@ -116,7 +116,8 @@ class TUFF_API Plan {
   std::shared_ptr<const State> state_;
 };
 
-/// Optimises and lowers the graph of these outputs. Throws InvalidArgument for an empty list.
+/// Optimises and lowers the graph of these outputs. Throws InvalidArgument for an empty list and a port that is no
+/// array's, MemoryError when there are so many tasks that the plan itself would not fit in the memory budget.
 TUFF_API Plan compile(const std::vector<graph::Port>& outputs, const CompileOptions& options = {});
 
 /// Computes several arrays in one run, sharing all common work.

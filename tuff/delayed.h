@@ -79,10 +79,14 @@ template <class T>
 class Delayed {
  public:
   using Type = T;
-  explicit Delayed(graph::Port port) : port_(std::move(port)) {}
-  /// Runs what is needed and returns the value. Throws TaskError with what the callable threw.
+  /// Throws InvalidArgument unless the port is an output of a layer.
+  explicit Delayed(graph::Port port) : port_(std::move(port)) {
+    graph::check_port("delayed", port_, false);
+  }
+  /// Runs what is needed and returns the value. Throws TaskError with what the callable threw, and
+  /// InvalidArgument when it yielded another type.
   T compute(const RunOptions& options = {}) const {
-    return std::move(detail::run_ports({port_}, options)[0].template get<T>());
+    return detail::take_value<T>(detail::run_ports({port_}, options)[0]);
   }
   const graph::Port& port() const { return port_; }
 
@@ -202,7 +206,7 @@ template <class... T>
 std::tuple<T...> compute(const RunOptions& options, const Delayed<T>&... values) {
   std::vector<Value> results = detail::run_ports({values.port()...}, options);
   return [&]<size_t... I>(std::index_sequence<I...>) {
-    return std::tuple<T...>(std::move(results[I].template get<T>())...);
+    return std::tuple<T...>(detail::take_value<T>(results[I])...);
   }
   (std::index_sequence_for<T...>());
 }
@@ -218,7 +222,7 @@ std::vector<T> compute(const std::vector<Delayed<T>>& values, const RunOptions& 
   std::vector<T> results;
   if (ports.empty()) return results;
   for (Value& value : detail::run_ports(ports, options))
-    results.push_back(std::move(value.template get<T>()));
+    results.push_back(detail::take_value<T>(value));
   return results;
 }
 

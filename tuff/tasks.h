@@ -57,7 +57,7 @@ TUFF_API TaskPlan compile(const TaskGraph& graph, const Keys& outputs,
 /// Computes one node, or several in one run (as a tuple).
 template <class T>
 T compute(const TaskGraph& graph, const Node<T>& node, const RunOptions& options = {}) {
-  return std::move(compile(graph, node).run(options)[0].template get<T>());
+  return detail::take_value<T>(compile(graph, node).run(options)[0]);
 }
 template <class T, class U, class... More>
 std::tuple<T, U, More...> compute(const TaskGraph& graph, const Node<T>& first,
@@ -69,7 +69,7 @@ std::tuple<T, U, More...> compute(const TaskGraph& graph, const Node<T>& first,
   std::vector<Value> values = compile(graph, keys).run();
   return [&]<size_t... I>(std::index_sequence<I...>) {
     return std::tuple<T, U, More...>{
-        std::move(values[I].template get<std::tuple_element_t<I, std::tuple<T, U, More...>>>())...};
+        detail::take_value<std::tuple_element_t<I, std::tuple<T, U, More...>>>(values[I])...};
   }
   (std::index_sequence_for<T, U, More...>());
 }
@@ -81,7 +81,7 @@ std::vector<T> compute(const TaskGraph& graph, const std::vector<Node<T>>& nodes
   if (nodes.empty()) return results;
   results.reserve(nodes.size());
   for (Value& value : compile(graph, nodes).run(options))
-    results.push_back(std::move(value.template get<T>()));
+    results.push_back(detail::take_value<T>(value));
   return results;
 }
 

@@ -338,4 +338,43 @@ TEST(CopyElements, RefusesBlocksThatDoNotMatch) {
             "needed");
 }
 
+/// Copies of these strides end at their first look when stop was requested before.
+void expect_stopped(const Block& from, const Block& to) {
+  std::stop_source source;
+  const std::stop_token token = source.get_token();
+  const tuff::StopRequest stop(token);
+  EXPECT_NO_THROW(copy_elements(from, to, stop));
+  source.request_stop();
+  EXPECT_THROW(copy_elements(from, to, stop), tuff::Cancelled);
+}
+
+TEST(CopyElements, StopsOnTheWayWhateverTheStrides) {
+  const Block square = iota(Dims{600, 600});
+  const int64_t turned[] = {1, 0};
+  expect_stopped(square.transposed(turned), Block::allocate(DType::float64, Dims{600, 600}));
+  const Block part = square.strided_view(0, Dims{600, 300}, Dims{600, 1});
+  expect_stopped(part, Block::allocate(DType::float64, Dims{600, 300}));
+  const Block apart = square.strided_view(0, Dims{100000}, Dims{3});
+  expect_stopped(apart, Block::allocate(DType::float64, Dims{100000}));
+  const Block long_run = Block::allocate(DType::int8, Dims{(64 << 20) + 1});
+  expect_stopped(long_run, Block::allocate(DType::int8, long_run.shape()));
+}
+
+TEST(CopyElements, LongRunsAndRowsAreCopiedToTheEnd) {
+  // Longer than what is copied between two looks, and not a multiple of it.
+  Block run = Block::allocate(DType::int8, Dims{(128 << 20) + 77});
+  for (int64_t i = 0; i < run.size(); i += 4097) run.data<int8_t>()[i] = static_cast<int8_t>(i);
+  const Block copy = Block::allocate(DType::int8, run.shape());
+  copy_elements(run, copy);
+  for (int64_t i = 0; i < run.size(); i += 4097)
+    ASSERT_EQ(copy.data<int8_t>()[i], static_cast<int8_t>(i));
+  const Block numbers = iota(Dims{3, 200000});
+  const Block rows = numbers.strided_view(0, Dims{3, 99991}, Dims{200000, 2}).contiguous();
+  for (int64_t r = 0; r < 3; ++r) {
+    for (int64_t c = 0; c < 99991; ++c) {
+      ASSERT_EQ(rows.data<double>()[r * 99991 + c], static_cast<double>(r * 200000 + 2 * c));
+    }
+  }
+}
+
 }  // namespace

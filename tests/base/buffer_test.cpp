@@ -239,6 +239,10 @@ TEST_F(Buffers, AReleaseThatAllocatesIsFine) {
   lent.reset();
 }
 
+TEST_F(Buffers, LentMemoryHasAnAddress) {
+  EXPECT_THROW(Buffer::borrow(nullptr, 1, {}), tuff::InvalidArgument);
+}
+
 struct FreesAtThreadEnd {
   Buffer buffer;
 };

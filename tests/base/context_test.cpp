@@ -139,6 +139,12 @@ struct NullSink : tuff::TraceSink {
   void on_run(const tuff::TraceRun&) override {}
 };
 
+TEST(Context, TakesNoObserverAndNoSinkThatIsNull) {
+  Context context;
+  EXPECT_THROW(context.add_observer(nullptr), tuff::InvalidArgument);
+  EXPECT_THROW(context.add_trace(nullptr), tuff::InvalidArgument);
+}
+
 TEST(Context, KeepsObserversAndSinksUntilTheyAreRemoved) {
   Context context({.threads = 1});
   const auto observer = std::make_shared<NullObserver>();

@@ -49,6 +49,8 @@ TEST(Error, CancelledTellsWhyAndHowFarTheRunGot) {
   EXPECT_EQ(stopped.reason(), tuff::Cancelled::Reason::stop_requested);
   const tuff::Cancelled late(tuff::Cancelled::Reason::deadline, 0, 1);
   EXPECT_STREQ(late.what(), "[run] the deadline passed after 0 of 1 tasks");
+  const tuff::Cancelled inside(tuff::Cancelled::Reason::stop_requested);
+  EXPECT_STREQ(inside.what(), "[run] stop was requested inside a task");
 }
 
 TEST(Error, DescribeFollowsNestedCauses) {

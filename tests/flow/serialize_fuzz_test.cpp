@@ -8,7 +8,7 @@
 
 #include "random_graph.h"
 
-#include "tuff/graph/callable.h"
+#include "tuff/graph/movement.h"
 
 namespace tuff::flow {
 namespace {
@@ -199,6 +199,23 @@ TEST(SerializeFuzz, TheMessagesThemselvesAreAccepted) {
   for (const Bytes& bytes : messages()) try_one(bytes, outcomes);
   EXPECT_EQ(outcomes.refused, 0);
   EXPECT_EQ(outcomes.failed, 0);
+}
+
+// No check of the graph can tell that two masks under one symbol choose differently: the tasks do.
+TEST(SerializeFuzz, TwoMasksUnderOneSymbolFailTheRun) {
+  const Array x = arange(1000).astype(DType::float64).rechunk(-1);
+  const AxisChunksPtr one = AxisChunks::unknown(*x.chunks()[0]);
+  const auto chosen = [&](const Array& mask) {
+    return Array({std::make_shared<graph::MaskLayer>(x.port(), mask.port(), one), 0});
+  };
+  const Array few = chosen(x < 3.0);
+  const Array many = chosen(x < 900.0);
+  for (const Array& lie : {few + many, many * few, matmul(few, many), matmul(many, few),
+                           sum(exp(few) - many), few[many > 2.0]}) {
+    const graph::Message received = graph::deserialize(graph::serialize({{lie.port()}, {}}));
+    EXPECT_THROW(compute(received.outputs), TaskError);
+  }
+  EXPECT_EQ((few + few).to_vector<double>(), (std::vector<double>{0, 2, 4}));
 }
 
 }  // namespace

@@ -230,6 +230,45 @@ void check_product(size_t m, size_t n, size_t k) {
   }
 }
 
+// Products beyond kProductsBetweenLooks are cut along all three extents. Small whole numbers, so sums are exact.
+template <class T>
+void check_parts(size_t m, size_t n, size_t k) {
+  std::vector<T> a(m * k), b(k * n), c(m * n, T(7));
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<T>(static_cast<int>(i * 7 % 11) - 5);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<T>(static_cast<int>(i * 5 % 13) - 6);
+  const auto rows = static_cast<int64_t>(m);
+  // A lies column by column, B row by row.
+  kernels::matrix_multiply(dtype_of<T>, m, n, k, a.data(), 1, rows, b.data(),
+                           static_cast<int64_t>(n), 1, c.data(), n);
+  for (size_t i : {size_t{0}, size_t{1023}, size_t{1024}, m - 1}) {
+    for (size_t j = 0; j < n; j += 97) {
+      T want = 0;
+      for (size_t l = 0; l < k; ++l) want += a[l * m + i] * b[l * n + j];
+      ASSERT_EQ(c[i * n + j], want) << i << " " << j;
+    }
+  }
+}
+
+TEST(MatrixMultiply, OfMoreThanOnePartIsTheSame) {
+  check_parts<double>(1100, 1000, 300);
+  check_parts<float>(1100, 1000, 300);
+  check_parts<double>(1100, 5000, 260);
+}
+
+TEST(MatrixMultiply, StopsBetweenItsParts) {
+  std::stop_source source;
+  const std::stop_token token = source.get_token();
+  source.request_stop();
+  for (DType dtype : kEveryDType) {
+    const std::vector<uint64_t> x(64);
+    std::vector<uint64_t> y(64);
+    EXPECT_THROW(kernels::matrix_multiply(dtype, 8, 8, 8, x.data(), 8, 1, x.data(), 8, 1, y.data(),
+                                          8, StopRequest(token)),
+                 Cancelled)
+        << name_of(dtype);
+  }
+}
+
 TEST(MatrixMultiply, MatchesANaiveLoopForEveryTypeAndLayout) {
   for (DType dtype : kEveryDType) {
     visit_dtype(dtype, [](auto zero) {

@@ -398,6 +398,55 @@ TEST(Programs, AlternatingGeometriesDoNotConfuseEachOther) {
   }
 }
 
+TEST(Programs, StopBeforeTheirFirstTileWhenAsked) {
+  std::stop_source source;
+  const std::stop_token token = source.get_token();
+  Builder b;
+  b.program.label_count = 1;
+  const uint32_t x = b.load({0});
+  b.store(b.op(Elementwise::add, x, x), {0});
+  const ProgramRunner runner(b.program);
+  const Block block = Block::copy_of<double>(std::vector<double>(3, 1.0), {3});
+  const Block* operand = &block;
+  const std::vector<int64_t> extents = {3};
+  const std::vector<int64_t> starts = {0};
+  std::vector<std::byte> memory(1 << 16);
+  const auto run = [&] {
+    Block out;
+    const ProgramCall call{std::span(&operand, 1), extents, starts, 0, StopRequest(token)};
+    runner.run(
+        call, [&](size_t) { return memory.data(); }, std::span(&out, 1));
+    return out.to_vector<double>();
+  };
+  EXPECT_EQ(run(), (std::vector<double>{2, 2, 2}));
+  source.request_stop();
+  EXPECT_THROW(run(), Cancelled);
+}
+
+TEST(Programs, RepeatANumberWherePositionsStandStill) {
+  for (const Dims& strides : {Dims{0}, Dims{1}, Dims{-1}, Dims{3}, Dims{-200}}) {
+    Builder b;
+    b.program.label_count = 1;
+    b.program.sources.push_back({{5, 6}, {0}, 300'000, strides});
+    Instruction random;
+    random.code = Code::random;
+    random.labels = 1;
+    b.store(b.add(random), {0});
+    b.program.verify();
+    std::vector<int64_t> extents = {1300};
+    std::vector<std::byte> memory(1 << 16);
+    Block out;
+    const std::vector<int64_t> starts = {7};
+    ProgramRunner(b.program).run(
+        {{}, extents, starts}, [&](size_t) { return memory.data(); }, std::span(&out, 1));
+    for (int64_t i = 0; i < extents[0]; ++i) {
+      double want = 0;
+      fill_uniform({5, 6}, static_cast<uint64_t>(300'000 + (i + 7) * strides[0]), &want, size_t{1});
+      ASSERT_EQ(out.data<double>()[i], want) << i << " " << strides[0];
+    }
+  }
+}
+
 TEST(Programs, BytesBringTheSameProgramBack) {
   const Program program = panel();
   ByteWriter writer;

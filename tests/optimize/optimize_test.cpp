@@ -112,6 +112,25 @@ TEST(PassList, AnUnknownNameInTheEnvironmentIsRefused) {
   }
 }
 
+TEST(Lower, APlanThatWouldTakeAllMemoryIsRefusedBeforeItIsMade) {
+  const Array x = random::uniform({1 << 14, 1 << 14}, {.chunks = 1, .seed = 1});
+  CompileOptions options;
+  options.passes.memory_bytes = size_t{1} << 30;
+  try {
+    (void)compile({(exp(x) + 1.0).port()}, options);
+    FAIL() << "nothing was thrown";
+  } catch (const MemoryError& error) {
+    EXPECT_STREQ(error.what(),
+                 "[compile] a plan of 268435456 tasks takes some 40265 MB, the memory budget is "
+                 "1074 MB; give larger chunks, or raise it with RunOptions::memory_bytes or "
+                 "TUFF_MEMORY_BYTES");
+  }
+  // What nobody needs is not counted, and plans of a million tasks are always made.
+  EXPECT_GT((exp(x) + 1.0)[{7, 9}].compute<double>(), 1.0);
+  options.passes.memory_bytes = 1;
+  EXPECT_EQ(compile({zeros({100, 100}, {.chunks = 1}).port()}, options).task_count(), 10000u);
+}
+
 TEST(Trace, HasAStepForEachPassThatIsOnWithLayersBeforeAndAfter) {
   const Array x = in_memory({40}, 10);
   const Ports outputs = {(exp(x) + exp(x))[{Slice{0, 10}}]};

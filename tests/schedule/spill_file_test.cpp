@@ -129,6 +129,26 @@ TEST(SpillFile, WhatTheDiskChangedIsAnError) {
             "[spill] reading 0.0 MB back from /var/tmp failed: Input/output error");
 }
 
+TEST(SpillFile, StopsBetweenPiecesAndIsThenAsBefore) {
+  SpillFile file(disk(), {});
+  const SpillRegion region = file.write(noise(2 << 20, 6));
+  const int descriptor = open_spill_file();
+  struct stat before {};
+  ASSERT_EQ(::fstat(descriptor, &before), 0);
+  std::stop_source source;
+  const std::stop_token token = source.get_token();
+  source.request_stop();
+  EXPECT_THROW(file.write(noise(3 << 20, 7), StopRequest(token)), Cancelled);
+  struct stat after {};
+  ASSERT_EQ(::fstat(descriptor, &after), 0);
+  EXPECT_EQ(after.st_size, before.st_size);
+  EXPECT_EQ(file.stored_bytes(), region.stored_bytes);
+  Bytes back(2 << 20);
+  EXPECT_THROW(file.read(region, back, StopRequest(token)), Cancelled);
+  file.read(region, back);
+  EXPECT_EQ(back, noise(2 << 20, 6));
+}
+
 TEST(SpillFile, FoldersThatCannotServeAreNamed) {
   EXPECT_EQ(error_of([] { SpillFile("/var/tmp/there-is-no-such-folder", {}).write(Bytes(10)); }),
             "[spill] cannot write to the folder /var/tmp/there-is-no-such-folder: No such file or "

@@ -175,6 +175,7 @@ Array Array::persist(const RunOptions& options) const {
 
 Array Array::astype(DType to) const {
   check_dtype("astype", to);
+  check_size("astype", chunks(), to);
   if (to == dtype()) return *this;
   return Array({std::make_shared<graph::CastLayer>(port_, to), 0});
 }

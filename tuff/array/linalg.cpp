@@ -33,6 +33,10 @@ Array matmul(const Array& a, const Array& b) {
                           shapes()));
   }
   const DType dtype = promote(a.dtype(), b.dtype());
+  Dims shape;
+  if (a.ndim() == 2) shape.push_back(a.shape()[0].upper_bound());
+  if (b.ndim() == 2) shape.push_back(b.shape()[1].upper_bound());
+  check_size("matmul", shape, dtype);
   Array left = a.astype(dtype);
   Array right = b.astype(dtype);
   const AxisChunksPtr k = detail::shared_cut(left, left.ndim() - 1, right, 0);

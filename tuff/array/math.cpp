@@ -117,8 +117,16 @@ std::optional<Array> compare_exactly(Elementwise code, const Operand& a, const O
 }  // namespace
 
 Array apply(Elementwise code, const std::vector<Operand>& operands) {
+  if (static_cast<int>(code) >= kernels::kElementwiseCount) {
+    throw InvalidArgument(
+        "apply", fmt::format("operation number {}; 0 to {} are accepted", static_cast<int>(code),
+                             kernels::kElementwiseCount - 1));
+  }
   const ops::Operation& op = ops::operation(code);
-  TUFF_CHECK_EQ(operands.size(), static_cast<size_t>(op.arity));
+  if (operands.size() != static_cast<size_t>(op.arity)) {
+    throw InvalidArgument(op.name,
+                          fmt::format("{} operands; {} are needed", operands.size(), op.arity));
+  }
   if (op.rule == TypeRule::comparison) {
     if (std::optional<Array> decided = compare_exactly(code, operands[0], operands[1]))
       return *decided;
@@ -134,6 +142,7 @@ Array apply(Elementwise code, const std::vector<Operand>& operands) {
   if (arrays.empty())
     throw InvalidArgument(op.name, "no operand is an array; at least one must be");
   detail::Aligned aligned = detail::align(op.name, arrays);
+  check_size(op.name, aligned.space, resolved.result);  // small arrays may broadcast to a large one
 
   std::vector<graph::Port> inputs;
   size_t next = 0;

@@ -56,7 +56,8 @@ TUFF_API Array where(const Operand& condition, const Operand& a, const Operand& 
 /// min(max(x, low), high), element by element.
 TUFF_API Array clip(const Operand& x, const Operand& low, const Operand& high);
 
-/// Any row of the operation table, by its code: what all functions above call.
+/// Any row of the operation table, by its code: what all functions above call. Throws InvalidArgument unless there are
+/// as many operands as the row has.
 TUFF_API Array apply(kernels::Elementwise op, const std::vector<Operand>& operands);
 
 // One side must be an Array, so that 1 + 2 stays C++'s.

@@ -54,7 +54,17 @@ Array without_axes(const Array& x, const Job& job) {
 }
 
 /// The partial results of all blocks, merged: reduced axes have extent 1.
-Array merged(Reduction partial, DType element, const Array& x, const Axes& axes) {
+Array merged(std::string_view name, Reduction partial, DType element, const Array& x,
+             const Axes& axes) {
+  // A wider type, and three numbers of moments per element, may be more than can be counted.
+  Dims bounds;
+  for (const AxisChunksPtr& axis : x.chunks()) bounds.push_back(axis->extent().upper_bound());
+  for (int64_t axis : axes) {
+    const auto a = static_cast<size_t>(axis);
+    bounds[a] = static_cast<int64_t>(x.chunks()[a]->count());
+  }
+  if (partial == Reduction::moments) bounds.push_back(3);
+  check_size(name, bounds, element);
   graph::Port port{std::make_shared<graph::ReduceLayer>(partial, element, x.port(), axes), 0};
   return Array(graph::combine_tree(partial, port, axes));
 }
@@ -81,7 +91,7 @@ Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment 
     throw InvalidArgument(job.row.name, fmt::format("shape {} has {} axes; at most {} are accepted",
                                                     to_string(x.shape()), kMaxRank, kMaxRank - 1));
   }
-  const Array state = merged(Reduction::moments, DType::float64, x, job.axes);
+  const Array state = merged(job.row.name, Reduction::moments, DType::float64, x, job.axes);
   const Array finished(
       {std::make_shared<graph::FinishMomentsLayer>(moment, ddof, job.types.result, state.port()),
        0});
@@ -90,7 +100,7 @@ Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment 
 
 Array extreme(std::string_view name, const Array& x, const ReduceOptions& options) {
   const Job job = settle(name, x, options);
-  const Array result = merged(job.row.partial, job.types.operand, x, job.axes);
+  const Array result = merged(job.row.name, job.row.partial, job.types.operand, x, job.axes);
   if (is_count_known(x, job.axes)) {
     if (element_number(x, job.axes) == 0) {
       throw InvalidArgument(
@@ -101,7 +111,7 @@ Array extreme(std::string_view name, const Array& x, const ReduceOptions& option
     return without_axes(result, job);
   }
   const Array one = where(x, int64_t{1}, int64_t{1});
-  Array count = merged(Reduction::sum, DType::int64, one, job.axes);
+  Array count = merged(name, Reduction::sum, DType::int64, one, job.axes);
   // where() joins the blocks of an axis of extent 1, which may be several.
   for (size_t a = 0; a < count.ndim(); ++a) count = detail::recut(count, a, result.chunks()[a]);
   return without_axes(Array({std::make_shared<graph::RequireElementsLayer>(
@@ -114,7 +124,7 @@ Array extreme(std::string_view name, const Array& x, const ReduceOptions& option
 
 Array sum(const Array& x, const ReduceOptions& options) {
   const Job job = settle("sum", x, options);
-  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job)
+  return without_axes(merged(job.row.name, job.row.partial, job.types.operand, x, job.axes), job)
       .astype(job.types.result);
 }
 
@@ -122,7 +132,8 @@ Array mean(const Array& x, const ReduceOptions& options) {
   const Job job = settle("mean", x, options);
   if (!is_count_known(x, job.axes))
     return moments(x, job, graph::FinishMomentsLayer::Moment::mean, 0.0);
-  const Array total = without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job);
+  const Array total =
+      without_axes(merged(job.row.name, job.row.partial, job.types.operand, x, job.axes), job);
   return (total / element_number(x, job.axes)).astype(job.types.result);
 }
 
@@ -141,12 +152,12 @@ Array max(const Array& x, const ReduceOptions& options) { return extreme("max", 
 
 Array any(const Array& x, const ReduceOptions& options) {
   const Job job = settle("any", x, options);
-  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job);
+  return without_axes(merged(job.row.name, job.row.partial, job.types.operand, x, job.axes), job);
 }
 
 Array all(const Array& x, const ReduceOptions& options) {
   const Job job = settle("all", x, options);
-  return without_axes(merged(job.row.partial, job.types.operand, x, job.axes), job);
+  return without_axes(merged(job.row.name, job.row.partial, job.types.operand, x, job.axes), job);
 }
 
 TUFF_NAMESPACE_END

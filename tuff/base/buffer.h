@@ -41,7 +41,8 @@ class TUFF_API Buffer {
   Buffer() = default;
   /// `bytes` of uninitialised memory, 64-byte aligned. Throws std::bad_alloc.
   static Buffer allocate(size_t bytes);
-  /// Memory that belongs to somebody else; `release` (may be empty) is called once nobody uses it.
+  /// Memory that belongs to somebody else; `release` (may be empty) is called once nobody uses it. Throws
+  /// InvalidArgument for a null pointer to more than 0 bytes.
   static Buffer borrow(void* data, size_t bytes, std::function<void()> release);
   Buffer(const Buffer& other) noexcept : header_(other.header_) { retain(); }
   Buffer(Buffer&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}

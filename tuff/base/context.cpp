@@ -116,6 +116,7 @@ Context& Context::current() {
 }
 
 void Context::add_observer(std::shared_ptr<RunObserver> observer) {
+  if (observer == nullptr) throw InvalidArgument("context", "an observer that is null");
   const std::lock_guard lock(mutex_);
   observers_.push_back(std::move(observer));
 }
@@ -126,6 +127,7 @@ void Context::remove_observer(const RunObserver* observer) {
 }
 
 void Context::add_trace(std::shared_ptr<TraceSink> sink) {
+  if (sink == nullptr) throw InvalidArgument("context", "a trace sink that is null");
   const std::lock_guard lock(mutex_);
   traces_.push_back(std::move(sink));
 }

@@ -89,7 +89,7 @@ class TUFF_API Context {
   std::optional<size_t> spill_bytes() const { return spill_bytes_; }
 
   /// Observers and sinks that see every outermost run which starts before they are removed. Shared,
-  /// since runs of other threads may be under way when their owner removes them.
+  /// since runs of other threads may be under way when their owner removes them. Throws InvalidArgument for null.
   void add_observer(std::shared_ptr<RunObserver> observer);
   void remove_observer(const RunObserver* observer);
   void add_trace(std::shared_ptr<TraceSink> sink);

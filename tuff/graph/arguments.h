@@ -46,6 +46,15 @@ struct HandleTraits {
 [[noreturn]] TUFF_API void throw_wrong_input(size_t input, const Value& holds,
                                              const std::type_info& wanted);
 
+[[noreturn]] TUFF_API void throw_wrong_value(const Value& holds, const std::type_info& wanted);
+/// What a run yielded, under the type that its handle promised. Throws InvalidArgument when it is of another.
+template <class T>
+T take_value(Value& value) {
+  if (!value.holds<T>()) [[unlikely]]
+    throw_wrong_value(value, typeid(T));
+  return std::move(value.get<T>());
+}
+
 /// The inputs of a task under way, taken one after another.
 class InputCursor {
  public:

@@ -18,7 +18,7 @@ Chunks joined_chunks(const std::vector<Port>& inputs, size_t axis) {
   const LayerOutput& first = output_of(inputs[0]);
   if (axis >= first.chunks.size())
     refuse(fmt::format("axis {} of arrays of rank {}", axis, first.chunks.size()));
-  std::vector<int64_t> sizes;
+  size_t blocks = 0;
   for (size_t k = 0; k < inputs.size(); ++k) {
     const LayerOutput& part = output_of(inputs[k]);
     bool fits = part.dtype == first.dtype && part.chunks.size() == first.chunks.size() &&
@@ -31,10 +31,15 @@ Chunks joined_chunks(const std::vector<Port>& inputs, size_t axis) {
                          tuff::to_string(first.chunks), axis));
     }
     // Before they are listed: a few bytes that name one input often must not take all memory.
-    if (sizes.size() + part.chunks[axis]->count() > static_cast<size_t>(kMaxBlocks))
+    blocks += part.chunks[axis]->count();
+    if (blocks > static_cast<size_t>(kMaxBlocks))
       refuse(fmt::format("more than {} blocks along axis {}", kMaxBlocks, axis));
-    const std::vector<int64_t> own = part.chunks[axis]->sizes();
-    sizes.insert(sizes.end(), own.begin(), own.end());
+  }
+  std::vector<int64_t> sizes;
+  sizes.reserve(blocks);
+  for (const Port& input : inputs) {
+    const AxisChunks& own = *output_of(input).chunks[axis];
+    for (size_t i = 0; i < own.count(); ++i) sizes.push_back(own.size(i));
   }
   Chunks chunks = first.chunks;
   chunks[axis] = AxisChunks::of(sizes);

@@ -87,6 +87,12 @@ void detail::throw_wrong_input(size_t input, const Value& holds, const std::type
                                     graph::type_text(holds.type()), graph::type_text(wanted)));
 }
 
+void detail::throw_wrong_value(const Value& holds, const std::type_info& wanted) {
+  throw InvalidArgument("compute",
+                        fmt::format("the task yielded {}; its handle promised {}",
+                                    graph::type_text(holds.type()), graph::type_text(wanted)));
+}
+
 namespace {
 
 /// Characters of an expression; beyond them arguments are written as "...".

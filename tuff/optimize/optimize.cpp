@@ -34,11 +34,14 @@ std::vector<graph::Port> alone(const std::vector<graph::Port>& outputs, const Pa
   return pass(outputs);
 }
 
+double memory_of(const Passes& passes) {
+  return static_cast<double>(passes.memory_bytes > 0 ? passes.memory_bytes
+                                                     : Context::current().memory_bytes());
+}
+
 std::vector<graph::Port> run_rechunk(const std::vector<graph::Port>& outputs,
                                      const Passes& passes) {
-  const size_t memory =
-      passes.memory_bytes > 0 ? passes.memory_bytes : Context::current().memory_bytes();
-  return plan_rechunks(outputs, static_cast<double>(memory));
+  return plan_rechunks(outputs, memory_of(passes));
 }
 
 }  // namespace
@@ -154,16 +157,51 @@ size_t count_layers(const std::vector<graph::Port>& outputs) {
   return graph::layers_in_order(outputs).size();
 }
 
+/// Tasks of the layer that somebody needs.
+size_t needed_tasks(const graph::Layer& layer, const graph::Needed& needed) {
+  const auto found = needed.tasks.find(&layer);
+  if (found == needed.tasks.end()) return 0;
+  const std::vector<bool>& flags = found->second;
+  return flags.empty() ? layer.task_count()
+                       : static_cast<size_t>(std::count(flags.begin(), flags.end(), true));
+}
+
 size_t count_tasks(const std::vector<graph::LayerPtr>& layers, const graph::Needed& needed) {
   size_t tasks = 0;
   for (const graph::LayerPtr& layer : layers) {
-    const auto found = needed.tasks.find(layer.get());
-    if (found == needed.tasks.end() || layer->lower({}) == nullptr) continue;
-    const std::vector<bool>& flags = found->second;
-    tasks += flags.empty() ? layer->task_count()
-                           : static_cast<size_t>(std::count(flags.begin(), flags.end(), true));
+    if (layer->lower({}) != nullptr) tasks += needed_tasks(*layer, needed);
   }
   return tasks;
+}
+
+/// What a task takes in a plan and in a run of it, and each block that it reads: measured with plans of 1e6.
+constexpr double kBytesPerTask = 150;
+constexpr double kBytesPerRead = 12;
+/// A plan of a million tasks is always made, however small the budget for blocks is.
+constexpr double kAnyPlanBytes = 256e6;
+
+/// A few bytes of chunks multiply to many blocks: what cannot be held is refused before it is made.
+void check_plan_fits(const std::vector<graph::LayerPtr>& layers, const graph::Needed& needed,
+                     double memory_bytes) {
+  constexpr size_t kFewTasks = 4096;  // layers of so few take as much memory as is seen here
+  double tasks = 0;
+  double reads = 0;
+  std::vector<graph::InputBlock> row;
+  for (const graph::LayerPtr& layer : layers) {
+    const size_t count = layer->task_count() > kFewTasks ? needed_tasks(*layer, needed) : 0;
+    if (count == 0) continue;
+    row.clear();
+    layer->inputs_of(0, row);  // as good as any
+    tasks += static_cast<double>(count);
+    reads += static_cast<double>(count) * static_cast<double>(row.size());
+  }
+  const double bytes = tasks * kBytesPerTask + reads * kBytesPerRead;
+  if (bytes <= std::max(memory_bytes, kAnyPlanBytes)) return;
+  throw MemoryError("compile",
+                    fmt::format("a plan of {:.0f} tasks takes some {:.0f} MB, the memory budget is "
+                                "{:.0f} MB; give larger chunks, or raise it with "
+                                "RunOptions::memory_bytes or TUFF_MEMORY_BYTES",
+                                tasks, bytes / 1e6, memory_bytes / 1e6));
 }
 
 }  // namespace
@@ -205,6 +243,7 @@ graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& pass
       step.after = count_tasks(layers, needed);
     });
   }
+  check_plan_fits(layers, needed, memory_of(passes));
   Stopwatch lowering(trace, "lower");
   graph::Lowered lowered = graph::lower(layers, outputs, needed);
   lowering.done([&](Step& step) {

@@ -80,7 +80,8 @@ using Trace = std::vector<Step>;
 TUFF_API std::vector<graph::Port> optimize_layers(std::vector<graph::Port> outputs,
                                                   const Passes& passes = {},
                                                   Trace* trace = nullptr);
-/// Lowers and runs the passes that concern tasks. Appends and throws likewise.
+/// Lowers and runs the passes that concern tasks. Appends and throws likewise, and MemoryError for a plan of so many
+/// tasks that they alone would not fit in `passes.memory_bytes`.
 TUFF_API graph::Lowered lower(const std::vector<graph::Port>& outputs, const Passes& passes = {},
                               Trace* trace = nullptr, const TaskPassOptions& options = {});
 
