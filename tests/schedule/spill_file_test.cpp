@@ -138,13 +138,13 @@ TEST(SpillFile, StopsBetweenPiecesAndIsThenAsBefore) {
   std::stop_source source;
   const std::stop_token token = source.get_token();
   source.request_stop();
-  EXPECT_THROW(file.write(noise(3 << 20, 7), StopRequest(token)), Cancelled);
+  EXPECT_THROW(file.write(noise(3 << 20, 7), tuff::StopRequest(token)), tuff::Cancelled);
   struct stat after {};
   ASSERT_EQ(::fstat(descriptor, &after), 0);
   EXPECT_EQ(after.st_size, before.st_size);
   EXPECT_EQ(file.stored_bytes(), region.stored_bytes);
   Bytes back(2 << 20);
-  EXPECT_THROW(file.read(region, back, StopRequest(token)), Cancelled);
+  EXPECT_THROW(file.read(region, back, tuff::StopRequest(token)), tuff::Cancelled);
   file.read(region, back);
   EXPECT_EQ(back, noise(2 << 20, 6));
 }

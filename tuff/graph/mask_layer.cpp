@@ -50,6 +50,7 @@ class MaskTask final : public GridTask {
   void run(TaskArguments& arguments) const override {
     const Block& block = arguments.inputs[0]->get<Block>();
     const StopRequest stop(arguments.stop);
+    stop.check();  // counting comes first, and what has no chosen row ends with it
     const Block mask = arguments.inputs[1]->get<Block>().contiguous(stop);
     for (size_t a = 0; a < mask.rank(); ++a) check_alike("mask", block.shape()[a], mask.shape()[a]);
     const bool* chosen = mask.data<bool>();
