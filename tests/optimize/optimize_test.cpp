@@ -113,16 +113,16 @@ TEST(PassList, AnUnknownNameInTheEnvironmentIsRefused) {
 }
 
 TEST(Lower, APlanThatWouldTakeAllMemoryIsRefusedBeforeItIsMade) {
-  const Array x = random::uniform({1 << 14, 1 << 14}, {.chunks = 1, .seed = 1});
+  const Array x = random::uniform({1 << 11, 1 << 11}, {.chunks = 1, .seed = 1});
   CompileOptions options;
-  options.passes.memory_bytes = size_t{1} << 30;
+  options.passes.memory_bytes = size_t{1} << 28;
   try {
     (void)compile({(exp(x) + 1.0).port()}, options);
     FAIL() << "nothing was thrown";
   } catch (const MemoryError& error) {
     EXPECT_STREQ(error.what(),
-                 "[compile] a plan of 268435456 tasks takes some 40265 MB, the memory budget is "
-                 "1074 MB; give larger chunks, or raise it with RunOptions::memory_bytes or "
+                 "[compile] a plan of 4194304 tasks takes some 629 MB, the memory budget is "
+                 "268 MB; give larger chunks, or raise it with RunOptions::memory_bytes or "
                  "TUFF_MEMORY_BYTES");
   }
   // What nobody needs is not counted, and plans of a million tasks are always made.

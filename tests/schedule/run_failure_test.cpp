@@ -381,8 +381,7 @@ TEST_P(RunnerTest, ADeadlineOfZeroRunsNothing) {
 }
 
 /// A broken plan, as no pass makes it: a count that nobody counts down. Debug builds refuse it from the start.
-TEST_P(RunnerTest,
-       ABrokenPlanEndsThoughTheCallerSleepsWhenTheLastHelperLeaves) {
+TEST_P(RunnerTest, ABrokenPlanEndsThoughTheCallerSleepsWhenTheLastHelperLeaves) {
   PlanBuilder builder;
   builder.task("short", [](TaskArguments&) { std::this_thread::sleep_for(10ms); }, {});
   const uint32_t slot =

@@ -27,9 +27,7 @@ using table::Table;
 namespace fs = std::filesystem;
 
 /// A file that make_files.py made.
-inline std::string data(const std::string& name) {
-  return test_data(name);
-}
+inline std::string data(const std::string& name) { return test_data(name); }
 
 inline std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

@@ -539,8 +539,8 @@ Buffer Buffer::allocate(size_t bytes) {
 
 Buffer Buffer::borrow(void* data, size_t bytes, std::function<void()> release) {
   if (data == nullptr && bytes > 0) {
-    throw InvalidArgument("buffer", "a null pointer to " + std::to_string(bytes) +
-                                        " bytes; their address is needed");
+    throw InvalidArgument(
+        "buffer", "a null pointer to " + std::to_string(bytes) + " bytes; their address is needed");
   }
   auto* header = new detail::BufferHeader();
   header->size_class = kLent;
