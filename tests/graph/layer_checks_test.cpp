@@ -333,6 +333,17 @@ TEST_F(LayerChecks, APickedBlockHasTheTypeAndTheShapeOfItsPlace) {
   EXPECT_TRUE(same_chunks(again->outputs()[0].chunks[0], unknown.outputs()[0].chunks[0]));
 }
 
+TEST_F(LayerChecks, BlocksOfUnequalLengthsUnderOneSymbolFailTheirTask) {
+  EXPECT_NO_THROW(check_alike("test", 3, 3));
+  try {
+    check_alike("test", 3, 4);
+    ADD_FAILURE();
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(),
+                 "[test] blocks of lengths 3 and 4 under one symbol; equal lengths are needed");
+  }
+}
+
 TEST_F(LayerChecks, PortsAreOutputsOfLayers) {
   const auto refused = [](const Port& port) {
     try {

@@ -72,16 +72,5 @@ TEST(Stop, EveryKindOfTaskThatMayBeLongLooksAtTheRequest) {
   expect_stops(MatmulLayer(x, full({x.layer->outputs()[0].chunks[1], AxisChunks::whole(3)})));
 }
 
-TEST(Stop, BlocksOfUnequalLengthsUnderOneSymbolFailTheirTask) {
-  EXPECT_NO_THROW(check_alike("test", 3, 3));
-  try {
-    check_alike("test", 3, 4);
-    ADD_FAILURE();
-  } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(),
-                 "[test] blocks of lengths 3 and 4 under one symbol; equal lengths are needed");
-  }
-}
-
 }  // namespace
 }  // namespace tuff::graph
