@@ -1,8 +1,11 @@
 // Element-wise functions: each is one call of apply() with its row of the table. See math.h.
 #include "tuff/array/math.h"
 
+#include <array>
 #include <limits>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -132,19 +135,22 @@ Array apply(Elementwise code, const std::vector<Operand>& operands) {
       return *decided;
   }
   const size_t first = op.rule == TypeRule::selection ? 1 : 0;
-  std::vector<DType> types(operands.size(), common_type(operands, first));
-  const ops::OperationTypes resolved = ops::types_of(op, types);
+  std::array<DType, 3> types;
+  types.fill(common_type(operands, first));
+  const ops::OperationTypes resolved = ops::types_of(op, std::span(types).first(operands.size()));
 
   std::vector<Array> arrays;
+  arrays.reserve(operands.size());
   for (const Operand& x : operands) {
     if (x.is_array()) arrays.push_back(x.array());
   }
   if (arrays.empty())
     throw InvalidArgument(op.name, "no operand is an array; at least one must be");
-  detail::Aligned aligned = detail::align(op.name, arrays);
+  detail::Aligned aligned = detail::align(op.name, std::move(arrays));
   check_size(op.name, aligned.space, resolved.result);  // small arrays may broadcast to a large one
 
   std::vector<graph::Port> inputs;
+  inputs.reserve(operands.size());
   size_t next = 0;
   for (size_t k = 0; k < operands.size(); ++k) {
     if (operands[k].is_array()) {

@@ -164,17 +164,23 @@ size_t block_count(const Chunks& chunks) {
 }
 
 void check_size(std::string_view operation, const Chunks& chunks, DType dtype) {
-  Dims bounds;
+  // Every layer asks this of its outputs, so what may be said of them is put together only to be said.
+  auto bytes = static_cast<int64_t>(size_of(dtype));
   int64_t blocks = 1;
   bool counts = true;
+  bool fits = true;
   for (size_t a = 0; a < chunks.size(); ++a) {
     if (chunks[a] == nullptr)
       throw InvalidArgument(operation,
                             fmt::format("axis {} of {} has no chunks", a, chunks.size()));
-    bounds.push_back(chunks[a]->extent().upper_bound());
+    const int64_t extent = chunks[a]->extent().upper_bound();
     const auto along = static_cast<int64_t>(chunks[a]->count());
     counts = counts && !__builtin_mul_overflow(blocks, along, &blocks) && blocks <= kMaxBlocks;
+    fits = fits && extent >= 0 && (extent == 0 || !__builtin_mul_overflow(bytes, extent, &bytes));
   }
+  if (counts && fits) return;
+  Dims bounds;
+  for (const AxisChunksPtr& axis : chunks) bounds.push_back(axis->extent().upper_bound());
   if (!counts) {
     throw InvalidArgument(
         operation,

@@ -14,6 +14,9 @@ BlockwiseLayer::BlockwiseLayer(std::vector<Port> inputs, DType dtype, Chunks chu
                                Alignment alignment)
     : Layer(std::move(inputs), dtype, std::move(chunks)), alignment_(std::move(alignment)) {}
 
+BlockwiseLayer::BlockwiseLayer(std::vector<Port> inputs, DType dtype, Alignment alignment)
+    : Layer(std::move(inputs), dtype, alignment.space), alignment_(std::move(alignment)) {}
+
 void BlockwiseLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
   const Dims index = grid_index(task, grid_of(outputs()[0].chunks));
   Dims space(alignment_.space.size(), 0);

@@ -32,6 +32,8 @@ class TUFF_API BlockwiseLayer : public Layer {
 
  protected:
   BlockwiseLayer(std::vector<Port> inputs, DType dtype, Chunks chunks, Alignment alignment);
+  /// Where the output is cut as the iteration space is.
+  BlockwiseLayer(std::vector<Port> inputs, DType dtype, Alignment alignment);
 
  private:
   Alignment alignment_;

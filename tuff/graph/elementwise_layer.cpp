@@ -55,17 +55,21 @@ ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, const std::vector<Port>&
                                    const Chunks& space)
     : ElementwiseLayer(op, inputs, space, ops::types_of(ops::operation(op), dtypes_of(inputs))) {}
 
-ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs,
+ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs,
                                    const Chunks& space, ops::OperationTypes types)
-    : BlockwiseLayer(inputs, types.result, space,
-                     checked_alignment(ops::operation(op), inputs, space)),
+    : ElementwiseLayer(op, std::move(inputs), types,
+                       checked_alignment(ops::operation(op), inputs, space)) {}
+
+ElementwiseLayer::ElementwiseLayer(ops::Elementwise op, std::vector<Port>&& inputs,
+                                   ops::OperationTypes types, Alignment&& alignment)
+    : BlockwiseLayer(std::move(inputs), types.result, std::move(alignment)),
       op_(op),
       types_(types) {
   const ops::Operation& operation = ops::operation(op);
   std::array<DType, 3> operands;
   operands.fill(types.operand);
   const ops::OperationTypes derived =
-      ops::types_of(operation, std::span(operands).first(inputs.size()));
+      ops::types_of(operation, std::span(operands).first(this->inputs().size()));
   if (derived.operand != types.operand || derived.result != types.result) {
     throw InvalidArgument(
         operation.name,
@@ -133,8 +137,7 @@ LayerPtr ElementwiseLayer::read(LayerReader& reader, const std::vector<Port>& in
 // ---- CastLayer -----------------------------------------------------------------------------------
 
 CastLayer::CastLayer(const Port& input, DType dtype)
-    : BlockwiseLayer({input}, dtype, output_of(input).chunks,
-                     broadcast_alignment({input}, output_of(input).chunks)) {}
+    : BlockwiseLayer({input}, dtype, broadcast_alignment({input}, output_of(input).chunks)) {}
 
 uint32_t CastLayer::emit(Emitter& emitter, std::span<const uint32_t> args, const LabelMap&) const {
   return emitter.cast(args[0], outputs()[0].dtype);

@@ -17,7 +17,7 @@ class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
   ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs, const Chunks& space);
   /// With the operand type given instead of promoted: for operands that are C++ scalars. The types are some that
   /// ops::types_of() gives.
-  ElementwiseLayer(ops::Elementwise op, const std::vector<Port>& inputs, const Chunks& space,
+  ElementwiseLayer(ops::Elementwise op, std::vector<Port> inputs, const Chunks& space,
                    ops::OperationTypes types);
   std::string_view name() const override { return ops::operation(op_).name; }
   uint32_t emit(Emitter& emitter, std::span<const uint32_t> args,
@@ -29,6 +29,8 @@ class TUFF_API ElementwiseLayer final : public BlockwiseLayer {
   static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
+  ElementwiseLayer(ops::Elementwise op, std::vector<Port>&& inputs, ops::OperationTypes types,
+                   Alignment&& alignment);
   ops::Elementwise op_;
   ops::OperationTypes types_;
 };

@@ -55,7 +55,7 @@ bool are_positions(int64_t first, const Dims& strides, const Chunks& chunks) {
 // ---- FullLayer ----------------------------------------------------------------------------------
 
 FullLayer::FullLayer(DType dtype, const Chunks& chunks, const std::array<std::byte, 8>& value)
-    : BlockwiseLayer({}, dtype, chunks, plain_alignment(known("full", chunks))), value_(value) {
+    : BlockwiseLayer({}, dtype, plain_alignment(known("full", chunks))), value_(value) {
   if (is_bool(dtype) && value[0] > std::byte{1})
     throw InvalidArgument("full", "a truth value that is neither 0 nor 1");
 }
@@ -95,7 +95,7 @@ LayerPtr FullLayer::read(LayerReader& reader, const std::vector<Port>& inputs, s
 // ---- IndexLayer ---------------------------------------------------------------------------------
 
 IndexLayer::IndexLayer(const AxisChunksPtr& axis, int64_t first, int64_t step)
-    : BlockwiseLayer({}, DType::int64, Chunks{axis}, plain_alignment(known("index", Chunks{axis}))),
+    : BlockwiseLayer({}, DType::int64, plain_alignment(known("index", Chunks{axis}))),
       first_(first),
       step_(step) {
   check_positions("index", first, Dims{step}, alignment().space);
@@ -173,7 +173,7 @@ RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const
 
 RandomLayer::RandomLayer(bool normal, kernels::RandomKey key, DType dtype, const Chunks& chunks,
                          int64_t first, Dims strides)
-    : BlockwiseLayer({}, dtype, chunks, plain_alignment(known("random", chunks))),
+    : BlockwiseLayer({}, dtype, plain_alignment(known("random", chunks))),
       normal_(normal),
       key_(key),
       first_(first),

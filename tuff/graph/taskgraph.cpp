@@ -233,13 +233,6 @@ TaskRef TaskGraph::reference(const TaskKey& key) {
   return ref_to(known != kNone ? known : new_node(&key, {}));
 }
 
-uint32_t TaskGraph::encode(const Argument& argument) {
-  if (argument.output == 0) return static_cast<uint32_t>(argument.from) << 30 | argument.number;
-  const auto at = static_cast<uint32_t>(others_.size());
-  others_.push_back(argument);
-  return uint32_t{3} << 30 | at;
-}
-
 void TaskGraph::push_argument(const TaskRef& node) {
   arguments_.push_back(encode({Argument::From::task, check(node), node.output}));
 }

@@ -219,7 +219,12 @@ class TUFF_API TaskGraph {
   static bool is_live(Kind kind) {
     return kind == Kind::task || kind == Kind::literal || kind == Kind::alias;
   }
-  uint32_t encode(const Argument& argument);
+  uint32_t encode(const Argument& argument) {
+    if (argument.output == 0) [[likely]]
+      return static_cast<uint32_t>(argument.from) << 30 | argument.number;
+    others_.push_back(argument);
+    return uint32_t{3} << 30 | static_cast<uint32_t>(others_.size() - 1);
+  }
   Argument decode(uint32_t packed) const {
     const uint32_t tag = packed >> 30;
     if (tag == 3) [[unlikely]]
