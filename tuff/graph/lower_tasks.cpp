@@ -85,7 +85,7 @@ class TaskLowering {
       ++tasks;
       for (const TaskGraph::Part& part : graph_.parts(node)) arguments += part.argument_count;
       slot_of_node_[node] = next_slot_;
-      next_slot_ += graph_.parts(node).back().output_count;
+      next_slot_ += graph_.output_count(node);
     }
     plan_.function.reserve(tasks);
     plan_.block.reserve(tasks);
@@ -106,10 +106,10 @@ class TaskLowering {
       if (parts.size() == 1) {
         write_call(parts[0]);
       } else {
-        write_group(parts);
+        write_group(node, parts);
       }
       plan_.inputs.end_row();
-      plan_.first_output.push_back(plan_.first_output.back() + parts.back().output_count);
+      plan_.first_output.push_back(plan_.first_output.back() + graph_.output_count(node));
       if (with_options) plan_.option_of.push_back(options_.number(graph_.options_of(node)));
     }
   }
@@ -122,13 +122,14 @@ class TaskLowering {
   }
 
   /// A fused task: each slot that it reads is an input once, whatever many parts read it.
-  void write_group(std::span<const TaskGraph::Part> parts) {
+  void write_group(uint32_t node, std::span<const TaskGraph::Part> parts) {
     if (groups_ == nullptr) groups_ = std::make_shared<GroupProgram>();
     const size_t first_input = plan_.inputs.items.size();
     names_.clear();
     bool unknown_sizes = false;
     groups_->begin();
-    for (const TaskGraph::Part& part : parts) {
+    for (uint32_t p = 0; p < parts.size(); ++p) {
+      const TaskGraph::Part& part = parts[p];
       arguments_.clear();
       for (uint32_t a = 0; a < part.argument_count; ++a) {
         const Argument argument = graph_.argument(part.first_argument + a);
@@ -142,7 +143,7 @@ class TaskLowering {
       unknown_sizes = unknown_sizes || code->yields_unknown_sizes();
       names_.push_back(graph_.operation_name(part.function));
       groups_->add_part(code, operation_number(part.function), part.origin, arguments_,
-                        part.output_count, part.retries);
+                        graph_.function(part.function).output_count, graph_.retries_of(node, p));
     }
     for (size_t i = first_input; i < plan_.inputs.items.size(); ++i)
       input_of_slot_[plan_.inputs.items[i]] = kNone;
@@ -198,7 +199,7 @@ class TaskLowering {
     while (argument.from == Argument::From::task && graph_.kind(argument.number) != Kind::task)
       argument = graph_.target(argument.number);
     if (argument.from == Argument::From::task) {
-      const uint32_t outputs = graph_.parts(argument.number).back().output_count;
+      const uint32_t outputs = graph_.output_count(argument.number);
       if (argument.output >= outputs) {
         throw InvalidArgument(
             kCompile, fmt::format("output {} of '{}' is asked for; it has {}", argument.output,

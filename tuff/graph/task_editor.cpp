@@ -33,6 +33,7 @@ void TaskGraphEditor::keep(uint32_t node) {
     result_.arguments_.insert(result_.arguments_.end(), first, first + part.argument_count);
     result_.parts_.push_back(part);
   }
+  take_retries(node);
 }
 
 void TaskGraphEditor::set_fused(uint32_t node, uint32_t into) {

@@ -38,6 +38,7 @@ class TUFF_API TaskGraphEditor {
       part.first_argument = first_argument;
       result_.parts_.push_back(part);
     }
+    take_retries(old_task);
     called_.push_back(old_task);
     return static_cast<uint32_t>(result_.parts_.size()) - result_.nodes_[task_].first - 1;
   }
@@ -56,6 +57,13 @@ class TUFF_API TaskGraphEditor {
 
  private:
   void settle_options();
+  /// Of a task whose parts are the last ones written.
+  void take_retries(uint32_t old_task) {
+    if (from_.retries_.empty()) return;
+    const auto count = static_cast<uint32_t>(from_.parts(old_task).size());
+    for (uint32_t p = 0; p < count; ++p)
+      result_.set_retries(result_.parts_.size() - count + p, from_.retries_of(old_task, p));
+  }
   const TaskGraph& from_;
   TaskGraph result_;
   uint32_t task_ = 0;

@@ -194,13 +194,11 @@ uint32_t TaskGraph::new_node(const TaskKey* key, std::string_view fresh_name) {
   return node;
 }
 
-TaskRef TaskGraph::finish_task(uint32_t node, uint32_t function, uint32_t first_argument,
-                               uint32_t outputs) {
+TaskRef TaskGraph::finish_task(uint32_t node, uint32_t function, uint32_t first_argument) {
   Part part;
   part.function = function;
   part.first_argument = first_argument;
   part.argument_count = static_cast<uint32_t>(arguments_.size()) - first_argument;
-  part.output_count = outputs;
   part.origin = node;
   nodes_[node].first = static_cast<uint32_t>(parts_.size());
   nodes_[node].count = 1;
@@ -260,11 +258,10 @@ uint32_t TaskGraph::find_function(const void* type, uint64_t bits, uint32_t name
   return found == function_numbers_.end() ? kNone : found->second;
 }
 
-uint32_t TaskGraph::add_function(std::shared_ptr<const TaskFunction> code, uint32_t name,
-                                 const void* type, uint64_t bits) {
+uint32_t TaskGraph::add_function(Function function, const void* type, uint64_t bits) {
   const auto number = static_cast<uint32_t>(functions_.size());
-  functions_.push_back({std::move(code), name});
-  if (type != nullptr) function_numbers_.emplace(Once{type, bits, name}, number);
+  if (type != nullptr) function_numbers_.emplace(Once{type, bits, function.name}, number);
+  functions_.push_back(std::move(function));
   return number;
 }
 
@@ -274,8 +271,16 @@ void TaskGraph::set(const TaskRef& task, const TaskOptions& options) {
   const uint32_t node = task_of(task);
   tuff::check(options, to_string(key_of(node)));
   for (uint32_t p = 0; p < nodes_[node].count; ++p)
-    parts_[nodes_[node].first + p].retries = static_cast<uint32_t>(options.retries);
+    set_retries(nodes_[node].first + p, static_cast<uint32_t>(options.retries));
   option_of_[node] = option_sets_.number(options);
+}
+
+void TaskGraph::set_retries(size_t part, uint32_t retries) {
+  if (part >= retries_.size()) {
+    if (retries == 0) return;
+    retries_.resize(part + 1, 0);
+  }
+  retries_[part] = retries;
 }
 
 const TaskOptions& TaskGraph::options(const TaskRef& task) const {

@@ -152,13 +152,12 @@ class TUFF_API TaskGraph {
     uint32_t function = 0;
     uint32_t first_argument = 0;
     uint32_t argument_count = 0;
-    uint32_t output_count = 1;
-    uint32_t retries = 0;  ///< how often it is made again when it throws
-    uint32_t origin = 0;   ///< the task that was added with it: a node, which may be gone
+    uint32_t origin = 0;  ///< the task that was added with it: a node, which may be gone
   };
   struct Function {
     std::shared_ptr<const TaskFunction> code;
     uint32_t name = 0;  ///< operation_name() has the text
+    uint32_t output_count = 1;
   };
   /// Node numbers go from 0 to node_count() - 1; some are not there any more.
   uint32_t node_count() const { return static_cast<uint32_t>(nodes_.size()); }
@@ -166,6 +165,14 @@ class TUFF_API TaskGraph {
   bool exists(uint32_t node) const { return is_live(kind(node)); }
   std::span<const Part> parts(uint32_t node) const {
     return {parts_.data() + nodes_[node].first, nodes_[node].count};
+  }
+  uint32_t output_count(uint32_t node) const {
+    return functions_[parts(node).back().function].output_count;
+  }
+  /// How often a part of a task is called again when it throws.
+  uint32_t retries_of(uint32_t node, uint32_t part) const {
+    const size_t number = nodes_[node].first + part;
+    return number < retries_.size() ? retries_[number] : 0;
   }
   Argument argument(uint32_t number) const { return decode(arguments_[number]); }
   /// What an alias stands for; for a literal the literal; for a fused node the node it went into.
@@ -240,7 +247,7 @@ class TUFF_API TaskGraph {
 
   /// A node for the key (fresh without one); throws when it is taken.
   uint32_t new_node(const TaskKey* key, std::string_view fresh_name);
-  TaskRef finish_task(uint32_t node, uint32_t function, uint32_t first_argument, uint32_t outputs);
+  TaskRef finish_task(uint32_t node, uint32_t function, uint32_t first_argument);
   TaskRef add_literal(const TaskKey* key, Value value);
   TaskRef add_alias(const TaskKey& key, const TaskRef& node);
   TaskRef reference(const TaskKey& key);
@@ -248,14 +255,14 @@ class TUFF_API TaskGraph {
   uint32_t operation_number(const TaskKey* key, std::string_view given);
   uint32_t find_function(const void* type, uint64_t bits, uint32_t name) const;
   /// With a type: found again by find_function().
-  uint32_t add_function(std::shared_ptr<const TaskFunction> code, uint32_t name,
-                        const void* type = nullptr, uint64_t bits = 0);
+  uint32_t add_function(Function function, const void* type, uint64_t bits);
   void push_argument(const TaskRef& node);
   void push_literal(Value value);
   /// A number, kept once however often it is given.
   void push_number(const void* type, uint64_t bits, Value value);
 
   uint32_t task_of(const TaskRef& given) const;
+  void set_retries(size_t part, uint32_t retries);
 
   uint32_t append_node(Kind kind);
   uint32_t append_index(const Dims& index);
@@ -269,6 +276,7 @@ class TUFF_API TaskGraph {
   size_t live_ = 0;
   std::vector<NodeRecord> nodes_;
   std::vector<Part> parts_;
+  std::vector<uint32_t> retries_;  // by part, up to the last that has any
   std::vector<uint32_t> arguments_;
   std::vector<Argument> others_;
   std::vector<Function> functions_;
@@ -405,9 +413,11 @@ TaskRef TaskGraph::add_call(const TaskKey* key, std::string_view name, const F& 
   }
   uint32_t number = type != nullptr ? find_function(type, bits, operation) : kNone;
   if (number == kNone) {
-    number = add_function(std::make_shared<const Task>(std::move(call)), operation, type, bits);
+    constexpr uint32_t kCount = kOutputs == 0 ? 1 : kOutputs;
+    number = add_function({std::make_shared<const Task>(std::move(call)), operation, kCount}, type,
+                          bits);
   }
-  return finish_task(node, number, first, kOutputs == 0 ? 1 : kOutputs);
+  return finish_task(node, number, first);
 }
 
 template <class F, class... Args>

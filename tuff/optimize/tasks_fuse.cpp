@@ -65,7 +65,7 @@ std::vector<uint8_t> may_go(const TaskGraph& graph, const Rows& inputs,
   std::vector<uint8_t> may(graph.node_count(), 0);
   for (uint32_t node = 0; node < graph.node_count(); ++node) {
     switch (graph.kind(node)) {
-      case Kind::task: may[node] = graph.parts(node).back().output_count == 1 ? 1 : 0; break;
+      case Kind::task: may[node] = graph.output_count(node) == 1 ? 1 : 0; break;
       case Kind::alias: may[node] = graph.target(node).output == 0 ? 1 : 0; break;
       case Kind::literal:
         may[node] =

@@ -149,7 +149,8 @@ TaskGraph inline_functions(const TaskGraph& graph, const Keys& outputs,
     if (graph.kind(node) != Kind::task || read[node] == 0) continue;
     const auto parts = graph.parts(node);
     const bool is_fast = std::all_of(parts.begin(), parts.end(), [&](const TaskGraph::Part& part) {
-      return part.output_count == 1 && fast.count(graph.operation_name(part.function)) != 0;
+      return graph.function(part.function).output_count == 1 &&
+             fast.count(graph.operation_name(part.function)) != 0;
     });
     goes[node] = is_fast && graph.options_of(node).fusible;
     any = any || goes[node] != 0;
