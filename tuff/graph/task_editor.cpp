@@ -1,6 +1,8 @@
 // See task_editor.h.
 #include "tuff/graph/task_editor.h"
 
+#include <utility>
+
 TUFF_NAMESPACE_BEGIN
 
 TaskGraphEditor::TaskGraphEditor(const TaskGraph& from) : from_(from) {
@@ -28,9 +30,10 @@ void TaskGraphEditor::keep(uint32_t node) {
   const std::span<const TaskGraph::Part> parts = from_.parts(node);
   result_.nodes_[node].first = static_cast<uint32_t>(result_.parts_.size());
   for (TaskGraph::Part part : parts) {
-    const auto first = from_.arguments_.begin() + part.first_argument;
-    part.first_argument = static_cast<uint32_t>(result_.arguments_.size());
-    result_.arguments_.insert(result_.arguments_.end(), first, first + part.argument_count);
+    const uint32_t first =
+        std::exchange(part.first_argument, static_cast<uint32_t>(result_.arguments_.size()));
+    for (uint32_t a = 0; a < part.argument_count; ++a)  // one or two, most often
+      result_.arguments_.push_back(from_.arguments_[first + a]);
     result_.parts_.push_back(part);
   }
   take_retries(node);
