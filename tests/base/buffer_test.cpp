@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tuff/base/error.h"
+
 namespace {
 
 using tuff::Buffer;

@@ -5,6 +5,8 @@
 #include "testing.h"
 #include <gtest/gtest.h>
 
+#include "tuff/base/error.h"
+
 namespace tuff::kernel_test {
 namespace {
 

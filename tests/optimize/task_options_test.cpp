@@ -28,7 +28,8 @@ std::vector<uint32_t> retries(const TaskGraph& graph, const TaskKey& key) {
   uint32_t node = graph.find(key)->task;
   while (graph.kind(node) == TaskGraph::Kind::alias) node = graph.target(node).number;
   std::vector<uint32_t> result;
-  for (const TaskGraph::Part& part : graph.parts(node)) result.push_back(part.retries);
+  for (uint32_t p = 0; p < graph.parts(node).size(); ++p)
+    result.push_back(graph.retries_of(node, p));
   return result;
 }
 
