@@ -70,25 +70,70 @@ class Finder {
   }
 
   /// Of the columns that are not known to depend on others, the intercept's first: among equals the first
-  /// pivot is taken. Returns how many are no suspects.
+  /// pivot is taken. Suspects come after all others, since what is left of them is partly rounding, which others must
+  /// not be told by. Returns how many are no suspects (any more).
   size_t factorise() {
     active_.clear();
     for (size_t j = p_; j < q_; ++j) active_.push_back(j);
-    for (size_t j = 0; j < p_; ++j) {
-      if (!dependent_[j]) active_.push_back(j);
+    for (const bool mixed : {false, true}) {
+      for (size_t j = 0; j < p_; ++j) {
+        if (!dependent_[j] && mixed_[j] == mixed) active_.push_back(j);
+      }
     }
     const size_t m = active_.size();
+    const auto first = static_cast<size_t>(std::count_if(
+        active_.begin(), active_.end(), [&](size_t j) { return j == p_ || !mixed_[j]; }));
     root_.resize(m);
     for (size_t i = 0; i < m; ++i) root_[i] = std::sqrt(diagonal(active_[i]));
-    factor_.assign(m * m, 0.0);
-    for (size_t i = 0; i < m; ++i) {
-      for (size_t j = 0; j < i; ++j)
-        factor_[i * m + j] = e_.hessian[active_[i] * q_ + active_[j]] / (root_[i] * root_[j]);
-      factor_[i * m + i] = 1;
-    }
+    const auto product = [&](size_t i, size_t j) {
+      return i == j ? 1 : e_.hessian[active_[i] * q_ + active_[j]] / (root_[i] * root_[j]);
+    };
     order_.resize(m);
-    rank_ = kernels::pivoted_cholesky(factor_.data(), m, kSuspect, order_.data());
+    factor_.assign(m * m, 0.0);
+    rank_ = factorise_block(0, first, product);
+    for (size_t i = first; i < m; ++i) {
+      order_[i] = i;
+      double* const row = factor_.data() + i * m;
+      for (size_t k = 0; k < rank_; ++k) row[k] = product(i, order_[k]);
+      kernels::solve_lower(factor_.data(), rank_, m, row);
+    }
+    if (rank_ < first || first == m) return rank_;
+    // What is left of the suspects when all others are taken out.
+    const std::vector<double> rows = factor_;
+    rank_ += factorise_block(first, m - first, [&](size_t i, size_t j) {
+      double sum = product(i, j);
+      for (size_t k = 0; k < first; ++k) sum -= rows[i * m + k] * rows[j * m + k];
+      return sum;
+    });
+    for (size_t i = first; i < m; ++i) {
+      std::copy_n(rows.begin() + static_cast<ptrdiff_t>(order_[i] * m), first,
+                  factor_.begin() + static_cast<ptrdiff_t>(i * m));
+    }
+    // It may be so little that its products with the others are mostly rounding: then a share of the size of that
+    // rounding tells nothing, and another round has to.
+    for (size_t r = first; r < rank_; ++r) {
+      const size_t j = active_[order_[r]];
+      if (factor_[r * m + r] < rounding_of(j) / remainder(j)) rank_ = r;
+    }
     return rank_;
+  }
+
+  /// Factorises `count` columns from number `begin` on by themselves, the largest pivot first, into rows and columns
+  /// `begin` and on of the factor. Returns how many are no suspects.
+  template <class Product>
+  size_t factorise_block(size_t begin, size_t count, Product&& product) {
+    std::vector<double> block(count * count, 0.0);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t j = 0; j <= i; ++j) block[i * count + j] = product(begin + i, begin + j);
+    }
+    std::vector<size_t> order(count);
+    const size_t rank = kernels::pivoted_cholesky(block.data(), count, kSuspect, order.data());
+    const size_t m = active_.size();
+    for (size_t i = 0; i < count; ++i) {
+      order_[begin + i] = begin + order[i];
+      for (size_t j = 0; j <= i; ++j) factor_[(begin + i) * m + begin + j] = block[i * count + j];
+    }
+    return rank;
   }
 
   /// Takes out of each suspect what the others explain of it. Returns the suspects.
