@@ -3,12 +3,14 @@
 #include <atomic>
 #include <fstream>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "tuff/optimize/pressure.h"
 #include "tuff/tuff.h"
 
 namespace tuff {
@@ -308,6 +310,84 @@ TEST(Priorities, ComeFirstWithAllTheyNeed) {
   graph.set(e, {.priority = -1});
   compute(graph, std::vector{b, d, e}, {.threads = 1});
   EXPECT_THAT(order, ElementsAre("c", "d", "a", "b", "e"));
+}
+
+TEST(TaskPlan, AReadyTaskOfLowPriorityWaitsForARootOfHigher) {
+  TaskGraph graph;
+  std::string order;
+  const auto note = [&order](const char* name) {
+    return [&order, name](int) {
+      order += name;
+      return 1;
+    };
+  };
+  const auto a = graph.add("a", note("A"), 0);
+  const auto b = graph.add("b", note("B"), a);
+  const auto c = graph.add("c", note("C"), 0);
+  graph.set(a, {.priority = 10});
+  graph.set(b, {.priority = -10});
+  compute(graph, std::vector{b, c}, {.threads = 1});
+  EXPECT_EQ(order, "ACB");
+}
+
+/// Counts what is alive, and the most that was.
+class Alive {
+ public:
+  Alive() {
+    const int now = ++count;
+    int seen = most;
+    while (seen < now && !most.compare_exchange_weak(seen, now)) {
+    }
+  }
+  ~Alive() { --count; }
+  Alive(const Alive&) = delete;
+  Alive& operator=(const Alive&) = delete;
+  static std::atomic<int> count;
+  static std::atomic<int> most;
+};
+std::atomic<int> Alive::count = 0;
+std::atomic<int> Alive::most = 0;
+using Counted = std::shared_ptr<Alive>;
+
+Counted load(int) { return std::make_shared<Alive>(); }
+Counted expand(const Counted&, int) { return std::make_shared<Alive>(); }
+Counted use(const Counted&, const Counted&) { return std::make_shared<Alive>(); }
+Counted join(const std::vector<Counted>&) { return std::make_shared<Alive>(); }
+
+/// use(expand(a root, i), load(i)) for each i, then a tree of four branches each.
+TEST(TaskPlan, HoldsWhatTheOrderPromises) {
+  for (const size_t roots : {1U, 5U, 32U}) {
+    TaskGraph graph;
+    std::vector<Node<Counted>> shared;
+    std::vector<Node<Counted>> row;
+    for (size_t r = 0; r < roots; ++r) shared.push_back(graph.add(load, -1));
+    for (int i = 0; i < 1024; ++i) {
+      const auto expanded = graph.add(expand, shared[static_cast<size_t>(i) % roots], i);
+      row.push_back(graph.add(use, expanded, graph.add(load, i)));
+    }
+    while (row.size() > 1) {
+      std::vector<Node<Counted>> next;
+      for (size_t i = 0; i < row.size(); i += 4)
+        next.push_back(
+            graph.add(join, std::vector(row.begin() + static_cast<std::ptrdiff_t>(i),
+                                        row.begin() + static_cast<std::ptrdiff_t>(i) + 4)));
+      row = next;
+    }
+    const TaskPlan plan = compile(graph, row[0], {.widths = {.ave_width = 0}});
+    std::vector<uint32_t> by_number(plan.task_count());
+    std::iota(by_number.begin(), by_number.end(), 0);
+    const auto promised =
+        static_cast<int>(optimize::pressure(graph::dag_of(plan.arrays()), by_number).peak());
+    EXPECT_LE(promised, 16 + static_cast<int>(roots));
+    for (int threads : {1, 2, 7}) {
+      Alive::most = 0;
+      plan.run({.threads = threads});
+      EXPECT_EQ(Alive::count, 0);
+      // Each thread makes one more, and may be held up with what two others of its kind wait for.
+      EXPECT_LE(Alive::most, promised + (threads == 1 ? 1 : 3 * threads))
+          << roots << " " << threads;
+    }
+  }
 }
 
 // ---- fusion of plans -----------------------------------------------------------------------------

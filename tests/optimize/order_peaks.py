@@ -184,6 +184,33 @@ def pipelines(shape):
     shape.add(ends)
 
 
+def shared_sources(shape):
+    count = shape.between(8, 128)
+    reductions = shape.between(2, 8)
+    fan_in = shape.between(2, 5)
+    before = shape.below(3)
+    side = shape.sources(1 if shape.below(2) == 0 else 0)
+    leaves = [[] for _ in range(reductions)]
+    for _ in range(count):
+        source = shape.chain(shape.add([]), before)
+        for of_tree in leaves:
+            of_tree.append(shape.add([*side, source]))
+    for of_tree in leaves:
+        shape.reduce(of_tree, fan_in)
+
+
+def expansions(shape):
+    count = shape.between(8, 256)
+    roots = shape.sources(shape.between(1, 32))
+    after = shape.below(3)
+    used = []
+    for _ in range(count):
+        expanded = shape.add([roots[shape.below(len(roots))]])
+        loaded = shape.add([])
+        used.append(shape.add([shape.chain(expanded, after), loaded]))
+    shape.reduce(used, 4)
+
+
 SHAPES = [
     sparse,
     dense,
@@ -195,6 +222,8 @@ SHAPES = [
     fork_join,
     shuffle,
     pipelines,
+    shared_sources,
+    expansions,
 ]
 
 

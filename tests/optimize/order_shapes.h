@@ -1,4 +1,4 @@
-// Random graphs of ten shapes on which orders are compared, the same here and in order_peaks.py.
+// Random graphs of twelve shapes on which orders are compared, the same here and in order_peaks.py.
 //
 // Used by order_test.cpp. Invariant: the two files draw the same numbers in the same sequence, so that
 // the peaks of another orderer, kept in order_peaks.txt, belong to the graphs that are made here. Every
@@ -262,12 +262,46 @@ inline void pipelines(Shape& shape) {
   shape.add(ends);
 }
 
+/// Each of several reductions reads all sources, through a task per source and reduction.
+inline void shared_sources(Shape& shape) {
+  const uint32_t count = shape.draws.between(8, 128);
+  const uint32_t reductions = shape.draws.between(2, 8);
+  const uint32_t fan_in = shape.draws.between(2, 5);
+  const uint32_t before = shape.draws.below(3);
+  const bool with_side = shape.draws.below(2) == 0;
+  const Ids side = shape.sources(with_side ? 1 : 0);
+  std::vector<Ids> leaves(reductions);
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t source = shape.chain(shape.add({}), before);
+    for (Ids& of_tree : leaves) {
+      Ids inputs = side;
+      inputs.push_back(source);
+      of_tree.push_back(shape.add(inputs));
+    }
+  }
+  for (const Ids& of_tree : leaves) shape.reduce(of_tree, fan_in);
+}
+
+/// What few roots are expanded to meets what is loaded, and is put together.
+inline void expansions(Shape& shape) {
+  const uint32_t count = shape.draws.between(8, 256);
+  const Ids roots = shape.sources(shape.draws.between(1, 32));
+  const uint32_t after = shape.draws.below(3);
+  Ids used;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t expanded = shape.add({roots[shape.draws.below(roots.size())]});
+    const uint32_t loaded = shape.add({});
+    used.push_back(shape.add({shape.chain(expanded, after), loaded}));
+  }
+  shape.reduce(used, 4);
+}
+
 struct NamedShape {
   std::string_view name;
   void (*grow)(Shape& shape);
 };
 
-inline constexpr std::array<NamedShape, 10> kShapes = {{{"sparse", sparse},
+inline constexpr std::array<NamedShape, 12> kShapes = {{{"sparse", sparse},
                                                         {"dense", dense},
                                                         {"layered", layered},
                                                         {"crosstalk", crosstalk},
@@ -276,7 +310,9 @@ inline constexpr std::array<NamedShape, 10> kShapes = {{{"sparse", sparse},
                                                         {"map_reduce", map_reduce},
                                                         {"fork_join", fork_join},
                                                         {"shuffle", shuffle},
-                                                        {"pipelines", pipelines}}};
+                                                        {"pipelines", pipelines},
+                                                        {"shared_sources", shared_sources},
+                                                        {"expansions", expansions}}};
 
 /// Graph `number` of a shape. Shapes have streams of their own, so that one can change alone.
 inline graph::Dag random_graph(size_t shape_number, uint32_t number) {

@@ -133,7 +133,13 @@ tuff::PlanArrays random_plan(unsigned seed, const std::shared_ptr<Trouble>& trou
   }
   for (unsigned i = 0; i < 5; ++i) builder.output(slots[random() % slots.size()]);
   builder.output(slots.back());
-  return builder.build();
+  tuff::PlanArrays plan = builder.build();
+  if (seed % 2 != 0) {  // gone through by number, unless that is what depth first does
+    plan.is_ordered = true;
+    plan.options = {{}, {.priority = 1}};
+    for (size_t t = 0; t < plan.task_count(); ++t) plan.option_of.push_back(t % 2);
+  }
+  return plan;
 }
 
 std::vector<Value> parameters() {

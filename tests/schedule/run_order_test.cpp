@@ -68,7 +68,7 @@ TEST(RunOrder, OneThreadRunsTasksByTheirNumbers) {
     Seen seen;
     PlanArrays plan = random_plan(seed, seen);
     const std::vector<double> expected = outputs_by_hand(plan, {0.25});
-    const PlanArrays ordered = in_run_order(random_plan(seed, seen));
+    const PlanArrays ordered = in_run_order(random_plan(seed, seen)).plan;
     ordered.verify();
     EXPECT_EQ(outputs_by_hand(ordered, {0.25}), expected);
     EXPECT_EQ(run(std::move(plan)), expected);
@@ -83,8 +83,8 @@ TEST(RunOrder, OneThreadRunsTasksByTheirNumbers) {
 TEST(RunOrder, APlanInThatOrderStaysAsItIs) {
   for (uint32_t seed = 0; seed < 20; ++seed) {
     Seen seen;
-    const PlanArrays once = in_run_order(random_plan(seed, seen));
-    const PlanArrays twice = in_run_order(once);
+    const PlanArrays once = in_run_order(random_plan(seed, seen)).plan;
+    const PlanArrays twice = in_run_order(once).plan;
     EXPECT_EQ(twice.block, once.block);
     EXPECT_EQ(twice.first_output, once.first_output);
     EXPECT_EQ(twice.inputs.items, once.inputs.items);
@@ -103,7 +103,7 @@ TEST(RunOrder, WhatARootMakesReadyComesBeforeTheNextRoot) {
   for (uint32_t slot : {of_a, of_b, of_both}) builder.output(slot);
   PlanArrays plan = builder.build();
   std::iota(plan.block.begin(), plan.block.end(), 0);
-  const PlanArrays ordered = in_run_order(std::move(plan));
+  const PlanArrays ordered = in_run_order(std::move(plan)).plan;
   EXPECT_EQ(ordered.block, (std::vector<uint32_t>{0, 2, 1, 3, 4}));
   EXPECT_EQ(ordered.inputs.items, (std::vector<uint32_t>{0, 2, 0, 2}));
   EXPECT_EQ(ordered.output_slots, (std::vector<uint32_t>{1, 3, 4}));
@@ -119,7 +119,7 @@ TEST(RunOrder, OptionsStayWithTheirTasks) {
     plan.options[t].priority = static_cast<int>(t);
     plan.option_of[t] = t;
   }
-  const PlanArrays ordered = in_run_order(std::move(plan));
+  const PlanArrays ordered = in_run_order(std::move(plan)).plan;
   EXPECT_FALSE(std::is_sorted(ordered.block.begin(), ordered.block.end()));
   for (uint32_t t = 0; t < ordered.task_count(); ++t)
     EXPECT_EQ(ordered.options_of(t).priority, static_cast<int>(ordered.block[t]));
@@ -133,7 +133,61 @@ TEST(RunOrder, TasksThatWaitForEachOtherStayAsTheyAre) {
   builder.task(f, {b});
   PlanArrays plan = builder.build();
   plan.wait_count[1] = 2;  // and nobody else will count it down
-  EXPECT_EQ(in_run_order(plan).wait_count, plan.wait_count);
+  EXPECT_EQ(in_run_order(plan).plan.wait_count, plan.wait_count);
+}
+
+/// For each i: use(expand(a root, i), load(i)), with the roots first; in the order that keeps least.
+PlanArrays expansions(PlanBuilder& builder, uint32_t f, uint32_t roots, uint32_t count) {
+  PlanBuilder::Slots shared;
+  for (uint32_t r = 0; r < roots; ++r) shared.push_back(builder.task(f, {}));
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t expanded = builder.task(f, {shared[i % roots]});
+    const uint32_t loaded = builder.task(f, {});
+    builder.output(builder.task(f, {expanded, loaded}));
+  }
+  PlanArrays plan = builder.build();
+  plan.is_ordered = true;
+  return plan;
+}
+
+TEST(RunOrder, TheOrderOfThePlanIsKeptWhereDepthFirstHoldsMore) {
+  for (uint32_t roots : {1U, 2U, 32U}) {
+    PlanBuilder builder;
+    const tuff::RunOrder order =
+        in_run_order(expansions(builder, builder.function("f", tuff_test::add_up), roots, 256));
+    EXPECT_TRUE(order.by_number);
+    std::vector<uint32_t> ascending(order.plan.task_count());
+    std::iota(ascending.begin(), ascending.end(), 0);
+    EXPECT_EQ(order.plan.block, ascending);
+  }
+}
+
+TEST(RunOrder, APlanThatNobodyOrderedRunsDepthFirst) {
+  PlanBuilder builder;
+  PlanArrays plan = expansions(builder, builder.function("f", tuff_test::add_up), 1, 256);
+  plan.is_ordered = false;
+  const tuff::RunOrder order = in_run_order(std::move(plan));
+  EXPECT_FALSE(order.by_number);
+  EXPECT_FALSE(std::is_sorted(order.plan.block.begin(), order.plan.block.end()));
+}
+
+TEST(RunOrder, DepthFirstIsGoodEnoughWhereItHoldsLittleMore) {
+  PlanBuilder builder;
+  const uint32_t f = builder.function("f", tuff_test::add_up);
+  PlanBuilder::Slots row;
+  constexpr uint32_t kSide = 40;
+  for (uint32_t i = 0; i < kSide * kSide; ++i) {
+    PlanBuilder::Slots reads;
+    if (i % kSide > 0) reads.push_back(row[i % kSide - 1]);
+    if (i >= kSide) reads.push_back(row[i % kSide]);
+    const uint32_t made = builder.task(f, reads);
+    row.resize(std::max<size_t>(row.size(), i % kSide + 1));
+    row[i % kSide] = made;
+  }
+  for (uint32_t slot : row) builder.output(slot);
+  PlanArrays plan = builder.build();
+  plan.is_ordered = true;
+  EXPECT_FALSE(in_run_order(std::move(plan)).by_number);
 }
 
 }  // namespace

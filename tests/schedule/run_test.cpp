@@ -152,28 +152,44 @@ TEST_P(RunnerTest, FreesValuesAtTheirLastUse) {
   EXPECT_LE(after.peak_live_bytes, before + 16000 + 65536 * static_cast<size_t>(GetParam() - 1));
 }
 
-TEST_P(RunnerTest, ConsumersRunBeforeNewSources) {
-  // Four independent pipelines over 100 blocks each: source, step, step, and a sum that keeps a number.
+/// Counts what is alive, and the most that was.
+struct Counts {
   std::atomic<int> live{0};
   std::atomic<int> most{0};
-  struct Live {
-    std::atomic<int>* live;
-    explicit Live(std::atomic<int>* count) : live(count) { live->fetch_add(1); }
-    Live(Live&& other) noexcept : live(std::exchange(other.live, nullptr)) {}
-    ~Live() {
-      if (live != nullptr) live->fetch_sub(1);
+};
+class Live {
+ public:
+  explicit Live(Counts& counts) : counts_(&counts) {
+    const int now = counts.live.fetch_add(1) + 1;
+    int seen = counts.most.load();
+    while (seen < now && !counts.most.compare_exchange_weak(seen, now)) {
     }
-  };
-  PlanBuilder builder;
-  const uint32_t make = builder.function("make", [&](TaskArguments& a) {
-    a.outputs[0].emplace<std::shared_ptr<Live>>(std::make_shared<Live>(&live));
-    int seen = most.load();
-    while (seen < live.load() && !most.compare_exchange_weak(seen, live.load())) {
-    }
+  }
+  ~Live() { counts_->live.fetch_sub(1); }
+  Live(const Live&) = delete;
+  Live& operator=(const Live&) = delete;
+
+ private:
+  Counts* counts_;
+};
+
+/// A function whose tasks yield one Live each, and let other threads go first.
+uint32_t make_live(PlanBuilder& builder, Counts& counts) {
+  return builder.function("make", [&counts](TaskArguments& a) {
+    a.outputs[0].emplace<std::shared_ptr<Live>>(std::make_shared<Live>(counts));
     std::this_thread::yield();
   });
-  const uint32_t finish =
-      builder.function("finish", [](TaskArguments& a) { a.outputs[0].emplace<double>(1); });
+}
+uint32_t yield_number(PlanBuilder& builder) {
+  return builder.function("finish", [](TaskArguments& a) { a.outputs[0].emplace<double>(1); });
+}
+
+TEST_P(RunnerTest, ConsumersRunBeforeNewSources) {
+  // Four independent pipelines over 100 blocks each: source, step, step, and a sum that keeps a number.
+  Counts counts;
+  PlanBuilder builder;
+  const uint32_t make = make_live(builder, counts);
+  const uint32_t finish = yield_number(builder);
   for (int pipeline = 0; pipeline < 4; ++pipeline) {
     std::vector<uint32_t> sums;
     for (int block = 0; block < 100; ++block) {
@@ -185,8 +201,36 @@ TEST_P(RunnerTest, ConsumersRunBeforeNewSources) {
   }
   const Runner runner(builder.build());
   static_cast<void>(runner.run({}, options()));
-  EXPECT_LE(most.load(), 4 * GetParam());
-  EXPECT_EQ(live.load(), 0);
+  EXPECT_LE(counts.most.load(), 4 * GetParam());
+  EXPECT_EQ(counts.live.load(), 0);
+}
+
+TEST_P(RunnerTest, WhatARootMakesReadyWaitsForWhatElseItsReadersNeed) {
+  // use(expand(a root, i), load(i)): a root makes hundreds of tasks ready that each need a load as well.
+  for (int roots : {1, 32}) {
+    Counts counts;
+    PlanBuilder builder;
+    const uint32_t make = make_live(builder, counts);
+    const uint32_t finish = yield_number(builder);
+    PlanBuilder::Slots shared;
+    for (int r = 0; r < roots; ++r) shared.push_back(builder.task(make, {}));
+    PlanBuilder::Slots sums;
+    for (int i = 0; i < 512; ++i) {
+      const uint32_t expanded = builder.task(make, {shared[static_cast<size_t>(i % roots)]});
+      const uint32_t loaded = builder.task(make, {});
+      sums.push_back(builder.task(finish, {expanded, loaded}));
+    }
+    builder.output(builder.task("total", add_up, sums));
+    tuff::PlanArrays plan = builder.build();
+    plan.is_ordered = true;
+    const Runner runner(std::move(plan));
+    for (int again = 0; again < 3; ++again) {
+      EXPECT_EQ(runner.run({}, options())[0].get<double>(),
+                runner.run({}, with(1))[0].get<double>());
+      EXPECT_LE(counts.most.load(), roots + 2 * GetParam());
+      EXPECT_EQ(counts.live.load(), 0);
+    }
+  }
 }
 
 // --- Order and threads -----------------------------------------------------------------------------
@@ -208,6 +252,28 @@ TEST(Runner, GoesDepthFirstByLowestNumber) {
   builder.task(f, {b3, r4});                  // 7
   static_cast<void>(Runner(builder.build()).run({}, with(1)));
   EXPECT_EQ(order, (std::vector<uint32_t>{0, 1, 3, 2, 5, 4, 6, 7}));
+}
+
+TEST(Runner, AnEarlierPriorityComesBeforeWhatHasJustBecomeReady) {
+  std::string order;
+  const auto note = [&order](const char* name) {
+    return [&order, name](TaskArguments& a) {
+      order += name;
+      a.outputs[0].emplace<double>(0);
+    };
+  };
+  PlanBuilder builder;
+  const uint32_t a = builder.task("a", note("A"), {});
+  const uint32_t c = builder.task("c", note("C"), {});
+  const uint32_t b = builder.task("b", note("B"), {a});
+  builder.output(b);
+  builder.output(c);
+  tuff::PlanArrays plan = builder.build();
+  plan.is_ordered = true;
+  plan.options = {{}, {.priority = 10}, {.priority = -10}};
+  plan.option_of = {1, 0, 2};
+  static_cast<void>(Runner(std::move(plan)).run({}, with(1)));
+  EXPECT_EQ(order, "ACB");
 }
 
 TEST(Runner, TasksRunSideBySide) {

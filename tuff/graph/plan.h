@@ -178,6 +178,7 @@ struct PlanArrays {
   std::vector<uint32_t> output_slots;
 
   std::vector<uint32_t> roots;  ///< tasks with wait_count 0, ascending
+  bool is_ordered = false;      ///< the tasks' numbers are an order chosen to keep little alive
 
   // What only some plans have:
   std::vector<std::string> names;            ///< by function, beyond its own name; empty: none

@@ -51,6 +51,7 @@ void order(PlanArrays& plan) {
   const auto tasks = static_cast<uint32_t>(plan.task_count());
   std::vector<uint32_t> sequence = ordered_tasks(graph::dag_of(plan), makers_of_outputs(plan));
   put_priorities_first(plan, sequence);
+  plan.is_ordered = true;
   if (std::is_sorted(sequence.begin(), sequence.end())) return;
 
   std::vector<uint32_t> new_task(tasks);
@@ -68,6 +69,7 @@ void order(PlanArrays& plan) {
     new_slot[s] = static_cast<uint32_t>(s);
 
   PlanArrays old = std::exchange(plan, {});
+  plan.is_ordered = true;
   plan.functions = std::move(old.functions);
   plan.names = std::move(old.names);
   plan.labels = std::move(old.labels);

@@ -74,6 +74,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
     worker->number = static_cast<uint32_t>(workers_.size());
     worker->inputs = std::make_unique<Value*[]>(program_.most_inputs);
     worker->last_use = std::make_unique<bool[]>(program_.most_inputs);
+    if (program_.by_number) worker->ready.reserve(program_.most_successors);
     workers_.push_back(std::move(worker));
   }
   const size_t roots = program_.plan.roots.size();
@@ -82,6 +83,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
     worker.deque.reset(resources_.any() ? tasks : tasks - roots);  // roots are queued only to wait
     worker.root = 0;
     worker.root_end = 0;
+    worker.ready.clear();
     worker.done.store(0, std::memory_order_relaxed);
     worker.unreported = 0;
     worker.reported_ns = 0;
@@ -93,6 +95,8 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
     tracing_->prepare(std::move(settings_.readers), store_.trace_plan(),
                       static_cast<uint32_t>(threads), settings_.start_ns);
   }
+  next_number_ = 0;
+  by_number_.reset();
   failures_.clear();
   failures_.reserve(threads);  // each worker stops at its first
   if (stop_.stop_requested()) stop_ = std::stop_source();
@@ -172,6 +176,7 @@ void ActiveRun::work_from(Worker& worker, uint32_t task) {
 template <ActiveRun::Company kCompany>
 uint32_t ActiveRun::next_task(Worker& worker) {
   if (end_.load(std::memory_order_relaxed) != End::none) return kNone;
+  if (program_.by_number) return next_by_number<kCompany>(worker);
   const uint32_t task = worker.deque.pop<kCompany == Company::maybe>();
   if (task != kNone) return task;
   if (worker.root < worker.root_end) return program_.plan.roots[worker.root++];
@@ -221,9 +226,14 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     memory_->made(task);
   uint32_t next = kNone;
   bool pushed = false;
+  const bool by_number = program_.by_number;
   // Ready tasks come highest number first, so the last one is the lowest, and the lowest of the others
   // is on the deque's bottom.
   const auto on_ready = [&](uint32_t ready) {
+    if (by_number) [[unlikely]] {
+      if (in_company) worker.ready.push_back(ready);
+      return;
+    }
     if (next != kNone) {
       worker.deque.push(next);
       pushed = true;
@@ -237,6 +247,10 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   }
   if (memory_ != nullptr) [[unlikely]]
     memory_->done(task, worker.grant, true);
+  if (by_number) [[unlikely]] {
+    if (in_company) next = exchange_by_number(worker);
+    pushed = !by_number_.looks_empty();
+  }
   // Its own count; a helper that looks how fast a lonely caller is may see an old one.
   worker.done.store(worker.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if constexpr (kCompany != Company::never) {
@@ -313,7 +327,11 @@ bool ActiveRun::wait_for_memory(Worker& worker, uint32_t task) {
 void ActiveRun::release_resources(Worker& worker, uint32_t task) {
   bool any = false;
   resources_.release(task, [&](uint32_t ready) {
-    worker.deque.push(ready);
+    if (program_.by_number) {
+      worker.ready.push_back(ready);  // in the queue when this task is done
+    } else {
+      worker.deque.push(ready);
+    }
     any = true;
   });
   if (any && settings_.threads > 1) surplus(worker);
@@ -355,6 +373,28 @@ uint32_t ActiveRun::steal(Worker& worker) {
   return kNone;
 }
 
+template <ActiveRun::Company kCompany>
+uint32_t ActiveRun::next_by_number(Worker& worker) {
+  if constexpr (kCompany == Company::maybe) return search(worker);
+  // Alone, whatever comes before a number has run, and inputs come first.
+  if (next_number_ < program_.plan.task_count()) return next_number_++;
+  publish(worker);
+  return kNone;
+}
+
+/// Puts into the queue what the worker's last task made ready, and takes the lowest number there is.
+uint32_t ActiveRun::exchange_by_number(Worker& worker) {
+  const uint32_t task = by_number_.exchange(worker.ready, [this](std::vector<uint32_t>& tasks) {
+    const auto count = static_cast<uint32_t>(program_.plan.task_count());
+    tasks.reserve(count);
+    for (uint32_t t = next_number_; t < count; ++t) {
+      if (state_.was_ready(t)) tasks.push_back(t);
+    }
+  });
+  worker.ready.clear();
+  return task;
+}
+
 /// Looks for work until there is some, the run is over, or (a helper) 50 us have passed.
 uint32_t ActiveRun::search(Worker& worker) {
   publish(worker);
@@ -362,8 +402,9 @@ uint32_t ActiveRun::search(Worker& worker) {
   Backoff backoff;
   for (;;) {
     if (is_over()) return kNone;
-    uint32_t task = claim_root<Company::maybe>(worker);
-    const bool steals = task == kNone;
+    uint32_t task =
+        program_.by_number ? exchange_by_number(worker) : claim_root<Company::maybe>(worker);
+    const bool steals = task == kNone && !program_.by_number;
     if (steals) task = steal(worker);
     if (task != kNone) {
       if (traced_) tracing_->end_search(worker.number, steals);
@@ -384,6 +425,7 @@ uint32_t ActiveRun::search(Worker& worker) {
 
 /// A hint, by relaxed loads: what it sees is taken by operations that make sure.
 bool ActiveRun::has_work() const {
+  if (program_.by_number) return !by_number_.looks_empty();
   if (next_root_.load(std::memory_order_relaxed) < program_.plan.roots.size()) return true;
   for (size_t w = 0; w < static_cast<size_t>(settings_.threads); ++w) {
     if (!workers_[w]->deque.looks_empty()) return true;

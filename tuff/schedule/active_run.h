@@ -6,7 +6,8 @@
 // that is inside counts in `holders_`, and whoever leaves last gives the object back to its store.
 // The caller works alone until a helper finds that tasks take long enough to be worth sharing (door.h).
 // A worker looks for tasks in this order: what its last task made ready (lowest number first), its own
-// deque, the next root, the oldest task of another worker. So consumers run before new sources.
+// deque, the next root, the oldest task of another worker. So consumers run before new sources. Where that would hold
+// too much (run_order.h), all take the ready task of the lowest number from one queue.
 #pragma once
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include "tuff/graph/plan.h"
 #include "tuff/schedule/deque.h"
 #include "tuff/schedule/door.h"
+#include "tuff/schedule/number_queue.h"
 #include "tuff/schedule/pool.h"
 #include "tuff/schedule/resources.h"
 #include "tuff/schedule/run_memory.h"
@@ -49,7 +51,8 @@ struct alignas(64) Worker {
   size_t root_end = 0;
   // Tasks since the last publication; helpers read that of a caller who works alone.
   std::atomic<uint64_t> done{0};
-  uint64_t unreported = 0;  // tasks since the last report to progress
+  std::vector<uint32_t> ready;  // by the last task, of a run by number
+  uint64_t unreported = 0;      // tasks since the last report to progress
   int64_t reported_ns = 0;
   int64_t last_wake_ns = 0;
   RunMemory::Grant grant;  // of the task under way, when memory is short
@@ -133,6 +136,9 @@ class ActiveRun final : public Joinable {
   template <Company kCompany>
   uint32_t claim_root(Worker& worker);
   uint32_t steal(Worker& worker);
+  template <Company kCompany>
+  uint32_t next_by_number(Worker& worker);
+  uint32_t exchange_by_number(Worker& worker);
 
   void surplus(Worker& worker);
   bool is_worth_sharing();
@@ -170,6 +176,10 @@ class ActiveRun final : public Joinable {
   bool has_options_ = false;   // some task has retries or demands
   Resources resources_;
   RunMemory* memory_ = nullptr;
+  // By number: the caller alone starts this task next, and has started all before it. Others read it once the door
+  // is open, when it changes no more.
+  uint32_t next_number_ = 0;
+  NumberQueue by_number_;
   bool offered_ = false;  // to the pool; written before any helper is inside
   bool alone_ = false;    // the caller's: the door is shut
   // When a helper last looked how fast a lonely caller is, and what it saw; guarded by the pool's lock.

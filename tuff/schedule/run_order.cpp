@@ -1,7 +1,8 @@
-// One walk over the plan as ActiveRun makes it, then every array permuted; see run_order.h.
+// One walk over the plan as ActiveRun makes it depth first, then every array permuted; see run_order.h.
 #include "tuff/schedule/run_order.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 TUFF_NAMESPACE_BEGIN
@@ -36,6 +37,54 @@ std::vector<uint32_t> run_sequence(const PlanArrays& plan) {
   return sequence;
 }
 
+/// What a result of unknown size counts as: between a scalar and a block.
+constexpr uint64_t kUnknownBytes = uint64_t{1} << 20;
+
+/// What results take in this sequence of all tasks, with the place that each needs in the run: where no sizes are known,
+/// it counts results.
+struct Holding {
+  double peak = 0;  ///< the most bytes at a time
+  double sum =
+      0;  ///< over all tasks: what waits for the end of the run, in any order, is in the peak of all
+};
+Holding held_by(const PlanArrays& plan, const std::vector<uint32_t>& sequence) {
+  std::vector<uint32_t> uses = plan.use_count;
+  std::vector<uint64_t> bytes(plan.slot_count(), 0);
+  uint64_t alive = 0;
+  Holding held;
+  for (uint32_t task : sequence) {
+    for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
+      if (uses[slot] == 0) continue;
+      const uint64_t bound = plan.bytes_of(task, slot - plan.first_output[task]);
+      bytes[slot] = sizeof(Value) + (bound == BlockBytes::kUnknown ? kUnknownBytes : bound);
+      alive += bytes[slot];
+    }
+    held.peak = std::max(held.peak, static_cast<double>(alive));
+    held.sum += static_cast<double>(alive);
+    for (uint32_t slot : plan.inputs[task]) {
+      if (--uses[slot] == 0) alive -= bytes[slot];
+    }
+  }
+  return held;
+}
+
+/// Depth first may hold so many times what the order promises: less is not worth a queue that all share.
+constexpr double kMostMore = 1.25;
+
+/// Whether the order of the plan is to be kept to, rather than this walk.
+bool is_order_better(const PlanArrays& plan, const std::vector<uint32_t>& walk) {
+  if (!plan.is_ordered) return false;
+  const int first = plan.options_of(0).priority;
+  for (uint32_t task = 0; !plan.option_of.empty() && task < plan.task_count(); ++task) {
+    if (plan.options_of(task).priority != first) return true;
+  }
+  std::vector<uint32_t> by_number(plan.task_count());
+  std::iota(by_number.begin(), by_number.end(), 0);
+  const Holding promised = held_by(plan, by_number);
+  const Holding depth_first = held_by(plan, walk);
+  return depth_first.peak > kMostMore * promised.peak || depth_first.sum > kMostMore * promised.sum;
+}
+
 template <class T>
 void permute(std::vector<T>& by_task, const std::vector<uint32_t>& sequence) {
   if (by_task.empty()) return;
@@ -47,10 +96,11 @@ void permute(std::vector<T>& by_task, const std::vector<uint32_t>& sequence) {
 
 }  // namespace
 
-PlanArrays in_run_order(PlanArrays plan) {
+RunOrder in_run_order(PlanArrays plan) {
   const std::vector<uint32_t> sequence = run_sequence(plan);
   if (sequence.size() < plan.task_count() || std::is_sorted(sequence.begin(), sequence.end()))
-    return plan;
+    return {std::move(plan)};
+  if (is_order_better(plan, sequence)) return {std::move(plan), true};
 
   // Slots that tasks write keep together what they had as a whole; all others stay.
   std::vector<uint32_t> slot_now(plan.slot_count());
@@ -76,7 +126,7 @@ PlanArrays in_run_order(PlanArrays plan) {
   permute(plan.block, sequence);
   permute(plan.option_of, sequence);
   plan.link(slot_now.size());
-  return plan;
+  return {std::move(plan)};
 }
 
 TUFF_NAMESPACE_END

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "tuff/base/check.h"
-#include "tuff/schedule/run_order.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -21,8 +20,8 @@ constexpr uint32_t kNone = Program::kNone;
 
 }  // namespace
 
-Program::Program(PlanArrays arrays, uint32_t least_bundle)
-    : plan(in_run_order(std::move(arrays))), wait_count(plan.wait_count) {
+Program::Program(RunOrder order, uint32_t least_bundle)
+    : plan(std::move(order.plan)), by_number(order.by_number), wait_count(plan.wait_count) {
 #if defined(TUFF_DEBUG_CHECKS)
   plan.verify();
 #endif
@@ -98,6 +97,8 @@ void Program::make_records() {
     task.output = plan.first_output[t];
     task.output_count = plan.first_output[t + 1] - task.output;
     most_inputs = std::max(most_inputs, task.input_count);
+    most_successors =
+        std::max(most_successors, plan.successors.first[t + 1] - plan.successors.first[t]);
     for (uint32_t slot = task.output; slot < plan.first_output[t + 1]; ++slot) {
       if (plan.use_count[slot] == 0) task.output_count |= TaskRecord::kDropsOutputs;
     }

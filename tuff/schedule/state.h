@@ -18,6 +18,7 @@
 
 #include "tuff/base/value.h"
 #include "tuff/graph/plan.h"
+#include "tuff/schedule/run_order.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -55,7 +56,8 @@ class Program {
   /// Fewer tasks or readers than this are no bundle: their edges cost less than what a bundle needs.
   static constexpr uint32_t kLeastBundle = 4;
   /// Renumbers the plan's tasks (run_order.h). `least_bundle`: for tests, which have small graphs.
-  explicit Program(PlanArrays plan, uint32_t least_bundle = kLeastBundle);
+  explicit Program(PlanArrays arrays, uint32_t least_bundle = kLeastBundle)
+      : Program(in_run_order(std::move(arrays)), least_bundle) {}
 
   // A read is a slot number, or with kConstant an index into plan.constants, plus flags.
   static constexpr uint32_t kUncounted = uint32_t{1} << 31;  ///< the value stays until the run ends
@@ -68,6 +70,7 @@ class Program {
   static constexpr uint32_t kTasksAhead = 4;
 
   PlanArrays plan;
+  bool by_number;  ///< workers take the ready task of the lowest number; else depth first
   std::vector<TaskRecord>
       tasks;  ///< and kTasksAhead more; the first of those ends the last one's rows
   std::vector<uint32_t> reads;
@@ -78,10 +81,12 @@ class Program {
   std::vector<uint32_t> constant_of_output;  ///< by output: index into plan.constants, or kNone
   std::vector<Value*> constants;             ///< never written through
   uint32_t most_inputs = 0;
+  uint32_t most_successors = 0;
 
   static constexpr uint32_t kNone = UINT32_MAX;
 
  private:
+  Program(RunOrder order, uint32_t least_bundle);
   void encode_reads(const std::vector<uint32_t>& constant_of_slot);
   void find_bundles(uint32_t least);
   void add_bundle(const std::vector<uint32_t>& members);
@@ -132,6 +137,10 @@ class RunState {
     }
   }
 
+  /// Whether the task had become ready before others came in: whoever shares leaves the last count.
+  bool was_ready(uint32_t task) {
+    return std::atomic_ref(waits_[task]).load(std::memory_order_relaxed) == 0;
+  }
   /// What the slot holds. Whoever asks knows that no task is using it.
   Value& value(uint32_t slot) { return values_[slot]; }
   std::span<Value> outputs(const TaskRecord& task) {
