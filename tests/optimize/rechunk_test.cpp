@@ -175,7 +175,10 @@ TEST(Rechunk, WhatDoesNotFitInMemoryGoesThroughSquares) {
     return graph::cut_alike(optimize::rechunk_by_way_of(rows, columns, DType::float64, memory),
                             columns);
   };
-  EXPECT_TRUE(direct(bytes));
+  // A task of the direct way reads everything, and makes one new block.
+  EXPECT_EQ(optimize::rechunk_task_bytes(rows, columns, DType::float64), bytes * 1.01);
+  EXPECT_TRUE(direct(1.01 * bytes));
+  EXPECT_FALSE(direct(bytes));
   EXPECT_FALSE(direct(bytes / 4));
   // By squares each block is read back once; straight, all of them for each new one.
   EXPECT_EQ(optimize::rechunk_ns(rows, columns, DType::float64, bytes / 4) -
@@ -185,6 +188,23 @@ TEST(Rechunk, WhatDoesNotFitInMemoryGoesThroughSquares) {
   const Chunks doubled = {AxisChunks::regular(16'000, 320), whole};
   EXPECT_TRUE(graph::cut_alike(
       optimize::rechunk_by_way_of(rows, doubled, DType::float64, bytes / 4), doubled));
+}
+
+TEST(Rechunk, SquaresAreAsSmallAsMemoryAsks) {
+  const AxisChunksPtr whole = AxisChunks::whole(6000);
+  const AxisChunksPtr cut = AxisChunks::regular(6000, 500);
+  const Chunks rows = {cut, whole};
+  const Chunks columns = {whole, cut};
+  for (const double memory : {200e6, 100e6, 64e6, 50e6, 49e6}) {
+    const Chunks way = optimize::rechunk_by_way_of(rows, columns, DType::float64, memory);
+    EXPECT_FALSE(graph::cut_alike(way, columns));
+    EXPECT_LE(optimize::rechunk_task_bytes(rows, way, DType::float64), memory);
+    EXPECT_LE(optimize::rechunk_task_bytes(way, columns, DType::float64), memory);
+  }
+  // A strip is 24 MB: with less than what making one of pieces takes, no way fits, and the smallest is taken.
+  const Chunks way = optimize::rechunk_by_way_of(rows, columns, DType::float64, 40e6);
+  EXPECT_EQ(way[0]->count(), 12U);
+  EXPECT_EQ(way[1]->count(), 12U);
 }
 
 TEST(Rechunk, WorkCountsOverlapsRunsAndCopiedElements) {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tuff/base/error.h"
@@ -85,11 +86,13 @@ TEST(SpillFile, CompressesWhatShrinksAndCountsWhatIsStored) {
   EXPECT_LT(zeros.stored_bytes, size / 50);
   const SpillRegion random = file.write(noise(size, 1));
   EXPECT_EQ(random.stored_bytes, size);
-  EXPECT_EQ(file.stored_bytes(), zeros.stored_bytes + random.stored_bytes);
+  // Each piece takes whole blocks of the disk.
+  const uint64_t of_zeros = 4096 * ((zeros.stored_bytes / 2 + 4095) / 4096) * 2;
+  EXPECT_EQ(file.taken_bytes(), of_zeros + random.stored_bytes);
   file.free(random);
-  EXPECT_EQ(file.stored_bytes(), zeros.stored_bytes);
+  EXPECT_EQ(file.taken_bytes(), of_zeros);
   file.free(zeros);
-  EXPECT_EQ(file.stored_bytes(), 0u);
+  EXPECT_EQ(file.taken_bytes(), 0u);
   file.free(SpillRegion());
 }
 
@@ -109,6 +112,57 @@ TEST(SpillFile, HasNoNameAndGivesFreedSpaceBack) {
   Bytes back(1 << 20);
   file.read(second, back);
   EXPECT_EQ(back, noise(1 << 20, 2));
+}
+
+TEST(SpillFile, WhatIsFreedIsWrittenAgainBeforeTheFileGrows) {
+  SpillFile file(disk(), {});
+  const SpillRegion kept = file.write(noise(1 << 20, 1));
+  std::vector<SpillRegion> regions;
+  std::mt19937 random(1);
+  for (unsigned i = 0; i < 200; ++i) {
+    const size_t bytes = 1 + random() % (3 << 20);
+    SpillRegion region = file.write(noise(bytes, i));
+    Bytes back(bytes);
+    file.read(region, back);
+    EXPECT_EQ(back, noise(bytes, i));
+    regions.push_back(std::move(region));
+    if (regions.size() < 3) continue;
+    const size_t gone = random() % regions.size();
+    file.free(regions[gone]);
+    regions.erase(regions.begin() + static_cast<std::ptrdiff_t>(gone));
+  }
+  struct stat now {};
+  ASSERT_EQ(::fstat(open_spill_file(), &now), 0);
+  EXPECT_LE(now.st_size, 20 << 20);  // four are there at most, of 3 MiB, and one of 1
+  for (const SpillRegion& region : regions) file.free(region);
+  EXPECT_EQ(file.taken_bytes(), size_t{1} << 20);
+  ASSERT_EQ(::fstat(open_spill_file(), &now), 0);
+  EXPECT_EQ(now.st_size, 1 << 20);
+  Bytes back(1 << 20);
+  file.read(kept, back);
+  EXPECT_EQ(back, noise(1 << 20, 1));
+}
+
+TEST(SpillFile, AForkedProcessOwnsNothingOfIt) {
+  SpillFile file(disk(), {});
+  const SpillRegion region = file.write(noise(2 << 20, 1));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    file.free(region);
+    const std::string text = error_of([&] { file.write(Bytes(10)); });
+    ::_exit(
+        text == "[spill] this process was forked from the one whose blocks are on disk, and may "
+                "not write there; make a Context of its own"
+            ? 0
+            : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  Bytes back(2 << 20);
+  file.read(region, back);
+  EXPECT_EQ(back, noise(2 << 20, 1));
 }
 
 TEST(SpillFile, WhatTheDiskChangedIsAnError) {
@@ -142,7 +196,7 @@ TEST(SpillFile, StopsBetweenPiecesAndIsThenAsBefore) {
   struct stat after {};
   ASSERT_EQ(::fstat(descriptor, &after), 0);
   EXPECT_EQ(after.st_size, before.st_size);
-  EXPECT_EQ(file.stored_bytes(), region.stored_bytes);
+  EXPECT_EQ(file.taken_bytes(), region.stored_bytes);
   Bytes back(2 << 20);
   EXPECT_THROW(file.read(region, back, tuff::StopRequest(token)), tuff::Cancelled);
   file.read(region, back);

@@ -75,6 +75,9 @@ class TUFF_API Block {
   bool is_row_major() const;
   std::byte* bytes_data() const { return rep_->data; }
   const Buffer& buffer() const { return rep_->buffer; }
+  /// How many handles there are of this block, and what tells it from others that are views of the same buffer.
+  uint32_t handle_count() const { return rep_->references.load(std::memory_order_acquire); }
+  const void* identity() const { return rep_; }
   /// Whether this handle and this block alone reach the buffer.
   bool is_unique() const {
     return rep_->references.load(std::memory_order_acquire) == 1 && rep_->buffer.use_count() == 1;

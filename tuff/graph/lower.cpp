@@ -17,19 +17,55 @@ constexpr uint32_t kPreset = uint32_t{1} << 31;
 /// More than any memory; less than BlockBytes::kUnknown.
 constexpr double kMostBytes = 1e18;
 
-/// Of each output, its largest block: most blocks are of one size, and a bound is all that is asked for.
-class LargestBytes final : public BlockBytes {
+uint64_t whole_bytes(double elements, DType dtype) {
+  return static_cast<uint64_t>(
+      std::min(elements * static_cast<double>(size_of(dtype)), kMostBytes));
+}
+
+double element_bound(const LayerOutput& output) {
+  double elements = 1;
+  for (const AxisChunksPtr& axis : output.chunks)
+    elements *= static_cast<double>(axis->extent().upper_bound());
+  return elements;
+}
+
+/// Blocks count as the largest of them when all together are at most this much over what they are: mostly one is
+/// smaller than the others, at the end.
+constexpr double kMostOver = 1.02;
+
+/// How much each task of a layer yields: where blocks are of different sizes, by task.
+class LayerBytes final : public BlockBytes {
  public:
-  explicit LargestBytes(const std::vector<LayerOutput>& outputs) {
-    for (const LayerOutput& output : outputs) {
-      const double bytes = largest_block(output) * static_cast<double>(size_of(output.dtype));
-      bytes_.push_back(static_cast<uint64_t>(std::min(bytes, kMostBytes)));
+  explicit LayerBytes(const Layer& layer) {
+    for (uint32_t o = 0; o < layer.outputs().size(); ++o) {
+      const LayerOutput& output = layer.outputs()[o];
+      const double largest = largest_block(output);
+      const auto blocks = static_cast<uint32_t>(block_count(output.chunks));
+      Output& of = outputs_.emplace_back();
+      of.largest = whole_bytes(largest, output.dtype);
+      if (largest * blocks <= kMostOver * element_bound(output)) continue;
+      of.by_task.assign(layer.task_count(), 0);
+      const Dims grid = grid_of(output.chunks);
+      for (uint32_t b = 0; b < blocks; ++b) {
+        const Dims index = grid_index(b, grid);
+        double elements = 1;
+        for (size_t a = 0; a < index.size(); ++a)
+          elements *= static_cast<double>(output.chunks[a]->size(static_cast<size_t>(index[a])));
+        of.by_task[layer.task_of(o, b)] = whole_bytes(elements, output.dtype);
+      }
     }
   }
-  uint64_t bytes(uint32_t, uint32_t output) const override { return bytes_[output]; }
+  uint64_t bytes(uint32_t task, uint32_t output) const override {
+    const Output& of = outputs_[output];
+    return of.by_task.empty() ? of.largest : of.by_task[task];
+  }
 
  private:
-  std::vector<uint64_t> bytes_;
+  struct Output {
+    uint64_t largest = 0;
+    std::vector<uint64_t> by_task;  // empty: all yield as much as the largest
+  };
+  std::vector<Output> outputs_;
 };
 
 /// Makes room for `more` elements, in steps that double: a plan may have 100,000 layers of one task.
@@ -235,22 +271,21 @@ class Lowering {
   void bound_outputs(const Layer& layer, const Place& place) {
     PlanArrays& plan = result_.arrays;
     if (plan.functions.back()->yields_unknown_sizes()) plan.output_bytes = BlockBytes::kUnknown;
-    plan.function_bytes.push_back(
-        layer.is_view() ? nullptr : std::make_shared<LargestBytes>(layer.outputs()));
+    const auto bytes = layer.is_view() ? nullptr : std::make_shared<const LayerBytes>(layer);
+    plan.function_bytes.push_back(bytes);
     if (layer.is_view() || plan.output_bytes == BlockBytes::kUnknown) return;
-    for (const LayerOutput& output : layer.outputs()) {
-      double elements = 0;
+    const auto add = [&](uint64_t more) {
+      plan.output_bytes = std::min(plan.output_bytes + more, static_cast<uint64_t>(kMostBytes));
+    };
+    for (uint32_t o = 0; o < layer.outputs().size(); ++o) {
+      const LayerOutput& output = layer.outputs()[o];
       if (place.needed == nullptr) {
-        elements = 1;
-        for (const AxisChunksPtr& axis : output.chunks)
-          elements *= static_cast<double>(axis->extent().upper_bound());
-      } else {
-        elements = largest_block(output) * static_cast<double>(std::count(
-                                               place.needed->begin(), place.needed->end(), true));
+        add(whole_bytes(element_bound(output), output.dtype));
+        continue;
       }
-      const double sum = static_cast<double>(plan.output_bytes) +
-                         elements * static_cast<double>(size_of(output.dtype));
-      plan.output_bytes = static_cast<uint64_t>(std::min(sum, kMostBytes));
+      for (uint32_t t = 0; t < place.needed->size(); ++t) {
+        if ((*place.needed)[t]) add(bytes->bytes(t, o));
+      }
     }
   }
 

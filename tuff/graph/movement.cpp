@@ -319,8 +319,8 @@ void for_each_overlap(const Chunks& from, const Chunks& to, const Dims& index, F
 
 class RechunkTask final : public GridTask {
  public:
-  RechunkTask(DType dtype, Chunks from, Chunks to)
-      : GridTask(to), dtype_(dtype), from_(std::move(from)), to_(std::move(to)) {}
+  RechunkTask(DType dtype, Chunks from, Chunks to, bool copies)
+      : GridTask(to), dtype_(dtype), from_(std::move(from)), to_(std::move(to)), copies_(copies) {}
   std::string_view name() const override { return "rechunk"; }
   void run(TaskArguments& arguments) const override {
     const Dims index = grid_index(arguments.block, grid_);
@@ -329,9 +329,9 @@ class RechunkTask final : public GridTask {
       shape.push_back(to_[a]->is_known() ? to_[a]->size(static_cast<size_t>(index[a]))
                                          : arguments.inputs[0]->get<Block>().shape()[a]);
     }
-    const bool single = arguments.inputs.size() == 1;
+    const bool is_view = arguments.inputs.size() == 1 && !copies_;
     Block result;
-    if (!single) result = Block::allocate(dtype_, shape);
+    if (!is_view) result = Block::allocate(dtype_, shape);
     size_t k = 0;
     for_each_overlap(from_, to_, index, [&](uint32_t, const Dims& at) {
       const Block& input = arguments.inputs[k++]->get<Block>();
@@ -354,11 +354,11 @@ class RechunkTask final : public GridTask {
         piece.push_back(std::max<int64_t>(end - begin, 0));
         if (piece.back() > 0) {
           from_offset += (begin - in_first) * input.strides()[a];
-          if (!single) to_offset += (begin - out_first) * result.strides()[a];
+          if (!is_view) to_offset += (begin - out_first) * result.strides()[a];
         }
       }
       const Block source = input.strided_view(from_offset, piece, input.strides());
-      if (single) {
+      if (is_view) {
         result = source;
       } else {
         copy_elements(source, result.strided_view(to_offset, piece, result.strides()),
@@ -372,6 +372,7 @@ class RechunkTask final : public GridTask {
   DType dtype_;
   Chunks from_;
   Chunks to_;
+  bool copies_;
 };
 
 }  // namespace
@@ -395,8 +396,9 @@ Chunks rechunked_chunks(const Port& input, Chunks chunks) {
 
 }  // namespace
 
-RechunkLayer::RechunkLayer(const Port& input, Chunks chunks)
-    : Layer({input}, output_of(input).dtype, rechunked_chunks(input, std::move(chunks))) {}
+RechunkLayer::RechunkLayer(const Port& input, Chunks chunks, bool copies)
+    : Layer({input}, output_of(input).dtype, rechunked_chunks(input, std::move(chunks))),
+      copies_(copies) {}
 
 void RechunkLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
   const Chunks& to = outputs()[0].chunks;
@@ -408,11 +410,11 @@ void RechunkLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) cons
 
 std::shared_ptr<const TaskFunction> RechunkLayer::lower(const LowerHints&) const {
   return std::make_shared<RechunkTask>(outputs()[0].dtype, output_of(inputs()[0]).chunks,
-                                       outputs()[0].chunks);
+                                       outputs()[0].chunks, copies_);
 }
 
 LayerPtr RechunkLayer::with_inputs(std::vector<Port> inputs) const {
-  return std::make_shared<RechunkLayer>(inputs[0], outputs()[0].chunks);
+  return std::make_shared<RechunkLayer>(inputs[0], outputs()[0].chunks, copies_);
 }
 
 Port RechunkLayer::sliced(uint32_t, const Slices& slices) const {
@@ -423,14 +425,18 @@ Port RechunkLayer::rechunked(uint32_t, const Chunks& chunks) const {
   return rechunk_of(inputs()[0], chunks);
 }
 
-void RechunkLayer::write(LayerWriter& writer) const { writer.put_chunks(outputs()[0].chunks); }
+void RechunkLayer::write(LayerWriter& writer) const {
+  writer.put_chunks(outputs()[0].chunks);
+  writer.put(static_cast<uint8_t>(copies_));
+}
 
 std::string RechunkLayer::note() const { return tuff::to_string(outputs()[0].chunks); }
 
 LayerPtr RechunkLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                             std::string_view) {
   reader.need_inputs(inputs, 1);
-  return reader.make<RechunkLayer>(inputs[0], reader.get_chunks());
+  const Chunks chunks = reader.get_chunks();
+  return reader.make<RechunkLayer>(inputs[0], chunks, reader.get<uint8_t>() != 0);
 }
 
 }  // namespace graph

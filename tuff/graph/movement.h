@@ -63,11 +63,11 @@ class TUFF_API SliceLayer final : public Layer {
 };
 
 /// The same elements in other blocks. Each output block is copied straight from the input blocks that
-/// it overlaps; a block that lies inside one input block is a view.
+/// it overlaps; a block that lies inside one input block is a view, or a copy that does not keep the input block.
 class TUFF_API RechunkLayer final : public Layer {
  public:
-  /// Of the same extents; an axis of unknown extent stays as it is.
-  RechunkLayer(const Port& input, Chunks chunks);
+  /// Of the same extents; an axis of unknown extent stays as it is. `copies`: there are no views.
+  RechunkLayer(const Port& input, Chunks chunks, bool copies = false);
   std::string_view name() const override { return "rechunk"; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
@@ -78,6 +78,9 @@ class TUFF_API RechunkLayer final : public Layer {
   void write(LayerWriter& writer) const override;
   std::string note() const override;
   static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
+
+ private:
+  bool copies_;
 };
 
 /// Elements where a mask is true. Input 0: the array; input 1: the mask (bool), either 1-d, selecting

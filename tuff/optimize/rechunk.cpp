@@ -26,12 +26,13 @@ bool is_known_where_cut(const Chunks& from, const Chunks& to) {
   return true;
 }
 
-/// Groups of neighbours of the finer of two cuts, as many as lie halfway between them on a scale of factors.
-AxisChunksPtr halfway(const AxisChunksPtr& from, const AxisChunksPtr& to) {
+/// Groups of neighbours of the finer of two cuts: `times` as many as lie halfway between them on a scale of factors.
+AxisChunksPtr halfway(const AxisChunksPtr& from, const AxisChunksPtr& to, double times) {
   if (!from->is_known() || same_chunks(from, to)) return to;
   const AxisChunksPtr& fine = from->count() >= to->count() ? from : to;
   const double groups =
-      std::sqrt(static_cast<double>(from->count()) * static_cast<double>(to->count()));
+      times * std::sqrt(static_cast<double>(from->count()) * static_cast<double>(to->count()));
+  if (groups >= static_cast<double>(fine->count())) return fine;
   const double size = static_cast<double>(fine->extent().value()) / std::ceil(groups);
   std::vector<int64_t> sizes = {0};
   for (size_t b = 0; b < fine->count(); ++b) {
@@ -62,6 +63,33 @@ double disk_ns(const graph::RechunkWork& work, const Chunks& from, const Chunks&
 
 }  // namespace
 
+double rechunk_task_bytes(const Chunks& from, const Chunks& to, DType dtype) {
+  double read = static_cast<double>(size_of(dtype));
+  double made = read;
+  for (size_t a = 0; a < to.size(); ++a) {
+    int64_t most_made = 0;
+    int64_t most_read = 0;
+    size_t first = 0;
+    for (size_t b = 0; b < to[a]->count(); ++b) {
+      most_made = std::max(most_made, to[a]->size(b));
+      if (!from[a]->is_known()) {  // cut alike
+        most_read = most_made;
+        continue;
+      }
+      const int64_t end = to[a]->offset(b) + to[a]->size(b);
+      while (first + 1 < from[a]->count() && from[a]->offset(first + 1) <= to[a]->offset(b))
+        ++first;
+      size_t last = first;
+      while (last + 1 < from[a]->count() && from[a]->offset(last + 1) < end) ++last;
+      most_read =
+          std::max(most_read, from[a]->offset(last) + from[a]->size(last) - from[a]->offset(first));
+    }
+    read *= static_cast<double>(most_read);
+    made *= static_cast<double>(most_made);
+  }
+  return read + made;
+}
+
 double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype, double memory_bytes) {
   const graph::RechunkWork work = graph::rechunk_work(from, to);
   const double bytes = work.elements * static_cast<double>(size_of(dtype));
@@ -70,16 +98,39 @@ double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype, double memo
 }
 
 Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype, double memory_bytes) {
-  Chunks way;
-  for (size_t a = 0; a < to.size(); ++a) way.push_back(halfway(from[a], to[a]));
-  if (graph::cut_alike(way, to) || graph::cut_alike(way, from)) return to;
-  const double direct = rechunk_ns(from, to, dtype, memory_bytes);
-  const double stepped =
-      rechunk_ns(from, way, dtype, memory_bytes) + rechunk_ns(way, to, dtype, memory_bytes);
-  return stepped * kTwoStepGain < direct ? way : to;
+  const double direct_bytes = rechunk_task_bytes(from, to, dtype);
+  Chunks best = to;
+  double least_bytes = direct_bytes;
+  for (double times = 1;; times *= 2) {
+    Chunks way;
+    for (size_t a = 0; a < to.size(); ++a) way.push_back(halfway(from[a], to[a], times));
+    if (graph::cut_alike(way, to) || graph::cut_alike(way, from)) return best;
+    if (times > 1 && graph::cut_alike(way, best)) return best;  // no finer any more
+    const double bytes =
+        std::max(rechunk_task_bytes(from, way, dtype), rechunk_task_bytes(way, to, dtype));
+    if (bytes <= memory_bytes && direct_bytes <= memory_bytes) {
+      const double direct = rechunk_ns(from, to, dtype, memory_bytes);
+      const double stepped =
+          rechunk_ns(from, way, dtype, memory_bytes) + rechunk_ns(way, to, dtype, memory_bytes);
+      return stepped * kTwoStepGain < direct ? way : to;
+    }
+    if (bytes < least_bytes) {
+      best = way;
+      least_bytes = bytes;
+    }
+    // The other half is for what is read next.
+    if (direct_bytes <= memory_bytes || 2 * bytes <= memory_bytes) return best;
+  }
 }
 
 namespace {
+
+double bytes_of(const graph::LayerOutput& output) {
+  auto bytes = static_cast<double>(size_of(output.dtype));
+  for (const AxisChunksPtr& axis : output.chunks)
+    bytes *= static_cast<double>(axis->extent().upper_bound());
+  return bytes;
+}
 
 struct RechunkPolicy {
   using Wish = Chunks;
@@ -111,9 +162,13 @@ struct RechunkPolicy {
   }
   graph::Port above(const graph::Port& port, const Chunks& chunks) const {
     const graph::LayerOutput& from = graph::output_of(port);
-    return graph::rechunk_of(
-        graph::rechunk_of(port, rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_bytes_)),
-        chunks);
+    const Chunks way = rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_bytes_);
+    if (graph::cut_alike(way, from.chunks) || graph::cut_alike(way, chunks))
+      return graph::rechunk_of(port, chunks);
+    // Pieces that are views would keep the blocks that they lie in, when memory is short.
+    const bool is_short = bytes_of(from) > memory_bytes_;
+    return graph::rechunk_of({std::make_shared<graph::RechunkLayer>(port, way, is_short), 0},
+                             chunks);
   }
 
   bool grants(const graph::Layer& layer, const Demand<Chunks>& needed, const Part<Chunks>& part) {

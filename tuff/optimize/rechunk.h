@@ -36,7 +36,10 @@ inline constexpr double kTwoStepGain = 1.2;
 /// read back from disk.
 TUFF_API double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype,
                            double memory_bytes = HUGE_VAL);
-/// The chunks to go through on the way, or `to` itself when the direct way is the best.
+/// What the largest task of a rechunk holds: the blocks that it reads, and the one that it makes.
+TUFF_API double rechunk_task_bytes(const Chunks& from, const Chunks& to, DType dtype);
+/// The chunks to go through on the way, or `to` itself when the direct way is the best. Where the tasks of the direct
+/// way do not fit in memory, the way goes by blocks so small that its own do.
 TUFF_API Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype,
                                   double memory_bytes = HUGE_VAL);
 

@@ -2,8 +2,11 @@
 #include "tuff/schedule/memory.h"
 
 #include <algorithm>
+#include <csignal>
+#include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include "tuff/base/buffer.h"
@@ -28,14 +31,27 @@ constexpr size_t kMostChosen = 256;
 
 const Block& block_of(const Held& held) { return std::as_const(*held.value).get<Block>(); }
 
-Held::Copy describe(const Block& block) {
-  Held::Copy copy;
-  copy.dtype = block.dtype();
-  copy.shape = block.shape();
-  copy.strides = block.strides();
-  copy.offset = static_cast<size_t>(block.bytes_data() - block.buffer().data());
-  copy.buffer_bytes = block.buffer().bytes();
-  return copy;
+/// Whether nobody but these values reaches their buffer.
+bool is_all_theirs(const HeldBuffer& buffer) {
+  const bool are_blocks =
+      std::all_of(buffer.views.begin(), buffer.views.end(), [](const Held* held) {
+        return held->value->holds<Block>() &&
+               block_of(*held);  // a task that failed may have taken it
+      });
+  if (!are_blocks) return false;
+  const Block& first = block_of(*buffer.views[0]);
+  if (buffer.views.size() == 1) return first.is_unique();
+  std::vector<const void*> blocks;
+  for (const Held* held : buffer.views) blocks.push_back(block_of(*held).identity());
+  std::sort(blocks.begin(), blocks.end());
+  uint32_t different = 0;
+  for (size_t i = 0; i < blocks.size(); ++i) different += i == 0 || blocks[i] != blocks[i - 1];
+  if (first.buffer().use_count() != different) return false;
+  return std::all_of(buffer.views.begin(), buffer.views.end(), [&](const Held* held) {
+    const Block& block = block_of(*held);
+    const auto [low, high] = std::equal_range(blocks.begin(), blocks.end(), block.identity());
+    return block.handle_count() == static_cast<uint32_t>(high - low);
+  });
 }
 
 }  // namespace
@@ -59,7 +75,7 @@ MemoryStatistics MemoryBudget::statistics() const {
   statistics.budget_bytes = budget_bytes_;
   statistics.live_bytes = buffers.live_bytes;
   statistics.peak_live_bytes = buffers.peak_live_bytes;
-  statistics.disk_bytes = file_.stored_bytes();
+  statistics.disk_bytes = file_.taken_bytes();
   return statistics;
 }
 
@@ -75,66 +91,110 @@ bool MemoryBudget::fits(uint64_t more, uint64_t limit) const {
 // --- What may go to disk ---------------------------------------------------------------------------
 
 void MemoryBudget::add(Held& held) {
-  held.place = Held::Place::memory;
-  held.index = static_cast<uint32_t>(in_memory_.size());
-  in_memory_.push_back(&held);
+  const Buffer& memory = block_of(held).buffer();
+  const auto [at, added] = in_memory_.try_emplace(memory.data(), nullptr);
+  if (added) {
+    auto buffer = std::make_unique<HeldBuffer>();
+    buffer->data = memory.data();
+    buffer->bytes = memory.bytes();
+    buffer->index = static_cast<uint32_t>(buffers_.size());
+    at->second = buffer.get();
+    buffers_.push_back(std::move(buffer));
+  }
+  HeldBuffer& buffer = *at->second;
+  held.buffer = &buffer;
+  held.index = static_cast<uint32_t>(buffer.views.size());
+  buffer.views.push_back(&held);
+  buffer.pins += held.pins;
 }
 
-void MemoryBudget::remove(Held& held) {
-  Held* const last = in_memory_.back();
-  in_memory_[held.index] = last;
-  last->index = held.index;
-  in_memory_.pop_back();
-  held.index = Held::kNone;
-}
-
-/// The value is gone, or about to be.
 void MemoryBudget::forget(Held& held, Lock& lock) {
-  // The writer looks at the block and comes back to `held`; a write takes as long as the block is large.
+  using Place = HeldBuffer::Place;
+  if (held.buffer == nullptr) return;
+  // Who writes or reads comes back to its values; it takes as long as the block is large.
   freed_.wait(lock, [&] {
-    return held.place != Held::Place::writing && held.place != Held::Place::reading;
+    return held.buffer->place != Place::writing && held.buffer->place != Place::reading;
   });
-  if (held.place == Held::Place::memory) remove(held);
-  held.place = Held::Place::nowhere;
-  if (held.copy) file_.free(held.copy->region);
-  held.copy.reset();
+  HeldBuffer& buffer = *std::exchange(held.buffer, nullptr);
+  buffer.pins -= held.pins;
+  buffer.views[held.index] = buffer.views.back();
+  buffer.views[held.index]->index = held.index;
+  buffer.views.pop_back();
+  held.view.reset();
+  if (buffer.views.empty()) drop(buffer);
 }
 
-bool MemoryBudget::is_spillable(const Held& held) const {
-  if (held.pins > 0 || !held.value->holds<Block>()) return false;
-  const Block& block = block_of(held);
+void MemoryBudget::drop(HeldBuffer& buffer) {
+  file_.free(buffer.region);
+  if (buffer.place == HeldBuffer::Place::memory) in_memory_.erase(buffer.data);
+  const uint32_t index = buffer.index;
+  std::swap(buffers_[index], buffers_.back());
+  buffers_[index]->index = index;
+  buffers_.pop_back();
+}
+
+void MemoryBudget::pin(Held& held) {
+  ++held.pins;
+  if (held.buffer != nullptr) ++held.buffer->pins;
+}
+
+void MemoryBudget::unpin(Held& held) {
+  --held.pins;
+  if (held.buffer != nullptr) --held.buffer->pins;
+}
+
+bool MemoryBudget::is_on_disk(const Held& held) {
+  return held.buffer != nullptr && (held.buffer->place == HeldBuffer::Place::disk ||
+                                    held.buffer->place == HeldBuffer::Place::reading);
+}
+
+bool MemoryBudget::is_spillable(const HeldBuffer& buffer) {
   // Memory that others see, or that is not ours, would not come back.
-  return block && block.is_unique() && block.buffer().is_own() &&
-         block.buffer().bytes() >= kSmallestSpilled;
+  return buffer.place == HeldBuffer::Place::memory && buffer.pins == 0 &&
+         buffer.bytes >= kSmallestSpilled && is_all_theirs(buffer) &&
+         block_of(*buffer.views[0]).buffer().is_own();
 }
 
 bool MemoryBudget::can_spill() const {
-  return std::any_of(in_memory_.begin(), in_memory_.end(),
-                     [&](const Held* held) { return is_spillable(*held); });
+  return std::any_of(buffers_.begin(), buffers_.end(),
+                     [](const auto& buffer) { return is_spillable(*buffer); });
+}
+
+uint64_t MemoryBudget::next_use(const Held& held) {
+  return held.run != nullptr ? held.run->next_use(held) : kOutlivesRuns + held.used;
 }
 
 /// What is needed latest, in that order, at least `bytes` of it if there is so much.
-std::vector<Held*> MemoryBudget::choose(uint64_t bytes) const {
-  std::vector<std::pair<uint64_t, Held*>> ranked;
-  for (Held* held : in_memory_) {
-    // What a run that is over holds is about to be freed.
-    if (!is_spillable(*held) || (held->run != nullptr && held->run->is_over())) continue;
-    ranked.emplace_back(
-        held->run != nullptr ? held->run->next_use(*held) : kOutlivesRuns + held->used, held);
+std::vector<HeldBuffer*> MemoryBudget::choose(uint64_t bytes) const {
+  struct Ranked {
+    uint64_t next_use;
+    uint32_t slot;
+    HeldBuffer* buffer;
+  };
+  std::vector<Ranked> ranked;
+  for (const auto& buffer : buffers_) {
+    if (!is_spillable(*buffer)) continue;
+    Ranked candidate = {UINT64_MAX, 0, buffer.get()};
+    bool is_over = false;  // what a run that is over holds is about to be freed
+    for (const Held* held : buffer->views) {
+      is_over = is_over || (held->run != nullptr && held->run->is_over());
+      candidate.next_use = std::min(candidate.next_use, next_use(*held));
+      candidate.slot = std::max(candidate.slot, held->slot);
+    }
+    if (!is_over) ranked.push_back(candidate);
   }
   const size_t most = std::min(ranked.size(), kMostChosen);
   std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(most),
-                    ranked.end(), [](const auto& a, const auto& b) {
-                      return a.first != b.first ? a.first > b.first
-                                                : a.second->slot > b.second->slot;
+                    ranked.end(), [](const Ranked& a, const Ranked& b) {
+                      return a.next_use != b.next_use ? a.next_use > b.next_use : a.slot > b.slot;
                     });
   ranked.resize(most);
-  std::vector<Held*> chosen;
+  std::vector<HeldBuffer*> chosen;
   uint64_t sum = 0;
-  for (const auto& [rank, held] : ranked) {
+  for (const Ranked& candidate : ranked) {
     if (sum >= bytes) break;
-    sum += block_of(*held).buffer().bytes();
-    chosen.push_back(held);
+    sum += candidate.buffer->bytes;
+    chosen.push_back(candidate.buffer);
   }
   return chosen;
 }
@@ -143,7 +203,13 @@ std::vector<Held*> MemoryBudget::choose(uint64_t bytes) const {
 
 void MemoryBudget::ask(uint64_t bytes) {
   if (!thread_.joinable()) {
-    thread_ = std::thread([this] { serve(); });
+    try {
+      thread_ = std::thread([this] { serve(); });
+    } catch (const std::system_error& error) {
+      throw MemoryError("spill", fmt::format("no thread can be had to write to the disk: {}; end "
+                                             "others, or raise the limit (ulimit -u)",
+                                             error.code().message()));
+    }
     pthread_setname_np(thread_.native_handle(), "tuff-spill");
   }
   wanted_bytes_ = bytes;
@@ -156,102 +222,132 @@ void MemoryBudget::stop_asking() {
 }
 
 void MemoryBudget::serve() {
+  // A file that grows beyond the limit of the process is an error of the write, not the end of the process.
+  sigset_t too_large;
+  sigemptyset(&too_large);
+  sigaddset(&too_large, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &too_large, nullptr);
   Lock lock(mutex_);
   while (!stopping_) {
     if (wanted_bytes_ == 0) {
       wanted_.wait(lock);
       continue;
     }
-    const std::vector<Held*> victims = choose(wanted_bytes_ + budget_bytes_ / kShareAhead);
-    if (victims.empty()) wanted_bytes_ = 0;
-    for (size_t i = 0; i < victims.size() && !stopping_; ++i) {
-      // The lock was given up for the one before: what was true of this one may not be true any more.
-      const auto at = std::find(in_memory_.begin(), in_memory_.end(), victims[i]);
-      if (at == in_memory_.end() || !is_spillable(**at)) continue;
-      spill(**at, lock);
-      if (error_ != nullptr) break;
+    try {
+      spill_some(lock);
+    } catch (...) {
+      // Memory for the books of it, or the disk. Who waits reports it.
+      if (!lock.owns_lock()) lock.lock();
+      error_ = std::current_exception();
     }
     if (error_ != nullptr) wanted_bytes_ = 0;
     freed_.notify_all();
   }
 }
 
-/// Writes the block unless that was done before, and lets it go unless somebody reads it by now.
-void MemoryBudget::spill(Held& held, Lock& lock) {
-  if (held.copy == nullptr) {
-    Block block = block_of(held);  // so that nobody changes it in place meanwhile
-    remove(held);
-    held.place = Held::Place::writing;
-    ++writing_;
-    auto copy = std::make_unique<Held::Copy>(describe(block));
-    std::exception_ptr error;
-    bool stopped = false;
-    const int64_t start_ns = now_ns();
-    lock.unlock();
-    try {
-      copy->region = file_.write({block.buffer().data(), block.buffer().bytes()},
-                                 held.run != nullptr ? held.run->stop() : StopRequest());
-    } catch (const Cancelled&) {
-      stopped = true;
-    } catch (...) {
-      error = std::current_exception();
-    }
-    if (error == nullptr && !stopped && held.run != nullptr)
-      held.run->written(start_ns, copy->buffer_bytes);
-    lock.lock();
-    --writing_;
-    block = Block();
-    add(held);
-    if (error != nullptr) error_ = error;
-    if (error != nullptr || stopped) return freed_.notify_all();
-    counts_.written_bytes += copy->buffer_bytes;
-    held.copy = std::move(copy);
-  }
-  if (is_spillable(held)) let_go(held);
-  freed_.notify_all();
-}
-
-void MemoryBudget::let_go(Held& held) {
-  const size_t bytes = held.copy->buffer_bytes;
-  remove(held);
-  held.value->reset();
-  held.place = Held::Place::disk;
-  counts_.spilled_bytes += bytes;
-  wanted_bytes_ -= std::min<uint64_t>(wanted_bytes_, bytes);
-}
-
-/// Has the value in memory; it must be pinned. The caller has been granted its bytes.
-size_t MemoryBudget::bring_back(Held& held, Lock& lock, StopRequest stop) {
-  using Place = Held::Place;
-  size_t bytes = 0;
-  for (;;) {
-    freed_.wait(lock, [&] { return held.place != Place::reading; });
-    if (held.place != Place::disk) return bytes;
-    held.place = Place::reading;
-    const Held::Copy& copy = *held.copy;
-    Block block;
-    lock.unlock();
-    std::exception_ptr error;
-    try {
-      Buffer buffer = Buffer::allocate(copy.buffer_bytes);
-      file_.read(copy.region, {buffer.data(), copy.buffer_bytes}, stop);
-      std::byte* const first = buffer.data() + copy.offset;
-      block = Block::view(std::move(buffer), first, copy.dtype, copy.shape, copy.strides);
-    } catch (...) {
-      error = std::current_exception();
-    }
-    lock.lock();
-    if (error != nullptr) {
-      held.place = Place::disk;
-      freed_.notify_all();
-      std::rethrow_exception(error);
-    }
-    bytes += copy.buffer_bytes;
-    counts_.read_back_bytes += copy.buffer_bytes;
-    held.value->emplace<Block>(std::move(block));
-    add(held);
+void MemoryBudget::spill_some(Lock& lock) {
+  std::vector<const std::byte*> victims;
+  for (const HeldBuffer* buffer : choose(wanted_bytes_ + budget_bytes_ / kShareAhead))
+    victims.push_back(buffer->data);
+  if (victims.empty()) wanted_bytes_ = 0;
+  for (const std::byte* victim : victims) {
+    // The lock was given up for the one before: what was true of this one may not be true any more.
+    const auto at = in_memory_.find(victim);
+    if (stopping_ || at == in_memory_.end() || !is_spillable(*at->second)) continue;
+    HeldBuffer& buffer = *at->second;
+    if (!buffer.region.is_somewhere() && !write(buffer, lock)) continue;
+    if (is_spillable(buffer)) let_go(buffer);  // unless somebody reads it by now
     freed_.notify_all();
   }
+}
+
+/// Writes the buffer, without the lock meanwhile. False when the run that it belongs to was stopped.
+bool MemoryBudget::write(HeldBuffer& buffer, Lock& lock) {
+  RunMemory* const run = buffer.views[0]->run;
+  const bool is_of_one_run =
+      run != nullptr && std::all_of(buffer.views.begin(), buffer.views.end(),
+                                    [&](const Held* held) { return held->run == run; });
+  Block block = block_of(*buffer.views[0]);  // so that nobody changes it in place meanwhile
+  buffer.place = HeldBuffer::Place::writing;
+  ++writing_;
+  SpillRegion region;
+  std::exception_ptr error;
+  const int64_t start_ns = now_ns();
+  lock.unlock();
+  try {
+    region = file_.write({block.buffer().data(), buffer.bytes},
+                         is_of_one_run ? run->stop() : StopRequest());
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (error == nullptr && run != nullptr) run->written(start_ns, buffer.bytes);
+  lock.lock();
+  --writing_;
+  block = Block();
+  buffer.place = HeldBuffer::Place::memory;
+  buffer.region = std::move(region);
+  if (error == nullptr) {
+    counts_.written_bytes += buffer.bytes;
+    return true;
+  }
+  freed_.notify_all();
+  try {
+    std::rethrow_exception(error);
+  } catch (const Cancelled&) {
+    return false;
+  }
+}
+
+void MemoryBudget::let_go(HeldBuffer& buffer) {
+  for (Held* held : buffer.views) {
+    const Block& block = block_of(*held);
+    held->view = std::make_unique<Held::View>(
+        Held::View{block.dtype(), block.shape(), block.strides(),
+                   static_cast<size_t>(block.bytes_data() - buffer.data)});
+  }
+  for (Held* held : buffer.views) held->value->reset();
+  in_memory_.erase(buffer.data);
+  buffer.place = HeldBuffer::Place::disk;
+  buffer.data = nullptr;
+  counts_.spilled_bytes += buffer.bytes;
+  wanted_bytes_ -= std::min<uint64_t>(wanted_bytes_, buffer.bytes);
+}
+
+size_t MemoryBudget::bring_back(Held& held, Lock& lock, StopRequest stop) {
+  using Place = HeldBuffer::Place;
+  if (held.buffer == nullptr) return 0;
+  HeldBuffer& buffer = *held.buffer;  // pinned, so it stays
+  freed_.wait(lock, [&] { return buffer.place != Place::reading; });
+  if (buffer.place != Place::disk) return 0;
+  buffer.place = Place::reading;
+  lock.unlock();
+  std::exception_ptr error;
+  Buffer memory;
+  std::vector<Block> blocks;
+  try {
+    memory = Buffer::allocate(buffer.bytes);
+    file_.read(buffer.region, {memory.data(), buffer.bytes}, stop);
+    for (const Held* each : buffer.views) {
+      const Held::View& view = *each->view;
+      blocks.push_back(
+          Block::view(memory, memory.data() + view.offset, view.dtype, view.shape, view.strides));
+    }
+    lock.lock();
+    in_memory_.emplace(memory.data(), &buffer);
+  } catch (...) {
+    error = std::current_exception();
+    if (!lock.owns_lock()) lock.lock();
+  }
+  buffer.place = error != nullptr ? Place::disk : Place::memory;
+  freed_.notify_all();
+  if (error != nullptr) std::rethrow_exception(error);
+  buffer.data = memory.data();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    buffer.views[i]->value->emplace<Block>(std::move(blocks[i]));
+    buffer.views[i]->view.reset();
+  }
+  counts_.read_back_bytes += buffer.bytes;
+  return buffer.bytes;
 }
 
 // --- Promises and stored blocks --------------------------------------------------------------------
@@ -294,14 +390,14 @@ StoredBlock::~StoredBlock() {
 
 Block StoredBlock::get(StopRequest stop) {
   MemoryBudget::Lock lock(budget_->mutex_);
-  ++held_.pins;
+  MemoryBudget::pin(held_);
   try {
     budget_->bring_back(held_, lock, stop);
   } catch (...) {
-    --held_.pins;
+    MemoryBudget::unpin(held_);
     throw;
   }
-  --held_.pins;
+  MemoryBudget::unpin(held_);
   held_.used = ++budget_->clock_;
   return block_of(held_);
 }

@@ -5,7 +5,9 @@
 // number of the next task that reads it) is written to a file meanwhile, by one thread of this budget. What
 // blocks take is counted where they are allocated (live_bytes), so everybody's count, views and scratch
 // included; what is kept here is which values may go to disk. One mutex guards all of it.
-// Invariants: a value that is read by a task under way is pinned and stays; a run may always have one task
+// What goes is a buffer, with all values that are views of it: memory comes back when the last view is gone, and a
+// view that comes back lies as it did, so that sums over it have the same bits.
+// Invariants: a value that is read by a task under way is pinned, and its buffer stays; a run may always have one task
 // under way, so that no run waits for itself or for the run around it.
 #pragma once
 
@@ -15,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "tuff/base/block.h"
@@ -27,27 +30,38 @@ TUFF_NAMESPACE_BEGIN
 
 class RunMemory;
 
+struct HeldBuffer;
+
 /// A value that may be written to disk: a slot of a run, or a block that outlives runs.
 struct Held {
-  enum class Place : uint8_t { nowhere, memory, writing, disk, reading };
-  /// What is on disk; kept when the value is read back, so that it need not be written again.
-  struct Copy {
-    SpillRegion region;
+  /// How a block that is on disk lies in its buffer.
+  struct View {
     DType dtype = DType::float64;
     Dims shape;
     Dims strides;
-    size_t offset = 0;  ///< of the first element in the buffer, in bytes
-    size_t buffer_bytes = 0;
+    size_t offset = 0;  ///< of the first element, in bytes
   };
-  Place place = Place::nowhere;
-  uint32_t pins = 0;         ///< tasks under way that read it
-  uint32_t index = kNone;    ///< in MemoryBudget::in_memory_
-  uint32_t slot = 0;         ///< of the run
-  RunMemory* run = nullptr;  ///< null: outlives runs
-  uint64_t used = 0;         ///< when it was last read, if it outlives runs
-  Value* value = nullptr;    ///< holds a Block while in memory
-  std::unique_ptr<Copy> copy;
-  static constexpr uint32_t kNone = UINT32_MAX;
+  HeldBuffer* buffer = nullptr;  ///< null: it holds no block of its own
+  uint32_t index = 0;            ///< in the buffer's views
+  uint32_t pins = 0;             ///< tasks under way that read it
+  uint32_t slot = 0;             ///< of the run
+  RunMemory* run = nullptr;      ///< null: outlives runs
+  uint64_t used = 0;             ///< when it was last read, if it outlives runs
+  Value* value = nullptr;        ///< holds a Block while in memory
+  std::unique_ptr<View> view;    ///< while on disk
+};
+
+/// Memory that values are views of: it is here or on disk with all of them.
+struct HeldBuffer {
+  enum class Place : uint8_t { memory, writing, disk, reading };
+  Place place = Place::memory;
+  const std::byte* data = nullptr;  ///< while in memory
+  size_t bytes = 0;
+  uint32_t pins = 0;   ///< of all views
+  uint32_t index = 0;  ///< in MemoryBudget::buffers_
+  std::vector<Held*> views;
+  /// Where it is on disk; kept when it is read back, so that it need not be written again.
+  SpillRegion region;
 };
 
 class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
@@ -67,26 +81,36 @@ class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> 
 
   // All with the lock held; those that take it give it up while they wait, write or read.
   bool fits(uint64_t more, uint64_t limit) const;
+  /// The value holds a block: it may go to disk from now on.
   void add(Held& held);
-  void remove(Held& held);
+  /// The value is gone, or about to be.
   void forget(Held& held, Lock& lock);
-  /// Returns how many bytes it read. Throws Cancelled when stop is requested.
+  static void pin(Held& held);
+  static void unpin(Held& held);
+  static bool is_on_disk(const Held& held);
+  /// Has a pinned value in memory. Returns how many bytes it read; the caller has been granted them. Throws Cancelled
+  /// when stop is requested.
   size_t bring_back(Held& held, Lock& lock, StopRequest stop);
-  bool is_spillable(const Held& held) const;
+  static bool is_spillable(const HeldBuffer& buffer);
   bool can_spill() const;
-  std::vector<Held*> choose(uint64_t bytes) const;
+  /// When somebody reads it next: the smaller, the sooner.
+  static uint64_t next_use(const Held& held);
+  std::vector<HeldBuffer*> choose(uint64_t bytes) const;
   void ask(uint64_t bytes);
   void stop_asking();
   void serve();
-  void spill(Held& held, Lock& lock);
-  void let_go(Held& held);
+  void spill_some(Lock& lock);
+  bool write(HeldBuffer& buffer, Lock& lock);
+  void let_go(HeldBuffer& buffer);
+  void drop(HeldBuffer& buffer);
 
   mutable std::mutex mutex_;
   std::condition_variable freed_;   // memory was freed, a value came back, or a run ended
   std::condition_variable wanted_;  // the thread has something to do
   const size_t budget_bytes_;
   SpillFile file_;
-  std::vector<Held*> in_memory_;
+  std::vector<std::unique_ptr<HeldBuffer>> buffers_;
+  std::unordered_map<const std::byte*, HeldBuffer*> in_memory_;  // by where it lies
   uint64_t reserved_ = 0;      // by tasks under way in runs with a RunMemory
   uint64_t promised_ = 0;      // to runs without one
   uint64_t wanted_bytes_ = 0;  // to be taken out of memory

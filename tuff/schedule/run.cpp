@@ -26,8 +26,9 @@ namespace {
 constexpr int64_t kShortRunNs = 20'000;
 constexpr int64_t kShortRunTicks = 60'000;
 
-// What is below this does not tell in any budget: nobody is asked.
+// What is below both of these does not tell in any budget: nobody is asked.
 constexpr uint64_t kNegligibleBytes = 1 << 20;
+constexpr uint64_t kNegligiblePart = 64;
 
 /// Holds an ActiveRun from the store; frees its values and gives it back.
 class Lease {
@@ -127,7 +128,7 @@ class MemoryOfRun {
  public:
   MemoryOfRun(Context& context, ActiveRun& run, const Program& program, uint64_t limit) {
     const uint64_t bytes = program.plan.output_bytes;
-    if (bytes <= kNegligibleBytes) return;
+    if (bytes <= std::min(kNegligibleBytes, limit / kNegligiblePart)) return;
     auto& budget = context.service<MemoryBudget>();
     if (bytes != BlockBytes::kUnknown && promise_.emplace(budget, bytes, limit).is_kept()) return;
     tasks_.emplace(budget, program, run.state(), limit, run.tracing(), run.stop_token());

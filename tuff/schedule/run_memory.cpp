@@ -2,7 +2,9 @@
 #include "tuff/schedule/run_memory.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -18,9 +20,9 @@ namespace {
 // who waits looks again after this time.
 constexpr auto kLookAgain = std::chrono::milliseconds(2);
 
-// Tasks that yield less than this share of the budget always start: what reduces large blocks to small ones
-// frees memory.
-constexpr uint64_t kSmallShare = 2000;
+// A task that yields at most this part of what is free once it has run always starts: what reduces large blocks to
+// small ones frees memory.
+constexpr uint64_t kSmallPart = 8;
 
 constexpr uint64_t kUnknown = BlockBytes::kUnknown;
 
@@ -85,7 +87,7 @@ RunMemory::RunMemory(MemoryBudget& budget, const Program& program, RunState& sta
   check_sizes();
   const PlanArrays& plan = program_.plan;
   finished_.assign(plan.task_count(), 0);
-  function_most_.assign(plan.functions.size(), 0);
+  group_functions();
   reads_left_.assign(plan.slot_count(), 0);
   for (uint32_t read : program_.reads) {
     if (is_tracked(read)) ++reads_left_[read & Program::kSlotMask];
@@ -181,23 +183,57 @@ uint32_t RunMemory::next_use(const Held& held) {
   return at < end ? readers_.items[at] : UINT32_MAX;
 }
 
-uint64_t RunMemory::bound_of_outputs(uint32_t task) const {
+uint64_t RunMemory::bound_of_outputs(uint32_t task) {
   const PlanArrays& plan = program_.plan;
   uint64_t bytes = 0;
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot)
-    bytes +=
-        slot_bytes_[slot] == kUnknown ? function_most_[plan.function[task]] : slot_bytes_[slot];
+    bytes += slot_bytes_[slot] == kUnknown ? most_of(plan.function[task]) : slot_bytes_[slot];
   return bytes;
 }
 
-uint64_t RunMemory::bytes_on_disk(uint32_t task) const {
+/// Bytes in memory that go when the task is done: of blocks that it reads last and nobody else sees.
+uint64_t RunMemory::bytes_freed_by(uint32_t task) const {
   const TaskRecord& record = program_.tasks[task];
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < record.input_count; ++i) {
     const uint32_t read = program_.reads[record.input + i];
     if (!is_tracked(read)) continue;
+    const uint32_t slot = read & Program::kSlotMask;
+    const Held& held = held_[slot];
+    if (reads_left_[slot] == 1 && held.buffer != nullptr && !MemoryBudget::is_on_disk(held) &&
+        held.buffer->views.size() == 1)
+      bytes += held.buffer->bytes;
+  }
+  return bytes;
+}
+
+/// Functions of unknown sizes are told apart by their names: each call of a lambda that captures is a function of its
+/// own, and what one of them yielded tells about the others.
+void RunMemory::group_functions() {
+  const PlanArrays& plan = program_.plan;
+  std::map<std::string, uint32_t> number_of;
+  for (uint32_t f = 0; f < plan.functions.size(); ++f) {
+    if (!plan.functions[f]->yields_unknown_sizes()) continue;
+    name_of_function_.resize(plan.functions.size(), 0);
+    const auto [at, added] =
+        number_of.try_emplace(plan.name_of(f), static_cast<uint32_t>(number_of.size()));
+    name_of_function_[f] = at->second;
+  }
+  most_of_name_.assign(number_of.size(), 0);
+}
+
+uint64_t RunMemory::bytes_on_disk(uint32_t task) const {
+  const TaskRecord& record = program_.tasks[task];
+  uint64_t bytes = 0;
+  std::vector<const HeldBuffer*> counted;  // few: each is a buffer that is on disk
+  for (uint32_t i = 0; i < record.input_count; ++i) {
+    const uint32_t read = program_.reads[record.input + i];
+    if (!is_tracked(read)) continue;
     const Held& held = held_[read & Program::kSlotMask];
-    if (held.place == Held::Place::disk) bytes += held.copy->buffer_bytes;
+    if (!MemoryBudget::is_on_disk(held)) continue;
+    if (std::find(counted.begin(), counted.end(), held.buffer) != counted.end()) continue;
+    counted.push_back(held.buffer);
+    bytes += held.buffer->bytes;
   }
   return bytes;
 }
@@ -242,7 +278,8 @@ bool RunMemory::wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& loc
   for (;;) {
     if (is_over()) return false;
     grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
-    if (grant.bytes <= limit_ / kSmallShare || budget_.fits(grant.bytes, limit_)) return true;
+    if (budget_.fits(grant.bytes, limit_) || grant.bytes * kSmallPart <= bytes_freed_by(task))
+      return true;
     if (running_ == 0 && budget_.writing_ == 0) {
       // Nobody will free anything: the disk must, or there is nothing to free.
       if (grant.waited && budget_.error_ != nullptr)
@@ -273,10 +310,10 @@ void RunMemory::pin(uint32_t task, Lock& lock, Grant& grant, StopRequest stop) {
       if (is_tracked(read)) visit(held_[read & Program::kSlotMask]);
     }
   };
-  each([](Held& held) { ++held.pins; });
+  each([](Held& held) { MemoryBudget::pin(held); });
   try {
     each([&](Held& held) {
-      if (held.place != Held::Place::disk && held.place != Held::Place::reading) return;
+      if (!MemoryBudget::is_on_disk(held)) return;
       TraceSpill& read = grant.read_back;
       if (read.start_ns == 0) read = {now_ns(), 0, 0, 0, 1};
       read.bytes += budget_.bring_back(held, lock, stop);
@@ -303,19 +340,30 @@ void RunMemory::unpin(uint32_t task) {
   const TaskRecord& record = program_.tasks[task];
   for (uint32_t i = 0; i < record.input_count; ++i) {
     const uint32_t read = program_.reads[record.input + i];
-    if (is_tracked(read)) --held_[read & Program::kSlotMask].pins;
+    if (is_tracked(read)) MemoryBudget::unpin(held_[read & Program::kSlotMask]);
   }
 }
 
 void RunMemory::made(uint32_t task) {
   const PlanArrays& plan = program_.plan;
-  const Lock lock(budget_.mutex_);
+  const auto holds_block = [](const Held& held) {
+    return held.value->holds<Block>() && std::as_const(*held.value).get<Block>();
+  };
+  Lock lock(budget_.mutex_);
+  // What it has moved from may have been written to since, and is no copy of what is on disk any more.
+  const TaskRecord& record = program_.tasks[task];
+  for (uint32_t i = 0; i < record.input_count; ++i) {
+    const uint32_t read = program_.reads[record.input + i];
+    if (!is_tracked(read)) continue;
+    Held& held = held_[read & Program::kSlotMask];
+    if (held.buffer != nullptr && !holds_block(held)) budget_.forget(held, lock);
+  }
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
     Held& held = held_[slot];
-    if (!held.value->holds<Block>() || !std::as_const(*held.value).get<Block>()) continue;
+    if (!holds_block(held)) continue;
     if (slot_bytes_[slot] == kUnknown) {
-      uint64_t& most = function_most_[plan.function[task]];
-      most = std::max<uint64_t>(most, std::as_const(*held.value).get<Block>().bytes());
+      uint64_t& most = most_of(plan.function[task]);
+      most = std::max<uint64_t>(most, std::as_const(*held.value).get<Block>().buffer().bytes());
     }
     if (reads_left_[slot] > 0) budget_.add(held);
   }

@@ -53,8 +53,11 @@ class RunMemory {
   void size_slots();
   void check_sizes() const;
   void list_readers();
-  uint64_t bound_of_outputs(uint32_t task) const;
+  uint64_t bound_of_outputs(uint32_t task);
   uint64_t bytes_on_disk(uint32_t task) const;
+  uint64_t bytes_freed_by(uint32_t task) const;
+  void group_functions();
+  uint64_t& most_of(uint32_t function) { return most_of_name_[name_of_function_[function]]; }
   bool wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock);
   void pin(uint32_t task, Lock& lock, Grant& grant, StopRequest stop);
   void unpin(uint32_t task);
@@ -74,8 +77,9 @@ class RunMemory {
   const std::stop_token stop_;
   uint32_t running_ = 0;
   std::vector<uint64_t> slot_bytes_;  // bound; kUnknown where nobody knows
-  std::vector<uint64_t>
-      function_most_;                  // largest output seen, of functions whose sizes nobody knows
+  // Of functions whose sizes nobody knows, by name: the largest output seen.
+  std::vector<uint32_t> name_of_function_;
+  std::vector<uint64_t> most_of_name_;
   std::vector<Held> held_;             // by slot
   std::vector<uint32_t> reads_left_;   // by slot
   Rows readers_;                       // by slot, ascending

@@ -5,6 +5,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <new>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -76,6 +79,8 @@ int read_all(int file, std::byte* data, size_t bytes, uint64_t offset) {
   return 0;
 }
 
+uint64_t whole_blocks(uint64_t bytes) { return (bytes + kDiskBlock - 1) / kDiskBlock * kDiskBlock; }
+
 }  // namespace
 
 SpillFile::~SpillFile() {
@@ -83,7 +88,13 @@ SpillFile::~SpillFile() {
 }
 
 void SpillFile::open() {
-  if (file_ >= 0) return;
+  if (file_ >= 0) {
+    if (owner_ == ::getpid()) return;
+    throw MemoryError("spill",
+                      "this process was forked from the one whose blocks are on disk, and may not "
+                      "write there; make a Context of its own");
+  }
+  owner_ = ::getpid();
   if (folder_.empty()) folder_ = default_folder();
   if (is_in_memory(folder_.c_str())) {
     throw MemoryError(
@@ -115,7 +126,7 @@ void SpillFile::check_room(size_t more) const {
   const uint64_t alone =
       most_bytes_ ? 0 : static_cast<uint64_t>(system.f_blocks) * unit / kShareLeftAlone;
   const uint64_t most = most_bytes_ ? *most_bytes_ : UINT64_MAX;
-  if (stored_bytes() + more <= most && more + alone <= available) return;
+  if (taken_bytes() + more <= most && more + alone <= available) return;
   const std::string limit =
       most_bytes_ ? fmt::format("at most {} are allowed (spill_bytes)", megabytes(*most_bytes_))
                   : fmt::format("{} are left alone", megabytes(alone));
@@ -123,8 +134,7 @@ void SpillFile::check_room(size_t more) const {
       "spill",
       fmt::format("no room for {} more in {}: {} are there, {} are free on the disk, {}; free some "
                   "of it, or set TUFF_SPILL_FOLDER to a folder on a larger disk",
-                  megabytes(more), folder_, megabytes(stored_bytes()), megabytes(available),
-                  limit));
+                  megabytes(more), folder_, megabytes(taken_bytes()), megabytes(available), limit));
 }
 
 /// Puts the piece, compressed or not, at the end of the writer's buffer.
@@ -143,46 +153,82 @@ size_t SpillFile::compress(std::span<const std::byte> piece, SpillRegion::Piece&
   return bytes;
 }
 
-/// Where a file system cannot make holes, freed space comes back here.
-void SpillFile::start_anew_when_empty() {
+/// A place for so many bytes, in whole blocks: the smallest gap that is large enough, or the end.
+uint64_t SpillFile::take(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (stored_ == 0 && end_ > 0 && ::ftruncate(file_, 0) == 0) end_ = 0;
+  taken_ += bytes;
+  auto best = free_.end();
+  for (auto gap = free_.begin(); gap != free_.end(); ++gap) {
+    if (gap->second >= bytes && (best == free_.end() || gap->second < best->second)) best = gap;
+  }
+  if (best == free_.end()) return std::exchange(end_, end_ + bytes);
+  const auto [offset, size] = *best;
+  free_.erase(best);
+  if (size > bytes) free_.emplace(offset + bytes, size - bytes);
+  return offset;
+}
+
+void SpillFile::give_back(uint64_t offset, uint64_t bytes) noexcept {
+  const std::lock_guard lock(mutex_);
+  taken_ -= bytes;
+  try {
+    auto gap = free_.emplace(offset, bytes).first;
+    if (const auto after = std::next(gap);
+        after != free_.end() && gap->first + gap->second == after->first) {
+      gap->second += after->second;
+      free_.erase(after);
+    }
+    if (gap != free_.begin()) {
+      const auto before = std::prev(gap);
+      if (before->first + before->second == gap->first) {
+        before->second += gap->second;
+        free_.erase(gap);
+        gap = before;
+      }
+    }
+    if (gap->first + gap->second == end_ &&
+        ::ftruncate(file_, static_cast<off_t>(gap->first)) == 0) {
+      end_ = gap->first;
+      free_.erase(gap);
+      return;
+    }
+  } catch (const std::bad_alloc&) {
+    // The gap is forgotten: it stays a hole in the file.
+  }
+  static_cast<void>(::fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                static_cast<off_t>(offset), static_cast<off_t>(bytes)));
 }
 
 SpillRegion SpillFile::write(std::span<const std::byte> data, StopRequest stop) {
   open();
   check_room(data.size());
-  start_anew_when_empty();
   buffer_.resize(static_cast<size_t>(LZ4_compressBound(static_cast<int>(kPieceBytes))));
   SpillRegion region;
-  region.offset = end_;
+  region.pieces.reserve((data.size() + kPieceBytes - 1) / kPieceBytes);
   try {
     for (size_t at = 0; at < data.size(); at += kPieceBytes) {
       stop.check();
-      SpillRegion::Piece& piece = region.pieces.emplace_back();
+      SpillRegion::Piece piece;
       const size_t bytes =
           compress(data.subspan(at, std::min(kPieceBytes, data.size() - at)), piece);
-      const int error =
-          write_all(file_, buffer_.data(), bytes, region.offset + region.stored_bytes);
+      piece.offset = take(whole_blocks(bytes));
+      region.pieces.push_back(piece);
+      region.stored_bytes += bytes;
+      const int error = write_all(file_, buffer_.data(), bytes, piece.offset);
       if (error != 0) {
         throw MemoryError("spill", fmt::format("writing {} to {} failed: {}",
                                                megabytes(data.size()), folder_, text_of(error)));
       }
-      region.stored_bytes += bytes;
     }
   } catch (...) {
-    static_cast<void>(::ftruncate(file_, static_cast<off_t>(end_)));
+    free(region);
     throw;
   }
-  const std::lock_guard lock(mutex_);
-  end_ = (end_ + region.stored_bytes + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
-  stored_ += region.stored_bytes;
   return region;
 }
 
 void SpillFile::read(const SpillRegion& region, std::span<std::byte> data, StopRequest stop) const {
   std::vector<std::byte> stored;
-  uint64_t offset = region.offset;
   size_t at = 0;
   for (const SpillRegion::Piece& piece : region.pieces) {
     stop.check();
@@ -190,7 +236,7 @@ void SpillFile::read(const SpillRegion& region, std::span<std::byte> data, StopR
     const bool raw = piece.stored_bytes == bytes;
     if (!raw) stored.resize(piece.stored_bytes);
     std::byte* const to = raw ? data.data() + at : stored.data();
-    const int error = read_all(file_, to, piece.stored_bytes, offset);
+    const int error = read_all(file_, to, piece.stored_bytes, piece.offset);
     bool right = error == 0 && XXH3_64bits(to, piece.stored_bytes) == piece.checksum;
     if (right && !raw) {
       right = LZ4_decompress_safe(reinterpret_cast<const char*>(stored.data()),
@@ -206,23 +252,19 @@ void SpillFile::read(const SpillRegion& region, std::span<std::byte> data, StopR
                           ? text_of(error)
                           : "it is not what was written (its checksum differs); check the disk"));
     }
-    offset += piece.stored_bytes;
     at += bytes;
   }
 }
 
 void SpillFile::free(const SpillRegion& region) noexcept {
-  if (!region.is_somewhere()) return;
-  const std::lock_guard lock(mutex_);
-  stored_ -= region.stored_bytes;
-  static_cast<void>(::fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                static_cast<off_t>(region.offset),
-                                static_cast<off_t>(region.stored_bytes)));
+  if (!region.is_somewhere() || owner_ != ::getpid()) return;
+  for (const SpillRegion::Piece& piece : region.pieces)
+    give_back(piece.offset, whole_blocks(piece.stored_bytes));
 }
 
-uint64_t SpillFile::stored_bytes() const {
+uint64_t SpillFile::taken_bytes() const {
   const std::lock_guard lock(mutex_);
-  return stored_;
+  return taken_;
 }
 
 TUFF_NAMESPACE_END

@@ -2,12 +2,24 @@
 #include "tuff/schedule/timer.h"
 
 #include <algorithm>
+#include <system_error>
 
+#include <fmt/format.h>
 #include <pthread.h>
+
+#include "tuff/base/error.h"
 
 TUFF_NAMESPACE_BEGIN
 
-Timer::Timer(Context&) : thread_([this] { serve(); }) {
+Timer::Timer(Context&) {
+  try {
+    thread_ = std::thread([this] { serve(); });
+  } catch (const std::system_error& error) {
+    throw Error(
+        fmt::format("[run] no thread can be had to watch the deadline: {}; end others, raise "
+                    "the limit (ulimit -u), or run without a deadline",
+                    error.code().message()));
+  }
   static_cast<void>(::pthread_setname_np(thread_.native_handle(), "tuff-timer"));
 }
 
