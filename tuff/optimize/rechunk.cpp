@@ -100,12 +100,14 @@ double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype, double memo
 Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype, double memory_bytes) {
   const double direct_bytes = rechunk_task_bytes(from, to, dtype);
   Chunks best = to;
+  Chunks last;
   double least_bytes = direct_bytes;
   for (double times = 1;; times *= 2) {
     Chunks way;
     for (size_t a = 0; a < to.size(); ++a) way.push_back(halfway(from[a], to[a], times));
     if (graph::cut_alike(way, to) || graph::cut_alike(way, from)) return best;
-    if (times > 1 && graph::cut_alike(way, best)) return best;  // no finer any more
+    if (times > 1 && graph::cut_alike(way, last)) return best;  // no finer any more
+    last = way;
     const double bytes =
         std::max(rechunk_task_bytes(from, way, dtype), rechunk_task_bytes(way, to, dtype));
     if (bytes <= memory_bytes && direct_bytes <= memory_bytes) {

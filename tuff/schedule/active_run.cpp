@@ -208,6 +208,8 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   if (memory_ != nullptr && !wait_for_memory(worker, task)) [[unlikely]]
     return kNone;
   state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
+  if (memory_ != nullptr) [[unlikely]]
+    memory_->may_consume(task, worker.last_use.get());
   if (traced_) [[unlikely]]
     tracing_->begin_task(worker.number, task, program_.plan.function[task], arguments.inputs);
   if constexpr (kCompany == Company::not_yet) door_.enter_task();

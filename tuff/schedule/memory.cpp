@@ -18,8 +18,8 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
-// What is smaller is not written: a page is the unit of the disk and of the memory that comes back.
-constexpr size_t kSmallestSpilled = 4096;
+// What is smaller is not written: it would take four times as much of the disk, whose unit are 4 KiB, and more.
+constexpr size_t kSmallestSpilled = 1024;
 // So much is taken out of memory beyond what somebody waits for, so that the next tasks need not wait.
 constexpr uint64_t kShareAhead = 20;
 // Blocks that outlive runs go before what a run needs, and of those the one that was read last: arrays are
@@ -33,12 +33,6 @@ const Block& block_of(const Held& held) { return std::as_const(*held.value).get<
 
 /// Whether nobody but these values reaches their buffer.
 bool is_all_theirs(const HeldBuffer& buffer) {
-  const bool are_blocks =
-      std::all_of(buffer.views.begin(), buffer.views.end(), [](const Held* held) {
-        return held->value->holds<Block>() &&
-               block_of(*held);  // a task that failed may have taken it
-      });
-  if (!are_blocks) return false;
   const Block& first = block_of(*buffer.views[0]);
   if (buffer.views.size() == 1) return first.is_unique();
   std::vector<const void*> blocks;

@@ -7,8 +7,9 @@
 // included; what is kept here is which values may go to disk. One mutex guards all of it.
 // What goes is a buffer, with all values that are views of it: memory comes back when the last view is gone, and a
 // view that comes back lies as it did, so that sums over it have the same bits.
-// Invariants: a value that is read by a task under way is pinned, and its buffer stays; a run may always have one task
-// under way, so that no run waits for itself or for the run around it.
+// Invariants: a value that is read by a task under way is pinned, and its buffer stays; what a task may take, or is
+// about to free, is forgotten before; a run may always have one task under way, so that no run waits for itself or for
+// the run around it.
 #pragma once
 
 #include <condition_variable>

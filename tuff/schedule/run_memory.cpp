@@ -344,19 +344,29 @@ void RunMemory::unpin(uint32_t task) {
   }
 }
 
+void RunMemory::may_consume(uint32_t task, const bool* last_use) {
+  const TaskRecord& record = program_.tasks[task];
+  if (std::none_of(last_use, last_use + record.input_count, [](bool last) { return last; })) return;
+  Lock lock(budget_.mutex_);
+  for (uint32_t i = 0; i < record.input_count; ++i) {
+    const uint32_t read = program_.reads[record.input + i];
+    if (last_use[i] && is_tracked(read)) budget_.forget(held_[read & Program::kSlotMask], lock);
+  }
+}
+
 void RunMemory::made(uint32_t task) {
   const PlanArrays& plan = program_.plan;
   const auto holds_block = [](const Held& held) {
     return held.value->holds<Block>() && std::as_const(*held.value).get<Block>();
   };
   Lock lock(budget_.mutex_);
-  // What it has moved from may have been written to since, and is no copy of what is on disk any more.
+  // What it is the last to read is freed next.
   const TaskRecord& record = program_.tasks[task];
   for (uint32_t i = 0; i < record.input_count; ++i) {
     const uint32_t read = program_.reads[record.input + i];
     if (!is_tracked(read)) continue;
-    Held& held = held_[read & Program::kSlotMask];
-    if (held.buffer != nullptr && !holds_block(held)) budget_.forget(held, lock);
+    const uint32_t slot = read & Program::kSlotMask;
+    if (--reads_left_[slot] == 0) budget_.forget(held_[slot], lock);
   }
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
     Held& held = held_[slot];
@@ -370,18 +380,9 @@ void RunMemory::made(uint32_t task) {
 }
 
 void RunMemory::done(uint32_t task, const Grant& grant, bool succeeded) {
-  const TaskRecord& record = program_.tasks[task];
-  Lock lock(budget_.mutex_);
+  const Lock lock(budget_.mutex_);
   unpin(task);
-  if (succeeded) {
-    finished_[task] = 1;
-    for (uint32_t i = 0; i < record.input_count; ++i) {
-      const uint32_t read = program_.reads[record.input + i];
-      if (!is_tracked(read)) continue;
-      const uint32_t slot = read & Program::kSlotMask;
-      if (--reads_left_[slot] == 0) budget_.forget(held_[slot], lock);
-    }
-  }
+  if (succeeded) finished_[task] = 1;
   --running_;
   budget_.reserved_ -= grant.bytes;
   budget_.freed_.notify_all();

@@ -38,7 +38,10 @@ class RunMemory {
   bool admit(uint32_t task, uint32_t w, Grant& grant);
   /// What the task reads, without asking for room: nobody else is running any more. It stays until the run ends.
   void bring_back_inputs(uint32_t task);
-  /// The task has run, nobody else knows yet.
+  /// The task begins, and may take the inputs that it is the last to read: they stay no longer than it likes, and
+  /// where they were, something else may lie before it ends.
+  void may_consume(uint32_t task, const bool* last_use);
+  /// The task has run, nobody else knows yet. Before anything that it has read last is freed.
   void made(uint32_t task);
   /// Nothing of the task is under way any more: it has finished, or failed.
   void done(uint32_t task, const Grant& grant, bool succeeded);
