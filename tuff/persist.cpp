@@ -8,6 +8,8 @@
 
 #include "tuff/base/error.h"
 #include "tuff/compute.h"
+#include "tuff/graph/concatenate.h"
+#include "tuff/graph/movement.h"
 #include "tuff/graph/sources.h"
 #include "tuff/optimize/optimize.h"
 #include "tuff/schedule/memory.h"
@@ -109,6 +111,20 @@ class StoredLayer final : public Layer {
   std::shared_ptr<const Stored> blocks_;
 };
 
+/// What StoredBlock may copy of the blocks that this layer hands on: pieces of others.
+uint64_t bytes_of_copies(const Layer& keep) {
+  const Layer& input = *keep.inputs()[0].layer;
+  const bool may_be_pieces = input.is_view() ||
+                             dynamic_cast<const graph::RechunkLayer*>(&input) != nullptr ||
+                             dynamic_cast<const graph::ConcatenateLayer*>(&input) != nullptr;
+  if (!may_be_pieces) return 0;
+  const graph::LayerOutput& output = keep.outputs()[0];
+  auto bytes = static_cast<double>(size_of(output.dtype));
+  for (const AxisChunksPtr& axis : output.chunks)
+    bytes *= static_cast<double>(axis->extent().upper_bound());
+  return static_cast<uint64_t>(bytes);
+}
+
 }  // namespace
 
 std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& options) {
@@ -124,6 +140,10 @@ std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& op
         "persist",
         fmt::format("parameter '{}' is not bound; compile() a plan and run it with bindings",
                     lowered.parameters[0]->label()));
+  }
+  uint64_t& bound = lowered.arrays.output_bytes;
+  for (const Port& port : kept) {
+    if (bound != BlockBytes::kUnknown) bound += bytes_of_copies(*port.layer);
   }
   const std::vector<size_t> first = lowered.first_output_slot;
   std::vector<Value> values = Runner(std::move(lowered.arrays)).run({}, options);

@@ -303,9 +303,16 @@ std::vector<double> values_of(const std::vector<graph::Port>& arrays, const RunO
   return values;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int64_t kCases = 150;
+#else
+constexpr int64_t kCases = 2000;
+#endif
+
+/// More than a test has time for: TUFF_BUDGET_CASES=100000, and TUFF_BUDGET_SEED for others.
 int64_t cases() {
   const char* text = std::getenv("TUFF_BUDGET_CASES");
-  return text != nullptr ? std::atoll(text) : 1000;
+  return text != nullptr ? std::atoll(text) : kCases;
 }
 
 /// Budgets from twice the largest task on.

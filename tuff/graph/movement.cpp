@@ -2,6 +2,7 @@
 #include "tuff/graph/movement.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -317,10 +318,26 @@ void for_each_overlap(const Chunks& from, const Chunks& to, const Dims& index, F
   }
 }
 
+/// Whether a block lies inside one block of another cut.
+bool lies_inside(const Chunks& from, const Chunks& to, const Dims& index) {
+  for (size_t a = 0; a < to.size(); ++a) {
+    const auto [first, end] = overlap(*from[a], *to[a], static_cast<size_t>(index[a]));
+    if (end - first != 1) return false;
+  }
+  return true;
+}
+
 class RechunkTask final : public GridTask {
  public:
-  RechunkTask(DType dtype, Chunks from, Chunks to, bool copies)
-      : GridTask(to), dtype_(dtype), from_(std::move(from)), to_(std::move(to)), copies_(copies) {}
+  /// `way`: null when there is none.
+  RechunkTask(DType dtype, Chunks source, const Chunks* way, Chunks to, bool copies)
+      : GridTask(to),
+        dtype_(dtype),
+        source_(std::move(source)),
+        way_(way != nullptr ? std::optional(*way) : std::nullopt),
+        to_(std::move(to)),
+        copies_(copies) {}
+
   std::string_view name() const override { return "rechunk"; }
   void run(TaskArguments& arguments) const override {
     const Dims index = grid_index(arguments.block, grid_);
@@ -329,11 +346,13 @@ class RechunkTask final : public GridTask {
       shape.push_back(to_[a]->is_known() ? to_[a]->size(static_cast<size_t>(index[a]))
                                          : arguments.inputs[0]->get<Block>().shape()[a]);
     }
-    const bool is_view = arguments.inputs.size() == 1 && !copies_;
+    const bool inside = lies_inside(source_, to_, index);
+    const bool is_view = inside && !copies_;
+    const Chunks& from = way_ && !inside ? *way_ : source_;
     Block result;
     if (!is_view) result = Block::allocate(dtype_, shape);
     size_t k = 0;
-    for_each_overlap(from_, to_, index, [&](uint32_t, const Dims& at) {
+    for_each_overlap(from, to_, index, [&](uint32_t, const Dims& at) {
       const Block& input = arguments.inputs[k++]->get<Block>();
       for (size_t a = 0; a < to_.size(); ++a) {
         if (!to_[a]->is_known()) check_alike("rechunk", shape[a], input.shape()[a]);
@@ -347,10 +366,10 @@ class RechunkTask final : public GridTask {
           continue;
         }
         const int64_t out_first = to_[a]->offset(static_cast<size_t>(index[a]));
-        const int64_t in_first = from_[a]->offset(static_cast<size_t>(at[a]));
+        const int64_t in_first = from[a]->offset(static_cast<size_t>(at[a]));
         const int64_t begin = std::max(out_first, in_first);
         const int64_t end =
-            std::min(out_first + shape[a], in_first + from_[a]->size(static_cast<size_t>(at[a])));
+            std::min(out_first + shape[a], in_first + from[a]->size(static_cast<size_t>(at[a])));
         piece.push_back(std::max<int64_t>(end - begin, 0));
         if (piece.back() > 0) {
           from_offset += (begin - in_first) * input.strides()[a];
@@ -370,7 +389,8 @@ class RechunkTask final : public GridTask {
 
  private:
   DType dtype_;
-  Chunks from_;
+  Chunks source_;
+  std::optional<Chunks> way_;
   Chunks to_;
   bool copies_;
 };
@@ -400,29 +420,42 @@ RechunkLayer::RechunkLayer(const Port& input, Chunks chunks, bool copies)
     : Layer({input}, output_of(input).dtype, rechunked_chunks(input, std::move(chunks))),
       copies_(copies) {}
 
+RechunkLayer::RechunkLayer(const Port& input, const Port& way, Chunks chunks)
+    : Layer({way, input}, output_of(input).dtype, rechunked_chunks(input, std::move(chunks))),
+      copies_(false) {
+  rechunked_chunks(input, output_of(way).chunks);
+  if (output_of(way).dtype != output_of(input).dtype)
+    throw InvalidArgument("rechunk", "a way of another type than the input");
+}
+
 void RechunkLayer::inputs_of(uint32_t task, std::vector<InputBlock>& reads) const {
   const Chunks& to = outputs()[0].chunks;
-  for_each_overlap(output_of(inputs()[0]).chunks, to, grid_index(task, grid_of(to)),
-                   [&](uint32_t block, const Dims&) {
-                     reads.push_back({0, block});
-                   });
+  const Dims index = grid_index(task, grid_of(to));
+  const bool inside = lies_inside(output_of(source()).chunks, to, index);
+  const auto from = static_cast<uint32_t>(inside ? inputs().size() - 1 : 0);
+  for_each_overlap(output_of(inputs()[from]).chunks, to, index, [&](uint32_t block, const Dims&) {
+    reads.push_back({from, block});
+  });
 }
 
 std::shared_ptr<const TaskFunction> RechunkLayer::lower(const LowerHints&) const {
-  return std::make_shared<RechunkTask>(outputs()[0].dtype, output_of(inputs()[0]).chunks,
+  const Chunks* const way = inputs().size() > 1 ? &output_of(inputs()[0]).chunks : nullptr;
+  return std::make_shared<RechunkTask>(outputs()[0].dtype, output_of(source()).chunks, way,
                                        outputs()[0].chunks, copies_);
 }
 
 LayerPtr RechunkLayer::with_inputs(std::vector<Port> inputs) const {
+  if (inputs.size() > 1)
+    return std::make_shared<RechunkLayer>(inputs[1], inputs[0], outputs()[0].chunks);
   return std::make_shared<RechunkLayer>(inputs[0], outputs()[0].chunks, copies_);
 }
 
 Port RechunkLayer::sliced(uint32_t, const Slices& slices) const {
-  return rechunk_of(slice_of(inputs()[0], slices), sliced_chunks(outputs()[0].chunks, slices));
+  return rechunk_of(slice_of(source(), slices), sliced_chunks(outputs()[0].chunks, slices));
 }
 
 Port RechunkLayer::rechunked(uint32_t, const Chunks& chunks) const {
-  return rechunk_of(inputs()[0], chunks);
+  return rechunk_of(source(), chunks);
 }
 
 void RechunkLayer::write(LayerWriter& writer) const {
@@ -434,9 +467,13 @@ std::string RechunkLayer::note() const { return tuff::to_string(outputs()[0].chu
 
 LayerPtr RechunkLayer::read(LayerReader& reader, const std::vector<Port>& inputs,
                             std::string_view) {
-  reader.need_inputs(inputs, 1);
   const Chunks chunks = reader.get_chunks();
-  return reader.make<RechunkLayer>(inputs[0], chunks, reader.get<uint8_t>() != 0);
+  const auto copies = reader.get<uint8_t>();
+  if (inputs.size() == 2 && copies == 0)
+    return reader.make<RechunkLayer>(inputs[1], inputs[0], chunks);
+  reader.need_inputs(inputs, 1);
+  if (copies > 1) reader.fail("neither views nor copies");
+  return reader.make<RechunkLayer>(inputs[0], chunks, copies != 0);
 }
 
 }  // namespace graph

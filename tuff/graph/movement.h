@@ -68,6 +68,9 @@ class TUFF_API RechunkLayer final : public Layer {
  public:
   /// Of the same extents; an axis of unknown extent stays as it is. `copies`: there are no views.
   RechunkLayer(const Port& input, Chunks chunks, bool copies = false);
+  /// By way of `way`, the same elements cut otherwise: blocks that lie inside one block of the input are views of that
+  /// as ever, so that they lie as they would without the way; all others are copied from the way.
+  RechunkLayer(const Port& input, const Port& way, Chunks chunks);
   std::string_view name() const override { return "rechunk"; }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override;
@@ -80,6 +83,7 @@ class TUFF_API RechunkLayer final : public Layer {
   static LayerPtr read(LayerReader& reader, const std::vector<Port>& inputs, std::string_view name);
 
  private:
+  const Port& source() const { return inputs().back(); }
   bool copies_;
 };
 

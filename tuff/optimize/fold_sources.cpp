@@ -58,7 +58,7 @@ std::optional<std::array<std::byte, 8>> computed(const BlockwiseLayer& layer) {
 LayerPtr folded(const Layer& layer) {
   if (layer.inputs().empty() || !is_known(layer.outputs()[0].chunks)) return nullptr;
   if (dynamic_cast<const graph::RechunkLayer*>(&layer) != nullptr) {
-    const BlockwiseLayer* source = as_source(layer.inputs()[0]);
+    const BlockwiseLayer* source = as_source(layer.inputs().back());
     return source != nullptr ? source->rechunked(0, layer.outputs()[0].chunks).layer : nullptr;
   }
   const auto* blockwise = dynamic_cast<const BlockwiseLayer*>(&layer);

@@ -127,6 +127,9 @@ Chunks rechunk_by_way_of(const Chunks& from, const Chunks& to, DType dtype, doub
 
 namespace {
 
+/// Memory is short for an array that takes so much of it: it holds others too.
+constexpr double kShort = 4;
+
 double bytes_of(const graph::LayerOutput& output) {
   auto bytes = static_cast<double>(size_of(output.dtype));
   for (const AxisChunksPtr& axis : output.chunks)
@@ -167,10 +170,10 @@ struct RechunkPolicy {
     const Chunks way = rechunk_by_way_of(from.chunks, chunks, from.dtype, memory_bytes_);
     if (graph::cut_alike(way, from.chunks) || graph::cut_alike(way, chunks))
       return graph::rechunk_of(port, chunks);
-    // Pieces that are views would keep the blocks that they lie in, when memory is short.
-    const bool is_short = bytes_of(from) > memory_bytes_;
-    return graph::rechunk_of({std::make_shared<graph::RechunkLayer>(port, way, is_short), 0},
-                             chunks);
+    // Pieces that are views would keep the blocks that they lie in, and those may be larger than what is read of them.
+    const bool is_short = kShort * bytes_of(from) > memory_bytes_;
+    const graph::Port squares = {std::make_shared<graph::RechunkLayer>(port, way, is_short), 0};
+    return {std::make_shared<graph::RechunkLayer>(port, squares, chunks), 0};
   }
 
   bool grants(const graph::Layer& layer, const Demand<Chunks>& needed, const Part<Chunks>& part) {
@@ -196,7 +199,8 @@ struct RechunkPolicy {
   double here(const graph::Layer& layer, uint32_t output, const Chunks& chunks) const {
     const graph::LayerOutput& from = layer.outputs()[output];
     if (!is_known_where_cut(from.chunks, chunks)) return HUGE_VAL;
-    return rechunk_ns(from.chunks, chunks, from.dtype, memory_bytes_);
+    // Where a rechunk goes decides how blocks lie, and so the last digits of sums: that must not depend on the budget.
+    return rechunk_ns(from.chunks, chunks, from.dtype);
   }
 
   bool is_of_before(const graph::Port& port) const { return readers_.count(port.layer.get()) != 0; }

@@ -18,8 +18,8 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
-// What is smaller is not written: it would take four times as much of the disk, whose unit are 4 KiB, and more.
-constexpr size_t kSmallestSpilled = 1024;
+// What is smaller is not written: books are kept of each, and the unit of the disk is 4 KiB.
+constexpr size_t kSmallestSpilled = 256;
 // So much is taken out of memory beyond what somebody waits for, so that the next tasks need not wait.
 constexpr uint64_t kShareAhead = 20;
 // Blocks that outlive runs go before what a run needs, and of those the one that was read last: arrays are
