@@ -139,12 +139,19 @@ TEST(RunOrder, TasksThatWaitForEachOtherStayAsTheyAre) {
 /// For each i: use(expand(a root, i), load(i)), with the roots first; in the order that keeps least.
 PlanArrays expansions(PlanBuilder& builder, uint32_t f, uint32_t roots, uint32_t count) {
   PlanBuilder::Slots shared;
+  PlanBuilder::Slots sum;
   for (uint32_t r = 0; r < roots; ++r) shared.push_back(builder.task(f, {}));
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t expanded = builder.task(f, {shared[i % roots]});
     const uint32_t loaded = builder.task(f, {});
-    builder.output(builder.task(f, {expanded, loaded}));
+    sum.push_back(builder.task(f, {expanded, loaded}));
+    for (uint32_t joined = i + 1; joined % 4 == 0; joined /= 4) {  // a tree of four branches each
+      const PlanBuilder::Slots four(sum.end() - 4, sum.end());
+      sum.resize(sum.size() - 4);
+      sum.push_back(builder.task(f, four));
+    }
   }
+  for (uint32_t slot : sum) builder.output(slot);
   PlanArrays plan = builder.build();
   plan.is_ordered = true;
   return plan;

@@ -219,8 +219,13 @@ TEST_P(RunnerTest, WhatARootMakesReadyWaitsForWhatElseItsReadersNeed) {
       const uint32_t expanded = builder.task(make, {shared[static_cast<size_t>(i % roots)]});
       const uint32_t loaded = builder.task(make, {});
       sums.push_back(builder.task(finish, {expanded, loaded}));
+      for (int joined = i + 1; joined % 2 == 0; joined /= 2) {
+        const PlanBuilder::Slots two(sums.end() - 2, sums.end());
+        sums.resize(sums.size() - 2);
+        sums.push_back(builder.task("sum", add_up, two));
+      }
     }
-    builder.output(builder.task("total", add_up, sums));
+    for (uint32_t slot : sums) builder.output(slot);
     tuff::PlanArrays plan = builder.build();
     plan.is_ordered = true;
     const Runner runner(std::move(plan));

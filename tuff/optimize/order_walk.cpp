@@ -53,6 +53,13 @@ constexpr uint32_t kManyUsers = 64;
 // So many of the recent results are looked through for one that needs nothing new, at tasks of so many inputs.
 constexpr size_t kLooked = 64;
 constexpr size_t kManyInputs = 32;
+// A walk that keeps more than so many times what one target needs by itself may be bettered by one more.
+constexpr size_t kWorthMore = 2;
+// So many tasks are looked at to see whether there are forks, and one in so many must read one.
+constexpr size_t kProbed = 2048;
+constexpr size_t kPartOfForks = 4;
+// What has so many times the users of another input is what more tasks share.
+constexpr size_t kMuchMore = 4;
 // So many users of a result are compared for the next goal. Comparing all would be quadratic where a
 // million tasks share one input.
 constexpr uint32_t kCompared = 8;
@@ -90,7 +97,7 @@ struct Prepared {
   std::vector<uint32_t> targets;
   std::vector<uint32_t> topological;
 
-  /// Whether some result has several users that need nothing else but what more tasks share.
+  /// Whether many tasks read a result that others read too, and nothing else but what more tasks share.
   bool has_forks() const;
 
  private:
@@ -216,18 +223,24 @@ void Prepared::find_chains() {
 }
 
 bool Prepared::has_forks() const {
-  for (uint32_t t : topological) {
-    const auto users = dag.users[t];
-    if (users.size() < 2 || users.size() > kManyUsers) continue;
-    const auto needs_it_alone = [&](uint32_t user) {
-      const auto reads = dag.inputs[user];
-      return reads.size() <= kManyInputs &&
-             std::all_of(reads.begin(), reads.end(),
-                         [&](uint32_t i) { return i == t || dag.users[i].size() > users.size(); });
-    };
-    if (std::count_if(users.begin(), users.end(), needs_it_alone) > 1) return true;
+  // Some tasks tell.
+  const size_t step = std::max<size_t>(1, tasks.size() / kProbed);
+  size_t probed = 0;
+  size_t found = 0;
+  for (size_t t = 0; t < tasks.size(); t += step) {
+    ++probed;
+    const auto reads = dag.inputs[t];
+    if (reads.empty() || reads.size() > kManyInputs) continue;
+    size_t fewest = SIZE_MAX;
+    size_t next = SIZE_MAX;
+    for (uint32_t i : reads) {
+      const size_t users = dag.users[i].size();
+      next = std::min(next, std::max(fewest, users));
+      fewest = std::min(fewest, users);
+    }
+    found += fewest > 1 && fewest <= kManyUsers && next / kMuchMore >= fewest ? 1 : 0;
   }
-  return false;
+  return found * kPartOfForks >= probed;
 }
 
 class Walk {
@@ -518,7 +531,11 @@ std::vector<uint32_t> ordered_tasks(const Dag& dag, std::span<const uint32_t> ta
     sequence = std::move(found);
     peak = other.peak();
   };
-  if (prepared.has_forks()) {
+  const uint32_t need =
+      std::max_element(prepared.tasks.begin(), prepared.tasks.end(),
+                       [](const Task& a, const Task& b) { return a.need < b.need; })
+          ->need;
+  if (peak > kWorthMore * need && prepared.has_forks()) {
     try_other(Help::all_together, prepared.tasks);
     try_other(Help::what_is_there, prepared.tasks);
   }

@@ -66,6 +66,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
   const size_t tasks = program_.plan.task_count();
   settings_ = std::move(settings);
   traced_ = settings_.readers.any();
+  watched_ = traced_;
   instrumented_ = traced_ || settings_.progress != nullptr;
   offered_ = false;
   const auto threads = static_cast<size_t>(settings_.threads);
@@ -142,41 +143,46 @@ void ActiveRun::work(Worker& worker, Company company) {
   const Inside inside(this, worker);
   worker.arguments.stop = stop_.get_token();
   worker.arguments.may_retry = true;
-  switch (company) {
-    case Company::never: work_from<Company::never>(worker, kNone); break;
-    case Company::not_yet:
-      alone_ = true;
-      door_.shut();
-      work_from<Company::not_yet>(worker, kNone);
-      break;
-    case Company::maybe:
-      if (worker.number == 0) door_.stand_open();
-      work_from<Company::maybe>(worker, kNone);
-      break;
-  }
+  program_.by_number ? work_in_order<true>(worker, company) : work_in_order<false>(worker, company);
   publish(worker);
 }
 
-template <ActiveRun::Company kCompany>
-void ActiveRun::work_from(Worker& worker, uint32_t task) {
-  if (task == kNone) task = next_task<kCompany>(worker);
-  while (task != kNone) {
-    task = run_task<kCompany>(worker, task);
-    if constexpr (kCompany == Company::not_yet) {
-      if (!alone_) [[unlikely]] {
-        if (end_.load(std::memory_order_relaxed) != End::none) return;
-        return work_from<Company::maybe>(worker, task);
-      }
-    }
-    if (task == kNone || end_.load(std::memory_order_relaxed) != End::none)
-      task = next_task<kCompany>(worker);
+template <bool kByNumber>
+void ActiveRun::work_in_order(Worker& worker, Company company) {
+  switch (company) {
+    case Company::never: work_from<Company::never, kByNumber>(worker, kNone); break;
+    case Company::not_yet:
+      alone_ = true;
+      door_.shut();
+      work_from<Company::not_yet, kByNumber>(worker, kNone);
+      break;
+    case Company::maybe:
+      if (worker.number == 0) door_.stand_open();
+      work_from<Company::maybe, kByNumber>(worker, kNone);
+      break;
   }
 }
 
-template <ActiveRun::Company kCompany>
+template <ActiveRun::Company kCompany, bool kByNumber>
+void ActiveRun::work_from(Worker& worker, uint32_t task) {
+  if (task == kNone) task = next_task<kCompany, kByNumber>(worker);
+  while (task != kNone) {
+    task = run_task<kCompany, kByNumber>(worker, task);
+    if constexpr (kCompany == Company::not_yet) {
+      if (!alone_) [[unlikely]] {
+        if (end_.load(std::memory_order_relaxed) != End::none) return;
+        return work_from<Company::maybe, kByNumber>(worker, task);
+      }
+    }
+    if (task == kNone || end_.load(std::memory_order_relaxed) != End::none)
+      task = next_task<kCompany, kByNumber>(worker);
+  }
+}
+
+template <ActiveRun::Company kCompany, bool kByNumber>
 uint32_t ActiveRun::next_task(Worker& worker) {
   if (end_.load(std::memory_order_relaxed) != End::none) return kNone;
-  if (program_.by_number) return next_by_number<kCompany>(worker);
+  if constexpr (kByNumber) return next_by_number<kCompany>(worker);
   const uint32_t task = worker.deque.pop<kCompany == Company::maybe>();
   if (task != kNone) return task;
   if (worker.root < worker.root_end) return program_.plan.roots[worker.root++];
@@ -193,7 +199,7 @@ uint32_t ActiveRun::next_task(Worker& worker) {
 }
 
 /// Runs one task and returns the one to continue with, or kNone.
-template <ActiveRun::Company kCompany>
+template <ActiveRun::Company kCompany, bool kByNumber>
 uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   constexpr bool kShared = kCompany == Company::maybe;
   const TaskRecord& record_of_task = program_.tasks[task];
@@ -208,10 +214,11 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   if (memory_ != nullptr && !wait_for_memory(worker, task)) [[unlikely]]
     return kNone;
   state_.begin<kShared>(record_of_task, worker.inputs.get(), worker.last_use.get());
-  if (memory_ != nullptr) [[unlikely]]
-    memory_->may_consume(task, worker.last_use.get());
-  if (traced_) [[unlikely]]
-    tracing_->begin_task(worker.number, task, program_.plan.function[task], arguments.inputs);
+  if (watched_) [[unlikely]] {
+    if (memory_ != nullptr) memory_->may_consume(task, worker.last_use.get());
+    if (traced_)
+      tracing_->begin_task(worker.number, task, program_.plan.function[task], arguments.inputs);
+  }
   if constexpr (kCompany == Company::not_yet) door_.enter_task();
   const bool succeeded = call(worker, record_of_task, task);
   bool in_company = kShared;
@@ -228,11 +235,10 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     memory_->made(task);
   uint32_t next = kNone;
   bool pushed = false;
-  const bool by_number = program_.by_number;
   // Ready tasks come highest number first, so the last one is the lowest, and the lowest of the others
   // is on the deque's bottom.
   const auto on_ready = [&](uint32_t ready) {
-    if (by_number) [[unlikely]] {
+    if constexpr (kByNumber) {
       if (in_company) worker.ready.push_back(ready);
       return;
     }
@@ -249,7 +255,7 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
   }
   if (memory_ != nullptr) [[unlikely]]
     memory_->done(task, worker.grant, true);
-  if (by_number) [[unlikely]] {
+  if constexpr (kByNumber) {
     if (in_company) next = exchange_by_number(worker);
     pushed = !by_number_.looks_empty();
   }

@@ -51,12 +51,12 @@ struct alignas(64) Worker {
   size_t root_end = 0;
   // Tasks since the last publication; helpers read that of a caller who works alone.
   std::atomic<uint64_t> done{0};
-  std::vector<uint32_t> ready;  // by the last task, of a run by number
-  uint64_t unreported = 0;      // tasks since the last report to progress
+  uint64_t unreported = 0;  // tasks since the last report to progress
   int64_t reported_ns = 0;
   int64_t last_wake_ns = 0;
-  RunMemory::Grant grant;  // of the task under way, when memory is short
-  bool taken = false;      // by a helper; guarded by the run's mutex
+  RunMemory::Grant grant;       // of the task under way, when memory is short
+  bool taken = false;           // by a helper; guarded by the run's mutex
+  std::vector<uint32_t> ready;  // by the last task, of a run by number
 };
 
 class ActiveRun final : public Joinable {
@@ -84,7 +84,10 @@ class ActiveRun final : public Joinable {
   /// demands more than `resources` has.
   void prepare(Settings settings, const std::map<std::string, double>& resources);
   /// Before work: tasks start when `memory` lets them. It must live until the run is over; null at first.
-  void set_memory(RunMemory* memory) { memory_ = memory; }
+  void set_memory(RunMemory* memory) {
+    memory_ = memory;
+    watched_ = true;
+  }
   /// Works as worker 0 until all tasks are done or the run was ended and nobody is inside any more.
   void work_as_caller();
   /// After a failed run, by its caller: the lowest number.
@@ -126,11 +129,13 @@ class ActiveRun final : public Joinable {
 
   Company company_at_start() const;
   void work(Worker& worker, Company company);
-  template <Company kCompany>
+  template <bool kByNumber>
+  void work_in_order(Worker& worker, Company company);
+  template <Company kCompany, bool kByNumber>
   void work_from(Worker& worker, uint32_t task);
-  template <Company kCompany>
+  template <Company kCompany, bool kByNumber>
   uint32_t next_task(Worker& worker);
-  template <Company kCompany>
+  template <Company kCompany, bool kByNumber>
   uint32_t run_task(Worker& worker, uint32_t task);
   uint32_t search(Worker& worker);
   template <Company kCompany>
@@ -172,6 +177,7 @@ class ActiveRun final : public Joinable {
   Settings settings_;
   std::unique_ptr<Tracing> tracing_;  // made by the first run that is traced
   bool traced_ = false;
+  bool watched_ = false;       // traced, or memory is short
   bool instrumented_ = false;  // traced or observed
   bool has_options_ = false;   // some task has retries or demands
   Resources resources_;

@@ -40,18 +40,13 @@ std::vector<uint32_t> run_sequence(const PlanArrays& plan) {
 /// What a result of unknown size counts as: between a scalar and a block.
 constexpr uint64_t kUnknownBytes = uint64_t{1} << 20;
 
-/// What results take in this sequence of all tasks, with the place that each needs in the run: where no sizes are known,
-/// it counts results.
-struct Holding {
-  double peak = 0;  ///< the most bytes at a time
-  double sum =
-      0;  ///< over all tasks: what waits for the end of the run, in any order, is in the peak of all
-};
-Holding held_by(const PlanArrays& plan, const std::vector<uint32_t>& sequence) {
+/// The most bytes that results take at a time in this sequence of all tasks, with the place that each needs in the
+/// run: where no sizes are known, it counts results.
+double peak_of(const PlanArrays& plan, const std::vector<uint32_t>& sequence) {
   std::vector<uint32_t> uses = plan.use_count;
   std::vector<uint64_t> bytes(plan.slot_count(), 0);
   uint64_t alive = 0;
-  Holding held;
+  double peak = 0;
   for (uint32_t task : sequence) {
     for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
       if (uses[slot] == 0) continue;
@@ -59,17 +54,16 @@ Holding held_by(const PlanArrays& plan, const std::vector<uint32_t>& sequence) {
       bytes[slot] = sizeof(Value) + (bound == BlockBytes::kUnknown ? kUnknownBytes : bound);
       alive += bytes[slot];
     }
-    held.peak = std::max(held.peak, static_cast<double>(alive));
-    held.sum += static_cast<double>(alive);
+    peak = std::max(peak, static_cast<double>(alive));
     for (uint32_t slot : plan.inputs[task]) {
       if (--uses[slot] == 0) alive -= bytes[slot];
     }
   }
-  return held;
+  return peak;
 }
 
 /// Depth first may hold so many times what the order promises: less is not worth a queue that all share.
-constexpr double kMostMore = 1.25;
+constexpr double kMostMore = 4;
 
 /// Whether the order of the plan is to be kept to, rather than this walk.
 bool is_order_better(const PlanArrays& plan, const std::vector<uint32_t>& walk) {
@@ -80,9 +74,7 @@ bool is_order_better(const PlanArrays& plan, const std::vector<uint32_t>& walk) 
   }
   std::vector<uint32_t> by_number(plan.task_count());
   std::iota(by_number.begin(), by_number.end(), 0);
-  const Holding promised = held_by(plan, by_number);
-  const Holding depth_first = held_by(plan, walk);
-  return depth_first.peak > kMostMore * promised.peak || depth_first.sum > kMostMore * promised.sum;
+  return peak_of(plan, walk) > kMostMore * peak_of(plan, by_number);
 }
 
 template <class T>
