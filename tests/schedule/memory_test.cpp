@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tuff/base/buffer.h"
 #include "tuff/base/error.h"
@@ -300,6 +301,28 @@ TEST_F(Memory, AFullDiskIsAnErrorThatLosesNothing) {
     more.memory_bytes = 1000 * kBytes;
     EXPECT_EQ(values_of(runner.run({}, more)), want);
   }
+}
+
+TEST_F(Memory, AFileThatMayNotGrowIsAnErrorAndNotTheEndOfTheProcess) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 1 << 20;
+  Small small(8);
+  const Runner runner(two_passes(64));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
+  std::string text;
+  try {
+    static_cast<void>(runner.run({}, small.options()));
+  } catch (const TaskError&) {
+    text = tuff::describe(std::current_exception());
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_NE(text.find("[spill] writing 0.3 MB to /var/tmp failed: File too large"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(small.statistics().disk_bytes, 0U);
+  EXPECT_FALSE(values_of(runner.run({}, small.options())).empty());
 }
 
 TEST_F(Memory, AFailedTaskFindsItsInputsAgainWhenItIsRerun) {
