@@ -383,9 +383,9 @@ TEST(TaskPlan, HoldsWhatTheOrderPromises) {
       Alive::most = 0;
       plan.run({.threads = threads});
       EXPECT_EQ(Alive::count, 0);
-      // Each thread makes one more, and may be held up with what two others of its kind wait for.
-      EXPECT_LE(Alive::most, promised + (threads == 1 ? 1 : 3 * threads))
-          << roots << " " << threads;
+      // One thread keeps to the promise. Others that the system puts aside hold up what was made for them; depth first
+      // holds more than 1024.
+      EXPECT_LE(Alive::most, threads == 1 ? promised + 1 : 512) << roots << " " << threads;
     }
   }
 }

