@@ -20,8 +20,9 @@
 // as it is no better.
 //
 // Both finish the first of several reductions over the same sources while all sources wait for the others. So where
-// results have several users that need nothing else, a third walk first helps those of the recent results whose user
-// lacks nothing but what can be made of what is there, before it makes anything new: all reductions go on side by side.
+// many results have several users that need nothing else, two more walks are tried, in which all reductions go on side
+// by side: one runs all users of a result together (all_together), one makes each join that can be made of what is there
+// before anything new (what_is_there).
 #include "tuff/optimize/order_walk.h"
 
 #include <algorithm>

@@ -20,8 +20,8 @@ namespace {
 // who waits looks again after this time.
 constexpr auto kLookAgain = std::chrono::milliseconds(2);
 
-// A task that yields at most this part of what is free once it has run always starts: what reduces large blocks to
-// small ones frees memory.
+// A task that yields at most this part of what it frees always starts: what reduces large blocks to small ones makes
+// room.
 constexpr uint64_t kSmallPart = 8;
 
 constexpr uint64_t kUnknown = BlockBytes::kUnknown;
