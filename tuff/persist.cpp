@@ -118,11 +118,7 @@ uint64_t bytes_of_copies(const Layer& keep) {
                              dynamic_cast<const graph::RechunkLayer*>(&input) != nullptr ||
                              dynamic_cast<const graph::ConcatenateLayer*>(&input) != nullptr;
   if (!may_be_pieces) return 0;
-  const graph::LayerOutput& output = keep.outputs()[0];
-  auto bytes = static_cast<double>(size_of(output.dtype));
-  for (const AxisChunksPtr& axis : output.chunks)
-    bytes *= static_cast<double>(axis->extent().upper_bound());
-  return static_cast<uint64_t>(bytes);
+  return static_cast<uint64_t>(graph::byte_bound(keep.outputs()[0]));
 }
 
 }  // namespace

@@ -1,10 +1,8 @@
 // The memory budget is kept by any graph whose single tasks fit in it, and changes no bit of any answer.
 #include <cmath>
 #include <cstdlib>
-#include <functional>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -70,7 +68,6 @@ TEST_P(Budget, AnArrayPlusItsTransposeIsCutBySquares) {
 
 TEST_P(Budget, RowsToColumnsAndBackHoldNoMore) {
   const Array x = noise({1500, 1500}, {125, 1500});  // 18 MB in 12 strips
-  const std::vector<double> want = x.to_vector<double>();
   Small small(size_t{4} << 20, GetParam());
   const Array columns = x.rechunk({1500, 125}).persist(small.options());
   small.expect_kept();
@@ -89,14 +86,14 @@ TEST_P(Budget, KeptDataThatOneRunReadsTwiceAreReadFromDiskTwice) {
 }
 
 TEST_P(Budget, SmallBlocksCount) {
-  const auto ones = [](const BlockInfo& info) {
+  const auto ramp = [](const BlockInfo& info) {
     Block block = Block::allocate(info.dtype, info.shape);
     for (int64_t i = 0; i < block.size(); ++i)
       block.data<double>()[i] = static_cast<double>(info.start[0] + i);
     return block;
   };
   // 26 MB in blocks of 4 KiB, each half of a thousandth of the budget.
-  const Array x = from_function(ones, {25 << 17}, {.chunks = 512});
+  const Array x = from_function(ramp, {25 << 17}, {.chunks = 512});
   const double want = sum(abs(x - mean(x))).compute<double>({.threads = 1});
   Small small(size_t{8} << 20, GetParam());
   EXPECT_EQ(sum(abs(x - mean(x))).compute<double>(small.options()), want);

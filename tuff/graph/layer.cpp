@@ -111,6 +111,17 @@ constexpr double kSecondsPerCall = 50e-9;
 
 }  // namespace
 
+double element_bound(const LayerOutput& output) {
+  double elements = 1;
+  for (const AxisChunksPtr& axis : output.chunks)
+    elements *= static_cast<double>(axis->extent().upper_bound());
+  return elements;
+}
+
+double byte_bound(const LayerOutput& output) {
+  return element_bound(output) * static_cast<double>(size_of(output.dtype));
+}
+
 double largest_block(const LayerOutput& output) {
   double elements = 1;
   for (const AxisChunksPtr& axis : output.chunks) elements *= static_cast<double>(axis->largest());

@@ -166,6 +166,9 @@ inline void check_alike(std::string_view operation, int64_t a, int64_t b) {
     throw_unlike(operation, a, b);
 }
 
+/// Elements and bytes of all blocks; symbols count with their upper bounds.
+TUFF_API double element_bound(const LayerOutput& output);
+TUFF_API double byte_bound(const LayerOutput& output);
 /// Elements of the largest block.
 TUFF_API double largest_block(const LayerOutput& output);
 

@@ -22,13 +22,6 @@ uint64_t whole_bytes(double elements, DType dtype) {
       std::min(elements * static_cast<double>(size_of(dtype)), kMostBytes));
 }
 
-double element_bound(const LayerOutput& output) {
-  double elements = 1;
-  for (const AxisChunksPtr& axis : output.chunks)
-    elements *= static_cast<double>(axis->extent().upper_bound());
-  return elements;
-}
-
 /// Blocks count as the largest of them when all together are at most this much over what they are: mostly one is
 /// smaller than the others, at the end.
 constexpr double kMostOver = 1.02;

@@ -135,12 +135,21 @@ RechunkWork rechunk_work(const Chunks& from, const Chunks& to) {
     const auto extent = static_cast<double>(to[a]->extent().upper_bound());
     double pairs = 0;
     double inside = 0;
+    int64_t most_read = 0;
+    int64_t most_made = 0;
     for (size_t i = 0; i < to[a]->count(); ++i) {
       const auto [first, end] = overlap(*from[a], *to[a], i);
       pairs += static_cast<double>(end - first);
       if (end - first == 1) inside += static_cast<double>(to[a]->size(i));
+      most_made = std::max(most_made, to[a]->size(i));
+      if (end > first) {
+        most_read = std::max(
+            most_read, from[a]->offset(end - 1) + from[a]->size(end - 1) - from[a]->offset(first));
+      }
     }
     work.edges *= pairs;
+    work.most_read *= static_cast<double>(most_read);
+    work.most_made *= static_cast<double>(most_made);
     all *= extent;
     viewed *= inside;
     if (a <= last) work.rows *= a < last ? extent : pairs;

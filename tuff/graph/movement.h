@@ -25,9 +25,11 @@ TUFF_API bool cut_alike(const Chunks& a, const Chunks& b);
 
 /// What it takes to cut an array anew. Blocks that lie inside one old block are views and copy nothing.
 struct RechunkWork {
-  double edges = 0;     ///< pairs of an old and a new block that overlap
-  double rows = 0;      ///< runs of memory that are copied
-  double elements = 0;  ///< that are copied
+  double edges = 0;      ///< pairs of an old and a new block that overlap
+  double rows = 0;       ///< runs of memory that are copied
+  double elements = 0;   ///< that are copied
+  double most_read = 1;  ///< elements of all old blocks that one new block overlaps
+  double most_made = 1;  ///< elements of a new block
 };
 TUFF_API RechunkWork rechunk_work(const Chunks& from, const Chunks& to);
 

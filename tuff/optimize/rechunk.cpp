@@ -64,30 +64,8 @@ double disk_ns(const graph::RechunkWork& work, const Chunks& from, const Chunks&
 }  // namespace
 
 double rechunk_task_bytes(const Chunks& from, const Chunks& to, DType dtype) {
-  double read = static_cast<double>(size_of(dtype));
-  double made = read;
-  for (size_t a = 0; a < to.size(); ++a) {
-    int64_t most_made = 0;
-    int64_t most_read = 0;
-    size_t first = 0;
-    for (size_t b = 0; b < to[a]->count(); ++b) {
-      most_made = std::max(most_made, to[a]->size(b));
-      if (!from[a]->is_known()) {  // cut alike
-        most_read = most_made;
-        continue;
-      }
-      const int64_t end = to[a]->offset(b) + to[a]->size(b);
-      while (first + 1 < from[a]->count() && from[a]->offset(first + 1) <= to[a]->offset(b))
-        ++first;
-      size_t last = first;
-      while (last + 1 < from[a]->count() && from[a]->offset(last + 1) < end) ++last;
-      most_read =
-          std::max(most_read, from[a]->offset(last) + from[a]->size(last) - from[a]->offset(first));
-    }
-    read *= static_cast<double>(most_read);
-    made *= static_cast<double>(most_made);
-  }
-  return read + made;
+  const graph::RechunkWork work = graph::rechunk_work(from, to);
+  return (work.most_read + work.most_made) * static_cast<double>(size_of(dtype));
 }
 
 double rechunk_ns(const Chunks& from, const Chunks& to, DType dtype, double memory_bytes) {
@@ -130,13 +108,6 @@ namespace {
 /// Memory is short for an array that takes so much of it: it holds others too.
 constexpr double kShort = 4;
 
-double bytes_of(const graph::LayerOutput& output) {
-  auto bytes = static_cast<double>(size_of(output.dtype));
-  for (const AxisChunksPtr& axis : output.chunks)
-    bytes *= static_cast<double>(axis->extent().upper_bound());
-  return bytes;
-}
-
 struct RechunkPolicy {
   using Wish = Chunks;
 
@@ -171,7 +142,7 @@ struct RechunkPolicy {
     if (graph::cut_alike(way, from.chunks) || graph::cut_alike(way, chunks))
       return graph::rechunk_of(port, chunks);
     // Pieces that are views would keep the blocks that they lie in, and those may be larger than what is read of them.
-    const bool is_short = kShort * bytes_of(from) > memory_bytes_;
+    const bool is_short = kShort * graph::byte_bound(from) > memory_bytes_;
     const graph::Port squares = {std::make_shared<graph::RechunkLayer>(port, way, is_short), 0};
     return {std::make_shared<graph::RechunkLayer>(port, squares, chunks), 0};
   }

@@ -55,17 +55,6 @@ struct Node {
   size_t reductions = 0;  ///< combine layers on the longest way from a source to here
 };
 
-double element_count(const graph::LayerOutput& output) {
-  double count = 1;
-  for (const AxisChunksPtr& axis : output.chunks)
-    count *= static_cast<double>(axis->extent().upper_bound());
-  return count;
-}
-
-double bytes_of(const graph::LayerOutput& output) {
-  return element_count(output) * static_cast<double>(size_of(output.dtype));
-}
-
 class Rematerializer {
  public:
   explicit Rematerializer(const std::vector<Port>& outputs) : outputs_(outputs) { make_nodes(); }
@@ -104,7 +93,7 @@ class Rematerializer {
     if (node.inputs.empty() && !blockwise->is_cheap_source()) return;
     const graph::LayerOutput& output = node.layer->outputs()[0];
     if (!is_known(output.chunks)) return;
-    node.making_ns = typical_ns(*node.layer) * element_count(output);
+    node.making_ns = typical_ns(*node.layer) * graph::element_bound(output);
     node.makeable = true;
     for (size_t input : node.inputs) {
       node.makeable = node.makeable && nodes_[input].makeable;
@@ -112,7 +101,7 @@ class Rematerializer {
     }
     // What costs more than any element of 8 bytes is worth can be no part of what is made again.
     node.makeable =
-        node.makeable && node.making_ns <= kKeepingNsPerByte * 8.0 * element_count(output);
+        node.makeable && node.making_ns <= kKeepingNsPerByte * 8.0 * graph::element_bound(output);
   }
 
   bool is_source(size_t n) const { return nodes_[n].inputs.empty(); }
@@ -198,7 +187,7 @@ class Rematerializer {
   }
 
   bool worth_making(size_t n) const {
-    const double bytes = bytes_of(nodes_[n].layer->outputs()[0]);
+    const double bytes = graph::byte_bound(nodes_[n].layer->outputs()[0]);
     return !is_source(n) && !nodes_[n].is_output &&
            bytes > static_cast<double>(graph::kStreamingBytes) &&
            nodes_[n].making_ns <= kKeepingNsPerByte * bytes;

@@ -97,7 +97,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
                       static_cast<uint32_t>(threads), settings_.start_ns);
   }
   next_number_ = 0;
-  by_number_.reset();
+  number_queue_.reset();
   failures_.clear();
   failures_.reserve(threads);  // each worker stops at its first
   if (stop_.stop_requested()) stop_ = std::stop_source();
@@ -143,12 +143,16 @@ void ActiveRun::work(Worker& worker, Company company) {
   const Inside inside(this, worker);
   worker.arguments.stop = stop_.get_token();
   worker.arguments.may_retry = true;
-  program_.by_number ? work_in_order<true>(worker, company) : work_in_order<false>(worker, company);
+  if (program_.by_number) {
+    work_in<true>(worker, company);
+  } else {
+    work_in<false>(worker, company);
+  }
   publish(worker);
 }
 
 template <bool kByNumber>
-void ActiveRun::work_in_order(Worker& worker, Company company) {
+void ActiveRun::work_in(Worker& worker, Company company) {
   switch (company) {
     case Company::never: work_from<Company::never, kByNumber>(worker, kNone); break;
     case Company::not_yet:
@@ -257,7 +261,7 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     memory_->done(task, worker.grant, true);
   if constexpr (kByNumber) {
     if (in_company) next = exchange_by_number(worker);
-    pushed = !by_number_.looks_empty();
+    pushed = !number_queue_.looks_empty();
   }
   // Its own count; a helper that looks how fast a lonely caller is may see an old one.
   worker.done.store(worker.done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -392,7 +396,7 @@ uint32_t ActiveRun::next_by_number(Worker& worker) {
 
 /// Puts into the queue what the worker's last task made ready, and takes the lowest number there is.
 uint32_t ActiveRun::exchange_by_number(Worker& worker) {
-  const uint32_t task = by_number_.exchange(worker.ready, [this](std::vector<uint32_t>& tasks) {
+  const uint32_t task = number_queue_.exchange(worker.ready, [this](std::vector<uint32_t>& tasks) {
     const auto count = static_cast<uint32_t>(program_.plan.task_count());
     tasks.reserve(count);
     for (uint32_t t = next_number_; t < count; ++t) {
@@ -433,7 +437,7 @@ uint32_t ActiveRun::search(Worker& worker) {
 
 /// A hint, by relaxed loads: what it sees is taken by operations that make sure.
 bool ActiveRun::has_work() const {
-  if (program_.by_number) return !by_number_.looks_empty();
+  if (program_.by_number) return !number_queue_.looks_empty();
   if (next_root_.load(std::memory_order_relaxed) < program_.plan.roots.size()) return true;
   for (size_t w = 0; w < static_cast<size_t>(settings_.threads); ++w) {
     if (!workers_[w]->deque.looks_empty()) return true;

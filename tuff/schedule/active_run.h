@@ -130,7 +130,7 @@ class ActiveRun final : public Joinable {
   Company company_at_start() const;
   void work(Worker& worker, Company company);
   template <bool kByNumber>
-  void work_in_order(Worker& worker, Company company);
+  void work_in(Worker& worker, Company company);
   template <Company kCompany, bool kByNumber>
   void work_from(Worker& worker, uint32_t task);
   template <Company kCompany, bool kByNumber>
@@ -185,7 +185,7 @@ class ActiveRun final : public Joinable {
   // By number: the caller alone starts this task next, and has started all before it. Others read it once the door
   // is open, when it changes no more.
   uint32_t next_number_ = 0;
-  NumberQueue by_number_;
+  NumberQueue number_queue_;
   bool offered_ = false;  // to the pool; written before any helper is inside
   bool alone_ = false;    // the caller's: the door is shut
   // When a helper last looked how fast a lonely caller is, and what it saw; guarded by the pool's lock.

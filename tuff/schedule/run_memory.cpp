@@ -87,7 +87,7 @@ RunMemory::RunMemory(MemoryBudget& budget, const Program& program, RunState& sta
   check_sizes();
   const PlanArrays& plan = program_.plan;
   finished_.assign(plan.task_count(), 0);
-  group_functions();
+  number_names();
   reads_left_.assign(plan.slot_count(), 0);
   for (uint32_t read : program_.reads) {
     if (is_tracked(read)) ++reads_left_[read & Program::kSlotMask];
@@ -209,15 +209,15 @@ uint64_t RunMemory::bytes_freed_by(uint32_t task) const {
 
 /// Functions of unknown sizes are told apart by their names: each call of a lambda that captures is a function of its
 /// own, and what one of them yielded tells about the others.
-void RunMemory::group_functions() {
+void RunMemory::number_names() {
   const PlanArrays& plan = program_.plan;
   std::map<std::string, uint32_t> number_of;
   for (uint32_t f = 0; f < plan.functions.size(); ++f) {
     if (!plan.functions[f]->yields_unknown_sizes()) continue;
-    name_of_function_.resize(plan.functions.size(), 0);
+    name_number_.resize(plan.functions.size(), 0);
     const auto [at, added] =
         number_of.try_emplace(plan.name_of(f), static_cast<uint32_t>(number_of.size()));
-    name_of_function_[f] = at->second;
+    name_number_[f] = at->second;
   }
   most_of_name_.assign(number_of.size(), 0);
 }

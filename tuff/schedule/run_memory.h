@@ -59,8 +59,8 @@ class RunMemory {
   uint64_t bound_of_outputs(uint32_t task);
   uint64_t bytes_on_disk(uint32_t task) const;
   uint64_t bytes_freed_by(uint32_t task) const;
-  void group_functions();
-  uint64_t& most_of(uint32_t function) { return most_of_name_[name_of_function_[function]]; }
+  void number_names();
+  uint64_t& most_of(uint32_t function) { return most_of_name_[name_number_[function]]; }
   bool wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock);
   void pin(uint32_t task, Lock& lock, Grant& grant, StopRequest stop);
   void unpin(uint32_t task);
@@ -81,7 +81,7 @@ class RunMemory {
   uint32_t running_ = 0;
   std::vector<uint64_t> slot_bytes_;  // bound; kUnknown where nobody knows
   // Of functions whose sizes nobody knows, by name: the largest output seen.
-  std::vector<uint32_t> name_of_function_;
+  std::vector<uint32_t> name_number_;
   std::vector<uint64_t> most_of_name_;
   std::vector<Held> held_;             // by slot
   std::vector<uint32_t> reads_left_;   // by slot
