@@ -55,8 +55,9 @@ constexpr size_t kLargestCachedBytes = size_t{32} << 10;
 constexpr size_t kListBytes = size_t{128} << 10;
 constexpr size_t kThreadCacheBytes = size_t{2} << 20;
 // Threads publish their live bytes once they have changed by this much: a mutex per 64 KiB is noise
-// beside the writing of 64 KiB (some 3 us).
+// beside the writing of 64 KiB (some 3 us). Below a low ceiling by so small a part of it.
 constexpr int64_t kPublishBytes = int64_t{64} << 10;
+constexpr size_t kPublishPart = 256;
 // Until a Context sets its own limit.
 constexpr size_t kDefaultRecycleLimit = size_t{256} << 20;
 
@@ -174,6 +175,7 @@ Central& central() {
 // Bumped when caches are to be emptied; read on each allocation, written hardly ever. Relaxed: each thread
 // empties its own, some time after; nothing else hangs on it.
 std::atomic<uint32_t> generation{0};
+std::atomic<int64_t> publish_bytes{kPublishBytes};
 std::atomic<size_t> thread_cache_limit{std::min(kThreadCacheBytes, kDefaultRecycleLimit / 64)};
 
 /// Chunks by class that are to be deleted once the lock is released.
@@ -388,24 +390,44 @@ struct ThreadCache {
 
   void count(int64_t bytes, int64_t buffers) {
     const int64_t now = live_bytes.get() + bytes;
-    live_bytes.set(now);
-    live_buffers.add(buffers);
-    if (now > peak_live_bytes.get()) peak_live_bytes.set(now);
-    if (now > kPublishBytes || now < -kPublishBytes) [[unlikely]] {
+    const int64_t step = publish_bytes.load(std::memory_order_relaxed);
+    if (now > step || now < -step) [[unlikely]] {
+      // Nothing large is ever on its way: others would take it to have been there all the time.
       Central& pool = central();
       const std::lock_guard lock(pool.mutex);
       publish(pool);
+      pool.live_bytes += bytes;
+      pool.live_buffers += buffers;
+      raise_peak(pool, 0);
+      return;
     }
+    live_bytes.set(now);
+    live_buffers.add(buffers);
+    if (now > peak_live_bytes.get()) peak_live_bytes.set(now);
   }
 
   /// Caller holds the lock.
   void publish(Central& pool) {
-    pool.peak_live_bytes = std::max(pool.peak_live_bytes, pool.live_bytes + peak_live_bytes.get());
+    raise_peak(pool, peak_live_bytes.get() - live_bytes.get());
     pool.live_bytes += live_bytes.get();
     pool.live_buffers += live_buffers.get();
     live_bytes.set(0);
     live_buffers.set(0);
     peak_live_bytes.set(0);
+  }
+
+  /// There were so many bytes `more` than now. Caller holds the lock.
+  void raise_peak(Central& pool, int64_t more) {
+    if (pool.live_bytes + live_bytes.get() + more <= pool.peak_live_bytes) return;
+    pool.peak_live_bytes = std::max(pool.peak_live_bytes, live_of_all(pool) + more);
+  }
+
+  /// With what has not been published.
+  static int64_t live_of_all(const Central& pool) {
+    int64_t bytes = pool.live_bytes;
+    for (const ThreadCache* cache = pool.caches; cache != nullptr; cache = cache->next)
+      bytes += cache->live_bytes.get();
+    return bytes;
   }
 };
 
@@ -466,11 +488,9 @@ struct LiveNow {
 
 /// Live bytes and the highest that they can have been. Caller holds the lock.
 LiveNow sum_live(const Central& pool) {
-  LiveNow now{pool.live_bytes, pool.live_buffers, 0};
-  for (const ThreadCache* cache = pool.caches; cache != nullptr; cache = cache->next) {
-    now.bytes += cache->live_bytes.get();
+  LiveNow now{ThreadCache::live_of_all(pool), pool.live_buffers, 0};
+  for (const ThreadCache* cache = pool.caches; cache != nullptr; cache = cache->next)
     now.buffers += cache->live_buffers.get();
-  }
   now.peak_bytes = std::max(pool.peak_live_bytes, now.bytes);
   for (const ThreadCache* cache = pool.caches; cache != nullptr; cache = cache->next) {
     now.peak_bytes = std::max(now.peak_bytes,
@@ -612,6 +632,8 @@ size_t set_memory_ceiling(size_t bytes) {
   {
     const std::lock_guard lock(pool.mutex);
     before = std::exchange(pool.ceiling, bytes);
+    publish_bytes.store(static_cast<int64_t>(std::min<size_t>(kPublishBytes, bytes / kPublishPart)),
+                        std::memory_order_relaxed);
     evict(pool, room_for_recycled(pool, 0), kClassCount, doomed);
   }
   delete_all(doomed);
@@ -621,10 +643,7 @@ size_t set_memory_ceiling(size_t bytes) {
 size_t live_bytes() {
   Central& pool = central();
   const std::lock_guard lock(pool.mutex);
-  int64_t bytes = pool.live_bytes;
-  for (const ThreadCache* cache = pool.caches; cache != nullptr; cache = cache->next)
-    bytes += cache->live_bytes.get();
-  return not_negative(bytes);
+  return not_negative(ThreadCache::live_of_all(pool));
 }
 
 void count_foreign_bytes(int64_t bytes) { count_live(thread_cache(), bytes, 0); }

@@ -79,7 +79,8 @@ class TUFF_API Buffer {
 /// What the recycled pool holds and has handed out, in bytes, over the whole process.
 ///
 /// Exact while no other thread allocates or frees. The high-water mark is exact for one thread, and
-/// otherwise off by at most 64 KiB for each further thread that works on small buffers.
+/// otherwise off by at most 64 KiB, or a 256th of the memory ceiling, for each further thread that works on small
+/// buffers.
 struct BufferStatistics {
   size_t live_bytes = 0;       ///< asked for and not yet freed (lent memory not counted)
   size_t recycled_bytes = 0;   ///< freed and kept for reuse, with rounding and headers

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tuff/graph/callable.h"
 #include "tuff/graph/concatenate.h"
 
 TUFF_NAMESPACE_BEGIN
@@ -61,6 +62,15 @@ class LayerBytes final : public BlockBytes {
   std::vector<Output> outputs_;
 };
 
+class OneSize final : public BlockBytes {
+ public:
+  explicit OneSize(uint64_t bytes) : bytes_(bytes) {}
+  uint64_t bytes(uint32_t, uint32_t) const override { return bytes_; }
+
+ private:
+  uint64_t bytes_;
+};
+
 /// Makes room for `more` elements, in steps that double: a plan may have 100,000 layers of one task.
 template <class T>
 void make_room(std::vector<T>& list, size_t more) {
@@ -100,6 +110,7 @@ class Lowering {
       for (uint32_t b = 0; b < blocks; ++b) plan.output_slots.push_back(slot_of(output, b));
     }
     result_.arrays.options = options_.sets();
+    if (unknown_functions_ > 0) plan.output_bytes = BlockBytes::kUnknown;
     settle_presets();
     return std::move(result_);
   }
@@ -263,22 +274,46 @@ class Lowering {
   /// How much the layer's tasks yield: each, and all together.
   void bound_outputs(const Layer& layer, const Place& place) {
     PlanArrays& plan = result_.arrays;
-    if (plan.functions.back()->yields_unknown_sizes()) plan.output_bytes = BlockBytes::kUnknown;
+    if (plan.functions.back()->yields_unknown_sizes()) {
+      ++unknown_functions_;
+      plan.function_bytes.push_back(nullptr);
+      return;
+    }
+    if (const auto* values = dynamic_cast<const FromValuesLayer*>(&layer)) bound_values(*values);
     const auto bytes = layer.is_view() ? nullptr : std::make_shared<const LayerBytes>(layer);
     plan.function_bytes.push_back(bytes);
-    if (layer.is_view() || plan.output_bytes == BlockBytes::kUnknown) return;
-    const auto add = [&](uint64_t more) {
-      plan.output_bytes = std::min(plan.output_bytes + more, static_cast<uint64_t>(kMostBytes));
-    };
+    if (layer.is_view()) return;
     for (uint32_t o = 0; o < layer.outputs().size(); ++o) {
       const LayerOutput& output = layer.outputs()[o];
       if (place.needed == nullptr) {
-        add(whole_bytes(element_bound(output), output.dtype));
+        add_bytes(whole_bytes(element_bound(output), output.dtype));
         continue;
       }
       for (uint32_t t = 0; t < place.needed->size(); ++t) {
-        if ((*place.needed)[t]) add(bytes->bytes(t, o));
+        if ((*place.needed)[t]) add_bytes(bytes->bytes(t, o));
       }
+    }
+  }
+
+  void add_bytes(uint64_t more) {
+    uint64_t& sum = result_.arrays.output_bytes;
+    sum = std::min(sum + more, static_cast<uint64_t>(kMostBytes));
+  }
+
+  /// Calls whose results are blocks of an array yield what that says.
+  void bound_values(const FromValuesLayer& layer) {
+    PlanArrays& plan = result_.arrays;
+    const LayerBytes bytes(layer);
+    for (uint32_t b = 0; b < layer.inputs().size(); ++b) {
+      const auto* call = dynamic_cast<const CallLayer*>(layer.inputs()[b].layer.get());
+      if (call == nullptr || call->outputs().size() > 1) continue;
+      const auto found = places_.find(call);
+      if (found == places_.end() || found->second.folded) continue;  // not needed, or no task
+      const uint32_t f = plan.function[found->second.first_task];
+      if (!plan.functions[f]->yields_unknown_sizes() || plan.function_bytes[f] != nullptr) continue;
+      plan.function_bytes[f] = std::make_shared<const OneSize>(bytes.bytes(b, 0));
+      add_bytes(bytes.bytes(b, 0));
+      --unknown_functions_;
     }
   }
 
@@ -348,6 +383,7 @@ class Lowering {
   std::vector<uint32_t> constant_at_;  // by preset slot: index in arrays.constants
   uint32_t presets_ = 0;
   bool has_options_ = false;
+  uint32_t unknown_functions_ = 0;  // whose results may be of any size
   OptionSets options_;
   std::unordered_map<std::pair<const Layer*, uint32_t>, uint32_t, PortHash> readers_;
   std::vector<InputBlock> reads_;

@@ -43,19 +43,22 @@ Chunks masked_chunks(const Port& input, const Port& mask, AxisChunksPtr selected
   return chunks;
 }
 
+// Of a block that is not row-major; they stay in the first cache.
+constexpr size_t kBytesCopied = size_t{16} << 10;
+
 class MaskTask final : public GridTask {
  public:
   explicit MaskTask(const Chunks& chunks) : GridTask(chunks) {}
   std::string_view name() const override { return "mask"; }
   void run(TaskArguments& arguments) const override {
     const Block& block = arguments.inputs[0]->get<Block>();
-    const StopRequest stop(arguments.stop);
-    stop.check();  // counting comes first, and what has no chosen row ends with it
-    const Block mask = arguments.inputs[1]->get<Block>().contiguous(stop);
+    const Block& mask = arguments.inputs[1]->get<Block>();
     for (size_t a = 0; a < mask.rank(); ++a) check_alike("mask", block.shape()[a], mask.shape()[a]);
-    const bool* chosen = mask.data<bool>();
-    const int64_t n = mask.size();
-    const auto selected = static_cast<int64_t>(std::count(chosen, chosen + n, true));
+    const StopRequest stop(arguments.stop);
+    int64_t selected = 0;
+    for_stretches(mask, mask, stop, [&](const Block& flags, int64_t) {
+      selected += std::count(flags.data<bool>(), flags.data<bool>() + flags.size(), true);
+    });
     Dims shape = block.shape();
     if (mask.rank() > 1) {
       shape = Dims{selected};
@@ -63,25 +66,46 @@ class MaskTask final : public GridTask {
       shape[0] = selected;
     }
     Block result = Block::allocate(block.dtype(), shape);
-    const Block dense = block.contiguous(stop);
-    const size_t row = selected == 0 ? 0 : result.bytes() / static_cast<size_t>(selected);
-    const std::byte* from = dense.bytes_data();
+    const size_t chosen_at_once = mask.rank() > 1 ? size_of(block.dtype()) : bytes_of_row(block);
     std::byte* to = result.bytes_data();
-    const auto stretch =
-        static_cast<int64_t>(std::max<size_t>(kBytesBetweenLooks / std::max<size_t>(row, 1), 1));
-    for (int64_t first = 0; row > 0 && first < n; first += stretch) {
-      stop.check();
-      const int64_t rows = std::min(stretch, n - first);
-      to += copy_rows(chosen + first, rows, from, to, row);
-      from += static_cast<size_t>(rows) * row;
+    if (selected > 0) {
+      for_stretches(mask, block, stop, [&](const Block& flags, int64_t first) {
+        const Block from = rows(block, first, flags.shape()[0]).contiguous(stop);
+        to += copy_chosen_rows(flags.data<bool>(), flags.size(), from.bytes_data(), to,
+                               chosen_at_once);
+      });
     }
     arguments.outputs[0].emplace<Block>(std::move(result));
   }
 
  private:
+  /// Of all elements at one place along the first axis.
+  static size_t bytes_of_row(const Block& block) {
+    return block.bytes() / static_cast<size_t>(std::max<int64_t>(block.shape()[0], 1));
+  }
+  static Block rows(const Block& block, int64_t first, int64_t count) {
+    Dims shape = block.shape();
+    shape[0] = count;
+    return block.strided_view(first * block.strides()[0], shape, block.strides());
+  }
+  /// Calls visit(rows of the mask, row-major; number of the first one), so many at a time that a copy of these rows of
+  /// `block` is small.
+  template <class Visit>
+  static void for_stretches(const Block& mask, const Block& block, const StopRequest& stop,
+                            Visit&& visit) {
+    const int64_t n = mask.shape()[0];
+    const size_t most = block.is_row_major() ? kBytesBetweenLooks : kBytesCopied;
+    const auto stretch =
+        static_cast<int64_t>(std::max<size_t>(most / std::max<size_t>(bytes_of_row(block), 1), 1));
+    for (int64_t first = 0; first < n; first += stretch) {
+      stop.check();
+      visit(rows(mask, first, std::min(stretch, n - first)).contiguous(stop), first);
+    }
+  }
+
   /// Returns how many bytes were copied.
-  static size_t copy_rows(const bool* chosen, int64_t n, const std::byte* from, std::byte* to,
-                          size_t row) {
+  static size_t copy_chosen_rows(const bool* chosen, int64_t n, const std::byte* from,
+                                 std::byte* to, size_t row) {
     if (row == 8) return 8 * copy_chosen<uint64_t>(chosen, n, from, to);
     if (row == 4) return 4 * copy_chosen<uint32_t>(chosen, n, from, to);
     const std::byte* const start = to;

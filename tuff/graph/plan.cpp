@@ -17,6 +17,8 @@ TUFF_NAMESPACE_BEGIN
 namespace {
 
 constexpr std::align_val_t kScratchAlignment{64};
+// A thread keeps so much from run to run, uncounted: the tiles of the longest block programs.
+constexpr size_t kSmallScratch = 1 << 20;
 constexpr uint32_t kNoTask = UINT32_MAX;
 
 void verify_rows(const Rows& rows, size_t count, size_t limit) {
@@ -128,19 +130,28 @@ size_t hash_of(const TaskOptions& options) {
 
 }  // namespace
 
-Scratch::~Scratch() {
-  if (data_ != nullptr) ::operator delete(data_, kScratchAlignment);
+void Scratch::Free::operator()(std::byte* data) const {
+  ::operator delete(data, kScratchAlignment);
 }
 
 std::byte* Scratch::get(size_t bytes) {
-  if (bytes > bytes_ || data_ == nullptr) {
-    if (data_ != nullptr) ::operator delete(std::exchange(data_, nullptr), kScratchAlignment);
-    // Half as much again, so that slowly growing demands do not allocate each time.
-    bytes_ = std::max(bytes, bytes_ + bytes_ / 2);
-    data_ = static_cast<std::byte*>(::operator new(bytes_, kScratchAlignment));
+  if (bytes > kSmallScratch) {
+    if (!large_ || bytes > large_.bytes()) {
+      trim();
+      large_ = Buffer::allocate(bytes);
+    }
+    return large_.data();
   }
-  return data_;
+  if (bytes > small_bytes_ || small_ == nullptr) {
+    small_.reset();
+    // Half as much again, so that slowly growing demands do not allocate each time.
+    small_bytes_ = std::max(bytes, small_bytes_ + small_bytes_ / 2);
+    small_.reset(static_cast<std::byte*>(::operator new(small_bytes_, kScratchAlignment)));
+  }
+  return small_.get();
 }
+
+void Scratch::trim() { large_ = Buffer(); }
 
 bool may_fuse(const TaskOptions& a, const TaskOptions& b) {
   return a.fusible && b.fusible && a.priority == b.priority && a.retries == b.retries &&

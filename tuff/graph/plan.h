@@ -18,24 +18,31 @@
 #include <utility>
 #include <vector>
 
+#include "tuff/base/buffer.h"
 #include "tuff/base/stop.h"
 #include "tuff/base/value.h"
 
 TUFF_NAMESPACE_BEGIN
 
-/// Temporary memory of one worker thread, reused by its tasks.
+/// Temporary memory of one worker thread, reused by its tasks. What is large counts as live memory does.
 class TUFF_API Scratch {
  public:
   Scratch() = default;
-  ~Scratch();
+  ~Scratch() = default;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   /// At least `bytes` of 64-byte aligned memory; valid until the next call. Contents are undefined.
   std::byte* get(size_t bytes);
+  /// Frees what is large: no task needs it for now.
+  void trim();
 
  private:
-  std::byte* data_ = nullptr;
-  size_t bytes_ = 0;
+  struct Free {
+    void operator()(std::byte* data) const;
+  };
+  std::unique_ptr<std::byte, Free> small_;
+  size_t small_bytes_ = 0;
+  Buffer large_;
 };
 
 /// What a task sees while it runs.
@@ -189,7 +196,7 @@ struct PlanArrays {
   std::vector<float> function_seconds;  ///< typical cost of a call; empty: kTypicalCallSeconds each
 
   std::vector<std::shared_ptr<const BlockBytes>>
-      function_bytes;  ///< null or empty: next to nothing
+      function_bytes;  ///< null or empty: next to nothing, or unknown if the function says so
   /// Bound of what all tasks yield; BlockBytes::kUnknown when some function yields unknown sizes.
   uint64_t output_bytes = 0;
 
@@ -204,11 +211,12 @@ struct PlanArrays {
   }
   /// Bound of output `output` of a task; BlockBytes::kUnknown when nobody knows.
   uint64_t bytes_of(uint32_t task, uint32_t output) const {
-    const uint32_t f = function[task];
-    if (functions[f]->yields_unknown_sizes()) return BlockBytes::kUnknown;
-    return f < function_bytes.size() && function_bytes[f] != nullptr
-               ? function_bytes[f]->bytes(block[task], output)
-               : 0;
+    return bytes_of_call(function[task], block[task], output);
+  }
+  uint64_t bytes_of_call(uint32_t f, uint32_t of_block, uint32_t output) const {
+    if (f < function_bytes.size() && function_bytes[f] != nullptr)
+      return function_bytes[f]->bytes(of_block, output);
+    return functions[f]->yields_unknown_sizes() ? BlockBytes::kUnknown : 0;
   }
   /// The block of a call by a task of this plan, for errors: a key, or as the function knows it.
   std::string block_name(const TaskFunction& called, uint32_t called_block) const {

@@ -197,14 +197,16 @@ class Welder {
   std::vector<uint64_t> bytes_of_group(const PlanArrays& old,
                                        std::span<const uint32_t> members) const {
     const auto bytes = [&](uint32_t t, uint32_t output) {
-      const auto& function = plan_.function_bytes[old.function[t]];
-      return function != nullptr ? function->bytes(old.block[t], output) : 0;
+      return plan_.bytes_of_call(old.function[t], old.block[t], output);
     };
     std::vector<uint64_t> outputs;
     const uint32_t last = members.back();
     for (uint32_t o = 0; o < old.first_output[last + 1] - old.first_output[last]; ++o)
       outputs.push_back(bytes(last, o));
-    for (uint32_t t : members.first(members.size() - 1)) outputs[0] += bytes(t, 0);
+    for (uint32_t t : members.first(members.size() - 1)) {
+      const uint64_t inside = bytes(t, 0);  // kUnknown is more than any sum
+      outputs[0] += std::min(inside, BlockBytes::kUnknown - outputs[0]);
+    }
     return outputs;
   }
 

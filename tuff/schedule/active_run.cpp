@@ -39,15 +39,20 @@ class Inside {
  public:
   explicit Inside(ActiveRun* run, Worker& worker) : outer_(std::exchange(current_run, run)) {
     static thread_local Scratch of_thread;
-    worker.arguments.scratch = outer_ == nullptr ? &of_thread : &nested_;
+    scratch_ = outer_ == nullptr ? &of_thread : &nested_;
+    worker.arguments.scratch = scratch_;
   }
-  ~Inside() { current_run = outer_; }
+  ~Inside() {
+    scratch_->trim();
+    current_run = outer_;
+  }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
 
  private:
   ActiveRun* outer_;
   Scratch nested_;
+  Scratch* scratch_;
 };
 
 }  // namespace
@@ -63,6 +68,7 @@ void ActiveRun::prepare(Settings settings, const std::map<std::string, double>& 
   resources_.prepare(program_.plan, resources);
   has_options_ = !program_.plan.option_of.empty();
   memory_ = nullptr;
+  promise_ = nullptr;
   const size_t tasks = program_.plan.task_count();
   settings_ = std::move(settings);
   traced_ = settings_.readers.any();
@@ -140,15 +146,17 @@ ActiveRun::Company ActiveRun::company_at_start() const {
 }
 
 void ActiveRun::work(Worker& worker, Company company) {
-  const Inside inside(this, worker);
-  worker.arguments.stop = stop_.get_token();
-  worker.arguments.may_retry = true;
-  if (program_.by_number) {
-    work_in<true>(worker, company);
-  } else {
-    work_in<false>(worker, company);
+  {
+    const Inside inside(this, worker);
+    worker.arguments.stop = stop_.get_token();
+    worker.arguments.may_retry = true;
+    if (program_.by_number) {
+      work_in<true>(worker, company);
+    } else {
+      work_in<false>(worker, company);
+    }
   }
-  publish(worker);
+  publish(worker);  // when it holds nothing any more
 }
 
 template <bool kByNumber>
@@ -235,8 +243,10 @@ uint32_t ActiveRun::run_task(Worker& worker, uint32_t task) {
     if (memory_ != nullptr) memory_->done(task, worker.grant, false);
     return kNone;
   }
-  if (memory_ != nullptr) [[unlikely]]
+  if (memory_ != nullptr) [[unlikely]] {
+    arguments.scratch->trim();
     memory_->made(task);
+  }
   uint32_t next = kNone;
   bool pushed = false;
   // Ready tasks come highest number first, so the last one is the lowest, and the lowest of the others
@@ -283,6 +293,8 @@ bool ActiveRun::call(Worker& worker, const TaskRecord& record_of_task, uint32_t 
   for (uint32_t attempts = 1;; ++attempts) {
     try {
       record_of_task.function->run(arguments);
+      if (memory_ != nullptr) [[unlikely]]
+        memory_->trim_results(task);
       break;
     } catch (const PartFailed&) {
       // The one call of a fused task that failed has been made as often as it may.

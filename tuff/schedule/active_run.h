@@ -88,6 +88,10 @@ class ActiveRun final : public Joinable {
     memory_ = memory;
     watched_ = true;
   }
+  RunMemory* memory() const { return memory_; }
+  /// Before work: the run was promised its memory, for as long as `promise` lives; null at first.
+  void set_promise(MemoryPromise* promise) { promise_ = promise; }
+  MemoryPromise* promise() const { return promise_; }
   /// Works as worker 0 until all tasks are done or the run was ended and nobody is inside any more.
   void work_as_caller();
   /// After a failed run, by its caller: the lowest number.
@@ -182,6 +186,7 @@ class ActiveRun final : public Joinable {
   bool has_options_ = false;   // some task has retries or demands
   Resources resources_;
   RunMemory* memory_ = nullptr;
+  MemoryPromise* promise_ = nullptr;
   // By number: the caller alone starts this task next, and has started all before it. Others read it once the door
   // is open, when it changes no more.
   uint32_t next_number_ = 0;

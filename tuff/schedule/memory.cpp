@@ -50,6 +50,13 @@ bool is_all_theirs(const HeldBuffer& buffer) {
 
 }  // namespace
 
+void keep_no_more_than_needed(Block& block, StopRequest stop) {
+  if (!block.buffer().is_own() || 2 * block.bytes() >= block.buffer().bytes()) return;
+  Block copy = Block::allocate(block.dtype(), block.shape());
+  copy_elements(block, copy, stop);
+  block = std::move(copy);
+}
+
 MemoryBudget::MemoryBudget(Context& context)
     : budget_bytes_(context.memory_bytes()), file_(context.spill_folder(), context.spill_bytes()) {}
 
@@ -152,6 +159,12 @@ bool MemoryBudget::is_spillable(const HeldBuffer& buffer) {
 bool MemoryBudget::can_spill() const {
   return std::any_of(buffers_.begin(), buffers_.end(),
                      [](const auto& buffer) { return is_spillable(*buffer); });
+}
+
+void MemoryBudget::end_work() {
+  --at_work_;
+  ++ends_;
+  freed_.notify_all();
 }
 
 uint64_t MemoryBudget::next_use(const Held& held) {
@@ -352,23 +365,49 @@ MemoryPromise::MemoryPromise(MemoryBudget& budget, uint64_t bytes, uint64_t limi
   if (!budget.fits(bytes, limit)) return;
   bytes_ = bytes;
   budget.promised_ += bytes;
+  ++budget.at_work_;
 }
 
 MemoryPromise::~MemoryPromise() {
   if (bytes_ == 0) return;
   const std::lock_guard lock(budget_.mutex_);
   budget_.promised_ -= bytes_;
-  budget_.freed_.notify_all();
+  budget_.end_work();
+}
+
+NestedInMemory::NestedInMemory(RunMemory* tasks, MemoryPromise* promise)
+    : tasks_(tasks), promise_(promise) {
+  if (tasks_ != nullptr) {
+    const std::lock_guard lock(tasks_->budget_.mutex_);
+    // A task that is called again after its run is over was not admitted.
+    if (tasks_->running_ == tasks_->nested_) {
+      tasks_ = nullptr;
+    } else {
+      ++tasks_->nested_;
+      tasks_->budget_.end_work();
+    }
+  }
+  if (promise_ != nullptr) {
+    const std::lock_guard lock(promise_->budget_.mutex_);
+    if (promise_->nested_++ == 0) promise_->budget_.end_work();
+  }
+}
+
+NestedInMemory::~NestedInMemory() {
+  if (tasks_ != nullptr) {
+    const std::lock_guard lock(tasks_->budget_.mutex_);
+    --tasks_->nested_;
+    ++tasks_->budget_.at_work_;
+  }
+  if (promise_ != nullptr) {
+    const std::lock_guard lock(promise_->budget_.mutex_);
+    if (--promise_->nested_ == 0) ++promise_->budget_.at_work_;
+  }
 }
 
 StoredBlock::StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block, StopRequest stop)
     : budget_(std::move(budget)) {
-  // A small piece of something large must not keep the large thing alive.
-  if (block.buffer().is_own() && 2 * block.bytes() < block.buffer().bytes()) {
-    Block copy = Block::allocate(block.dtype(), block.shape());
-    copy_elements(block, copy, stop);
-    block = std::move(copy);
-  }
+  keep_no_more_than_needed(block, stop);
   shape_ = block.shape();
   value_.emplace<Block>(std::move(block));
   held_.value = &value_;

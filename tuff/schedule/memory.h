@@ -8,8 +8,8 @@
 // What goes is a buffer, with all values that are views of it: memory comes back when the last view is gone, and a
 // view that comes back lies as it did, so that sums over it have the same bits.
 // Invariants: a value that is read by a task under way is pinned, and its buffer stays; what a task may take, or is
-// about to free, is forgotten before; a run may always have one task under way, so that no run waits for itself or for
-// the run around it.
+// about to free, is forgotten before; when nobody is at work who could free something, one task may start whatever it
+// takes, so that no run waits for ever, for itself, for another or for the run around it.
 #pragma once
 
 #include <condition_variable>
@@ -52,6 +52,10 @@ struct Held {
   std::unique_ptr<View> view;    ///< while on disk
 };
 
+/// Copies a block that is a small piece of something large, so that it does not keep the large thing alive. Throws
+/// Cancelled when stop is requested.
+void keep_no_more_than_needed(Block& block, StopRequest stop);
+
 /// Memory that values are views of: it is here or on disk with all of them.
 struct HeldBuffer {
   enum class Place : uint8_t { memory, writing, disk, reading };
@@ -77,6 +81,7 @@ class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> 
  private:
   friend class RunMemory;
   friend class MemoryPromise;
+  friend class NestedInMemory;
   friend class StoredBlock;
   using Lock = std::unique_lock<std::mutex>;
 
@@ -94,6 +99,8 @@ class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> 
   size_t bring_back(Held& held, Lock& lock, StopRequest stop);
   static bool is_spillable(const HeldBuffer& buffer);
   bool can_spill() const;
+  /// Somebody has freed what there was to free, or nobody will: who waits looks again.
+  void end_work();
   /// When somebody reads it next: the smaller, the sooner.
   static uint64_t next_use(const Held& held);
   std::vector<HeldBuffer*> choose(uint64_t bytes) const;
@@ -117,6 +124,10 @@ class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> 
   uint64_t wanted_bytes_ = 0;  // to be taken out of memory
   uint32_t writing_ = 0;
   uint32_t waiting_ = 0;  // tasks
+  // Tasks under way in runs with a RunMemory, and runs that were promised their memory, but for those that wait for
+  // a run inside them.
+  uint32_t at_work_ = 0;
+  uint64_t ends_ = 0;  // of such tasks and runs so far
   uint64_t clock_ = 0;
   std::exception_ptr error_;  // of the last write, until a run has reported it
   MemoryStatistics counts_;
@@ -135,8 +146,24 @@ class MemoryPromise {
   bool is_kept() const { return bytes_ > 0; }
 
  private:
+  friend class NestedInMemory;
   MemoryBudget& budget_;
   uint64_t bytes_ = 0;
+  uint32_t nested_ = 0;  // runs inside its tasks
+};
+
+/// A run inside a task of another one, for as long as it asks for memory: the task is not at work meanwhile.
+class NestedInMemory {
+ public:
+  /// How the run around it holds its memory; null: not so.
+  NestedInMemory(RunMemory* tasks, MemoryPromise* promise);
+  ~NestedInMemory();
+  NestedInMemory(const NestedInMemory&) = delete;
+  NestedInMemory& operator=(const NestedInMemory&) = delete;
+
+ private:
+  RunMemory* tasks_;
+  MemoryPromise* promise_;
 };
 
 /// A block that outlives runs, in memory or on disk. Thread-safe.

@@ -126,16 +126,22 @@ struct Ender {
 /// Promises the run what it may hold, or has its tasks ask one by one.
 class MemoryOfRun {
  public:
-  MemoryOfRun(Context& context, ActiveRun& run, const Program& program, uint64_t limit) {
+  MemoryOfRun(Context& context, ActiveRun* outer, ActiveRun& run, const Program& program,
+              uint64_t limit) {
     const uint64_t bytes = program.plan.output_bytes;
     if (bytes <= std::min(kNegligibleBytes, limit / kNegligiblePart)) return;
     auto& budget = context.service<MemoryBudget>();
-    if (bytes != BlockBytes::kUnknown && promise_.emplace(budget, bytes, limit).is_kept()) return;
+    if (outer != nullptr) nested_.emplace(outer->memory(), outer->promise());
+    if (bytes != BlockBytes::kUnknown && promise_.emplace(budget, bytes, limit).is_kept()) {
+      run.set_promise(&*promise_);
+      return;
+    }
     tasks_.emplace(budget, program, run.state(), limit, run.tracing(), run.stop_token());
     run.set_memory(&*tasks_);
   }
 
  private:
+  std::optional<NestedInMemory> nested_;
   std::optional<MemoryPromise> promise_;
   std::optional<RunMemory> tasks_;
 };
@@ -220,7 +226,7 @@ std::vector<Value> Runner::run(std::vector<Value> parameters, const RunOptions& 
   Lease run(*store_);
   run->prepare(std::move(settings), options.resources);
   run->state().set_parameters(std::move(parameters));
-  const MemoryOfRun memory(context, *run, store_->program, limit);
+  const MemoryOfRun memory(context, outer, *run, store_->program, limit);
   {
     const std::stop_callback<Ender> asked_to_stop(options.stop, Ender{&*run});
     const std::stop_callback<Ender> outer_ends(nested ? outer->stop_token() : std::stop_token(),

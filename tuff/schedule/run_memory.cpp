@@ -20,6 +20,10 @@ namespace {
 // who waits looks again after this time.
 constexpr auto kLookAgain = std::chrono::milliseconds(2);
 
+// Who is at work may wait for this one in a way that nobody sees (a run in a thread that a task has started): a task
+// that has waited so long for anything to end starts.
+constexpr auto kPatience = std::chrono::seconds(1);
+
 // A task that yields at most this part of what it frees always starts: what reduces large blocks to small ones makes
 // room.
 constexpr uint64_t kSmallPart = 8;
@@ -174,6 +178,8 @@ void RunMemory::list_readers() {
     for (uint32_t slot : plan.inputs[t]) readers_.items[next_reader_[slot]++] = t;
   }
   next_reader_.assign(readers_.first.begin(), readers_.first.end() - 1);
+  is_only_returned_.assign(plan.slot_count(), 0);
+  for (uint32_t slot : plan.output_slots) is_only_returned_[slot] = readers_[slot].empty() ? 1 : 0;
 }
 
 uint32_t RunMemory::next_use(const Held& held) {
@@ -183,12 +189,20 @@ uint32_t RunMemory::next_use(const Held& held) {
   return at < end ? readers_.items[at] : UINT32_MAX;
 }
 
-uint64_t RunMemory::bound_of_outputs(uint32_t task) {
+uint64_t RunMemory::bound_of_outputs(uint32_t task) const {
   const PlanArrays& plan = program_.plan;
   uint64_t bytes = 0;
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot)
-    bytes += slot_bytes_[slot] == kUnknown ? most_of(plan.function[task]) : slot_bytes_[slot];
+    bytes += slot_bytes_[slot] == kUnknown ? guess_of(plan.function[task]) : slot_bytes_[slot];
   return bytes;
+}
+
+/// What a function of unknown sizes may yield: as much as the largest that one of its name has yielded, or any other
+/// when it is the first; the very first gets half of the memory, once.
+uint64_t RunMemory::guess_of(uint32_t function) const {
+  const uint64_t most = most_of_name_[name_number_[function]];
+  if (most != kUnknown) return most;
+  return most_of_all_ != kUnknown ? most_of_all_ : limit_ / 2;
 }
 
 /// Bytes in memory that go when the task is done: of blocks that it reads last and nobody else sees.
@@ -219,7 +233,7 @@ void RunMemory::number_names() {
         number_of.try_emplace(plan.name_of(f), static_cast<uint32_t>(number_of.size()));
     name_number_[f] = at->second;
   }
-  most_of_name_.assign(number_of.size(), 0);
+  most_of_name_.assign(number_of.size(), kUnknown);
 }
 
 uint64_t RunMemory::bytes_on_disk(uint32_t task) const {
@@ -254,12 +268,12 @@ bool RunMemory::admit(uint32_t task, uint32_t w, Grant& grant) {
   Lock lock(budget_.mutex_);
   if (!wait_for_room(task, w, grant, lock)) return false;
   ++running_;
+  ++budget_.at_work_;
   budget_.reserved_ += grant.bytes;
   try {
     pin(task, lock, grant, stop());
   } catch (...) {
-    --running_;
-    budget_.reserved_ -= grant.bytes;
+    end_of_task(grant);
     throw;
   }
   grant.read_back.thread = w;
@@ -275,16 +289,27 @@ bool RunMemory::wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& loc
       if (grant.waited) budget.stop_asking();
     }
   } const waiting{budget_, grant};
+  uint64_t ends = budget_.ends_;
+  auto last_end = std::chrono::steady_clock::now();
+  const auto is_anybody_at_work = [&] {
+    if (budget_.at_work_ == 0) return false;
+    if (std::exchange(ends, budget_.ends_) != budget_.ends_)
+      last_end = std::chrono::steady_clock::now();
+    return std::chrono::steady_clock::now() - last_end < kPatience;
+  };
   for (;;) {
     if (is_over()) return false;
     grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
     if (budget_.fits(grant.bytes, limit_) || grant.bytes * kSmallPart <= bytes_freed_by(task))
       return true;
-    if (running_ == 0 && budget_.writing_ == 0) {
+    if (budget_.writing_ == 0 && !is_anybody_at_work()) {
       // Nobody will free anything: the disk must, or there is nothing to free.
       if (grant.waited && budget_.error_ != nullptr)
         std::rethrow_exception(std::exchange(budget_.error_, nullptr));
-      if (!budget_.can_spill()) return true;
+      if (!budget_.can_spill()) {
+        ++budget_.ends_;  // the next one waits as long
+        return true;
+      }
     }
     if (!std::exchange(grant.waited, true)) {
       ++budget_.waiting_;
@@ -354,11 +379,24 @@ void RunMemory::may_consume(uint32_t task, const bool* last_use) {
   }
 }
 
+namespace {
+
+bool holds_block(const Held& held) {
+  return held.value->holds<Block>() && std::as_const(*held.value).get<Block>();
+}
+
+}  // namespace
+
+void RunMemory::trim_results(uint32_t task) {
+  const PlanArrays& plan = program_.plan;
+  for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
+    if (is_only_returned_[slot] != 0 && holds_block(held_[slot]))
+      keep_no_more_than_needed(held_[slot].value->get<Block>(), stop());
+  }
+}
+
 void RunMemory::made(uint32_t task) {
   const PlanArrays& plan = program_.plan;
-  const auto holds_block = [](const Held& held) {
-    return held.value->holds<Block>() && std::as_const(*held.value).get<Block>();
-  };
   Lock lock(budget_.mutex_);
   // What it is the last to read is freed next.
   const TaskRecord& record = program_.tasks[task];
@@ -370,12 +408,14 @@ void RunMemory::made(uint32_t task) {
   }
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
     Held& held = held_[slot];
-    if (!holds_block(held)) continue;
+    const bool is_block = holds_block(held);
     if (slot_bytes_[slot] == kUnknown) {
-      uint64_t& most = most_of(plan.function[task]);
-      most = std::max<uint64_t>(most, std::as_const(*held.value).get<Block>().buffer().bytes());
+      const uint64_t bytes =
+          is_block ? std::as_const(*held.value).get<Block>().buffer().bytes() : 0;
+      for (uint64_t* most : {&most_of_name_[name_number_[plan.function[task]]], &most_of_all_})
+        *most = *most == kUnknown ? bytes : std::max(*most, bytes);
     }
-    if (reads_left_[slot] > 0) budget_.add(held);
+    if (is_block && reads_left_[slot] > 0) budget_.add(held);
   }
 }
 
@@ -383,9 +423,13 @@ void RunMemory::done(uint32_t task, const Grant& grant, bool succeeded) {
   const Lock lock(budget_.mutex_);
   unpin(task);
   if (succeeded) finished_[task] = 1;
+  end_of_task(grant);
+}
+
+void RunMemory::end_of_task(const Grant& grant) {
   --running_;
   budget_.reserved_ -= grant.bytes;
-  budget_.freed_.notify_all();
+  budget_.end_work();
 }
 
 TUFF_NAMESPACE_END

@@ -41,6 +41,8 @@ class RunMemory {
   /// The task begins, and may take the inputs that it is the last to read: they stay no longer than it likes, and
   /// where they were, something else may lie before it ends.
   void may_consume(uint32_t task, const bool* last_use);
+  /// The task has run: of what the run yields, nothing keeps more memory than it needs. Throws Cancelled.
+  void trim_results(uint32_t task);
   /// The task has run, nobody else knows yet. Before anything that it has read last is freed.
   void made(uint32_t task);
   /// Nothing of the task is under way any more: it has finished, or failed.
@@ -51,20 +53,22 @@ class RunMemory {
 
  private:
   friend class MemoryBudget;
+  friend class NestedInMemory;
   using Lock = MemoryBudget::Lock;
 
   void size_slots();
   void check_sizes() const;
   void list_readers();
-  uint64_t bound_of_outputs(uint32_t task);
+  uint64_t bound_of_outputs(uint32_t task) const;
   uint64_t bytes_on_disk(uint32_t task) const;
   uint64_t bytes_freed_by(uint32_t task) const;
   void number_names();
-  uint64_t& most_of(uint32_t function) { return most_of_name_[name_number_[function]]; }
+  uint64_t guess_of(uint32_t function) const;
   bool wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& lock);
   void pin(uint32_t task, Lock& lock, Grant& grant, StopRequest stop);
   void unpin(uint32_t task);
   void written(int64_t start_ns, size_t bytes);
+  void end_of_task(const Grant& grant);
   /// The next task that reads the slot, by number.
   uint32_t next_use(const Held& held);
   /// Whether the slot is freed at its last read; others stay in memory until the run ends.
@@ -79,15 +83,18 @@ class RunMemory {
   Tracing* const tracing_;
   const std::stop_token stop_;
   uint32_t running_ = 0;
+  uint32_t nested_ = 0;               // tasks under way that wait for a run inside them
   std::vector<uint64_t> slot_bytes_;  // bound; kUnknown where nobody knows
-  // Of functions whose sizes nobody knows, by name: the largest output seen.
+  // Of functions whose sizes nobody knows: the largest output seen, by name and of all; kUnknown before the first.
   std::vector<uint32_t> name_number_;
   std::vector<uint64_t> most_of_name_;
-  std::vector<Held> held_;             // by slot
-  std::vector<uint32_t> reads_left_;   // by slot
-  Rows readers_;                       // by slot, ascending
-  std::vector<uint32_t> next_reader_;  // by slot: rows before it are of finished tasks
-  std::vector<uint8_t> finished_;      // by task
+  uint64_t most_of_all_ = BlockBytes::kUnknown;
+  std::vector<Held> held_;                 // by slot
+  std::vector<uint32_t> reads_left_;       // by slot
+  Rows readers_;                           // by slot, ascending
+  std::vector<uint8_t> is_only_returned_;  // by slot: the run yields it, and no task reads it
+  std::vector<uint32_t> next_reader_;      // by slot: rows before it are of finished tasks
+  std::vector<uint8_t> finished_;          // by task
 };
 
 TUFF_NAMESPACE_END

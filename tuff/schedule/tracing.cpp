@@ -302,6 +302,11 @@ void Tracing::send(Worker& worker, int64_t now) noexcept {
 }
 
 void Tracing::collect() noexcept {
+  // Nobody tells anything after this, so that no part ends later than the run.
+  for (uint32_t w = 0; w < threads_; ++w) {
+    const std::lock_guard lock(workers_[w]->mutex);
+    workers_[w]->collected = true;
+  }
   const int64_t end_ns = now_ns();
   TraceRun run = header(end_ns);
   const auto append = [](auto& to, auto& from) {
@@ -319,7 +324,6 @@ void Tracing::collect() noexcept {
       worker.open.cause = WaitCause::none_ready;
     }
     close_wait(worker, w, end_ns);
-    worker.collected = true;
     if (!live_.empty()) send(worker, end_ns);
     if (!append(run.events, worker.events) && !worker.events.empty()) {
       worker.dropped += worker.events.size();
