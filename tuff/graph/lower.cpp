@@ -279,7 +279,8 @@ class Lowering {
       plan.function_bytes.push_back(nullptr);
       return;
     }
-    if (const auto* values = dynamic_cast<const FromValuesLayer*>(&layer)) bound_values(*values);
+    if (const auto* values = dynamic_cast<const FromValuesLayer*>(&layer))
+      bound_values(*values, place);
     const auto bytes = layer.is_view() ? nullptr : std::make_shared<const LayerBytes>(layer);
     plan.function_bytes.push_back(bytes);
     if (layer.is_view()) return;
@@ -301,15 +302,13 @@ class Lowering {
   }
 
   /// Calls whose results are blocks of an array yield what that says.
-  void bound_values(const FromValuesLayer& layer) {
+  void bound_values(const FromValuesLayer& layer, const Place& place) {
     PlanArrays& plan = result_.arrays;
     const LayerBytes bytes(layer);
     for (uint32_t b = 0; b < layer.inputs().size(); ++b) {
       const auto* call = dynamic_cast<const CallLayer*>(layer.inputs()[b].layer.get());
-      if (call == nullptr || call->outputs().size() > 1) continue;
-      const auto found = places_.find(call);
-      if (found == places_.end() || found->second.folded) continue;  // not needed, or no task
-      const uint32_t f = plan.function[found->second.first_task];
+      if (!is_needed(place, b) || call == nullptr || call->outputs().size() > 1) continue;
+      const uint32_t f = plan.function[places_.at(call).first_task];
       if (!plan.functions[f]->yields_unknown_sizes() || plan.function_bytes[f] != nullptr) continue;
       plan.function_bytes[f] = std::make_shared<const OneSize>(bytes.bytes(b, 0));
       add_bytes(bytes.bytes(b, 0));
