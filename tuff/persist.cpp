@@ -47,6 +47,12 @@ class KeepLayer final : public Layer {
       : Layer({input}, output_of(input).dtype, output_of(input).chunks) {}
   std::string_view name() const override { return "persist"; }
   bool is_view() const override { return true; }
+  /// StoredBlock copies what is a piece of something larger.
+  bool may_copy() const override {
+    const Layer& input = *inputs()[0].layer;
+    return input.is_view() || dynamic_cast<const graph::RechunkLayer*>(&input) != nullptr ||
+           dynamic_cast<const graph::ConcatenateLayer*>(&input) != nullptr;
+  }
   bool reads_everything() const override { return true; }
   void inputs_of(uint32_t task, std::vector<InputBlock>& reads) const override {
     reads.push_back({0, task});
@@ -111,16 +117,6 @@ class StoredLayer final : public Layer {
   std::shared_ptr<const Stored> blocks_;
 };
 
-/// What StoredBlock may copy of the blocks that this layer hands on: pieces of others.
-uint64_t bytes_of_copies(const Layer& keep) {
-  const Layer& input = *keep.inputs()[0].layer;
-  const bool may_be_pieces = input.is_view() ||
-                             dynamic_cast<const graph::RechunkLayer*>(&input) != nullptr ||
-                             dynamic_cast<const graph::ConcatenateLayer*>(&input) != nullptr;
-  if (!may_be_pieces) return 0;
-  return static_cast<uint64_t>(graph::byte_bound(keep.outputs()[0]));
-}
-
 }  // namespace
 
 std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& options) {
@@ -136,10 +132,6 @@ std::vector<Port> persist(const std::vector<Port>& outputs, const RunOptions& op
         "persist",
         fmt::format("parameter '{}' is not bound; compile() a plan and run it with bindings",
                     lowered.parameters[0]->label()));
-  }
-  uint64_t& bound = lowered.arrays.output_bytes;
-  for (const Port& port : kept) {
-    if (bound != BlockBytes::kUnknown) bound += bytes_of_copies(*port.layer);
   }
   const std::vector<size_t> first = lowered.first_output_slot;
   std::vector<Value> values = Runner(std::move(lowered.arrays)).run({}, options);

@@ -122,6 +122,8 @@ class TUFF_API Layer {
   virtual bool reads_everything() const { return false; }
   /// Whether a task costs nothing but a new header on the input's memory.
   virtual bool is_view() const { return false; }
+  /// Whether a task of a view copies what it views all the same, now and then.
+  virtual bool may_copy() const { return false; }
   /// Whether the outputs are values of any type: then their dtype and chunks say only how many there are.
   virtual bool yields_values() const { return false; }
   /// How long one task takes, roughly and typically: decides how many tasks become one, and whether

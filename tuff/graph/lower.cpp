@@ -30,7 +30,7 @@ constexpr double kMostOver = 1.02;
 /// How much each task of a layer yields: where blocks are of different sizes, by task.
 class LayerBytes final : public BlockBytes {
  public:
-  explicit LayerBytes(const Layer& layer) {
+  explicit LayerBytes(const Layer& layer) : yields_views_(layer.is_view()) {
     for (uint32_t o = 0; o < layer.outputs().size(); ++o) {
       const LayerOutput& output = layer.outputs()[o];
       const double largest = largest_block(output);
@@ -50,6 +50,12 @@ class LayerBytes final : public BlockBytes {
     }
   }
   uint64_t bytes(uint32_t task, uint32_t output) const override {
+    return yields_views_ ? 0 : size(task, output);
+  }
+  uint64_t bytes_meanwhile(uint32_t task) const override {
+    return yields_views_ ? size(task, 0) : 0;
+  }
+  uint64_t size(uint32_t task, uint32_t output) const {
     const Output& of = outputs_[output];
     return of.by_task.empty() ? of.largest : of.by_task[task];
   }
@@ -59,6 +65,7 @@ class LayerBytes final : public BlockBytes {
     uint64_t largest = 0;
     std::vector<uint64_t> by_task;  // empty: all yield as much as the largest
   };
+  bool yields_views_;
   std::vector<Output> outputs_;
 };
 
@@ -281,9 +288,12 @@ class Lowering {
     }
     if (const auto* values = dynamic_cast<const FromValuesLayer*>(&layer))
       bound_values(*values, place);
-    const auto bytes = layer.is_view() ? nullptr : std::make_shared<const LayerBytes>(layer);
+    if (layer.is_view() && !layer.may_copy()) {
+      plan.function_bytes.push_back(nullptr);
+      return;
+    }
+    const auto bytes = std::make_shared<const LayerBytes>(layer);
     plan.function_bytes.push_back(bytes);
-    if (layer.is_view()) return;
     for (uint32_t o = 0; o < layer.outputs().size(); ++o) {
       const LayerOutput& output = layer.outputs()[o];
       if (place.needed == nullptr) {
@@ -291,7 +301,7 @@ class Lowering {
         continue;
       }
       for (uint32_t t = 0; t < place.needed->size(); ++t) {
-        if ((*place.needed)[t]) add_bytes(bytes->bytes(t, o));
+        if ((*place.needed)[t]) add_bytes(bytes->size(t, o));
       }
     }
   }
@@ -310,8 +320,8 @@ class Lowering {
       if (!is_needed(place, b) || call == nullptr || call->outputs().size() > 1) continue;
       const uint32_t f = plan.function[places_.at(call).first_task];
       if (!plan.functions[f]->yields_unknown_sizes() || plan.function_bytes[f] != nullptr) continue;
-      plan.function_bytes[f] = std::make_shared<const OneSize>(bytes.bytes(b, 0));
-      add_bytes(bytes.bytes(b, 0));
+      plan.function_bytes[f] = std::make_shared<const OneSize>(bytes.size(b, 0));
+      add_bytes(bytes.size(b, 0));
       --unknown_functions_;
     }
   }

@@ -125,12 +125,14 @@ class TUFF_API OptionSets {
   uint32_t last_ = 0;  // that was asked for: neighbours are mostly alike
 };
 
-/// How large the blocks are that the tasks of one function yield.
+/// How much memory the tasks of one function take.
 class TUFF_API BlockBytes {
  public:
   virtual ~BlockBytes() = default;
   /// An upper bound, in bytes.
   virtual uint64_t bytes(uint32_t block, uint32_t output) const = 0;
+  /// What a task needs beside that while it runs.
+  virtual uint64_t bytes_meanwhile(uint32_t /*block*/) const { return 0; }
   static constexpr uint64_t kUnknown = UINT64_MAX;
 };
 
@@ -212,6 +214,12 @@ struct PlanArrays {
   /// Bound of output `output` of a task; BlockBytes::kUnknown when nobody knows.
   uint64_t bytes_of(uint32_t task, uint32_t output) const {
     return bytes_of_call(function[task], block[task], output);
+  }
+  uint64_t bytes_meanwhile(uint32_t task) const {
+    const uint32_t f = function[task];
+    return f < function_bytes.size() && function_bytes[f] != nullptr
+               ? function_bytes[f]->bytes_meanwhile(block[task])
+               : 0;
   }
   uint64_t bytes_of_call(uint32_t f, uint32_t of_block, uint32_t output) const {
     if (f < function_bytes.size() && function_bytes[f] != nullptr)

@@ -203,9 +203,13 @@ class Welder {
     const uint32_t last = members.back();
     for (uint32_t o = 0; o < old.first_output[last + 1] - old.first_output[last]; ++o)
       outputs.push_back(bytes(last, o));
-    for (uint32_t t : members.first(members.size() - 1)) {
-      const uint64_t inside = bytes(t, 0);  // kUnknown is more than any sum
-      outputs[0] += std::min(inside, BlockBytes::kUnknown - outputs[0]);
+    const auto add = [&](uint64_t more) {  // kUnknown is more than any sum
+      outputs[0] += std::min(more, BlockBytes::kUnknown - outputs[0]);
+    };
+    for (uint32_t t : members.first(members.size() - 1)) add(bytes(t, 0));
+    for (uint32_t t : members) {
+      const auto& of_function = plan_.function_bytes[old.function[t]];
+      if (of_function != nullptr) add(of_function->bytes_meanwhile(old.block[t]));
     }
     return outputs;
   }

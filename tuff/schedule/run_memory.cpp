@@ -197,6 +197,11 @@ uint64_t RunMemory::bound_of_outputs(uint32_t task) const {
   return bytes;
 }
 
+/// What it may take: what it yields, and what it needs beside that while it runs.
+uint64_t RunMemory::bound_of(uint32_t task) const {
+  return bound_of_outputs(task) + program_.plan.bytes_meanwhile(task);
+}
+
 /// What a function of unknown sizes may yield: as much as the largest that one of its name has yielded, or any other
 /// when it is the first; the very first gets half of the memory, once.
 uint64_t RunMemory::guess_of(uint32_t function) const {
@@ -299,7 +304,7 @@ bool RunMemory::wait_for_room(uint32_t task, uint32_t w, Grant& grant, Lock& loc
   };
   for (;;) {
     if (is_over()) return false;
-    grant.bytes = bound_of_outputs(task) + bytes_on_disk(task);
+    grant.bytes = bound_of(task) + bytes_on_disk(task);
     if (budget_.fits(grant.bytes, limit_) || grant.bytes * kSmallPart <= bytes_freed_by(task))
       return true;
     if (budget_.writing_ == 0 && !is_anybody_at_work()) {

@@ -59,6 +59,7 @@ class RunMemory {
   void size_slots();
   void check_sizes() const;
   void list_readers();
+  uint64_t bound_of(uint32_t task) const;
   uint64_t bound_of_outputs(uint32_t task) const;
   uint64_t bytes_on_disk(uint32_t task) const;
   uint64_t bytes_freed_by(uint32_t task) const;
