@@ -112,20 +112,24 @@ TEST(StaticOrder, MeanPeaksOfAThousandGraphsAreNoWorseThanDasksOnAnyShape) {
   EXPECT_LE(ratios / static_cast<double>(kShapes.size()), 0.82);
 }
 
-TEST(StaticOrder, ReductionsOverTheSameSourcesGoOnSideBySide) {
-  // Nearly all are at most a tenth above Dask's; the others have an input that all tasks share, and few sources.
+TEST(StaticOrder, NearlyNoGraphKeepsATenthMoreAliveThanDask) {
   const auto lines = words_of("order_peaks.txt");
+  size_t above = 0;
   for (size_t s = 0; s < kShapes.size(); ++s) {
-    if (kShapes[s].name != "shared_sources" && kShapes[s].name != "expansions") continue;
-    size_t above = 0;
     for (size_t g = 2; g < lines[s].size(); ++g) {
       const auto ours = static_cast<double>(peak(random_graph(s, static_cast<uint32_t>(g - 2))));
       const auto of_dask = static_cast<double>(number(lines[s][g]));
-      above += ours > std::max(1.1 * of_dask, of_dask + 1) ? 1 : 0;
-      EXPECT_LE(ours, std::max(1.3 * of_dask, of_dask + 2)) << kShapes[s].name << " " << g - 2;
+      EXPECT_LE(ours, 1.4 * of_dask + 1) << kShapes[s].name << " " << g - 2;
+      if (ours <= std::max(1.1 * of_dask, of_dask + 1)) continue;
+      std::printf("%s %zu: %g, dask %g\n", std::string(kShapes[s].name).c_str(), g - 2, ours,
+                  of_dask);
+      ++above;
     }
-    EXPECT_LE(above, 30U) << kShapes[s].name;
   }
+  EXPECT_LE(above, 8U) << "of 12,000; three are map_reduce, three expansions, two fork_join";
+}
+
+TEST(StaticOrder, ReductionsOverTheSameSourcesGoOnSideBySide) {
   // 1024 sources with k users each, and k trees of four branches: so many alive with Dask (2026.8.0), and by hand.
   for (const auto& [users, of_dask, by_hand] :
        {std::tuple(3U, 47U, 47U), std::tuple(4U, 59U, 62U), std::tuple(8U, 1040U, 122U)}) {

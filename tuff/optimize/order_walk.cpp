@@ -17,12 +17,15 @@
 // leaves nothing behind: good where a graph is long. The most recent one finishes targets early: good where
 // it is wide and shallow. No local sign tells the two apart (a stencil of many steps on few blocks, or of few
 // steps on many blocks), so both are walked and the better sequence is kept. The second walk ends as soon
-// as it is no better.
+// as it is no better. It starts at an edge: at the source with the smallest need below the target with the smallest.
 //
-// Both finish the first of several reductions over the same sources while all sources wait for the others. So where
-// many results have several users that need nothing else, two more walks are tried, in which all reductions go on side
-// by side: one runs all users of a result together (all_together), one makes each join that can be made of what is there
-// before anything new (what_is_there).
+// Both finish the first of several reductions over the same sources while all sources wait for the others. So two more
+// walks are tried, in which all reductions go on side by side: one runs all users of a result together (all_together),
+// one makes each join that can be made of what is there before anything new (what_is_there). In a third the most recent
+// result is helped, but the start is the source with the largest need (most_recent_from_afar). And what a large part of
+// all tasks read is left out of the graph for another try, and put first: it lives long in any order, and only hides who
+// needs whom. All these are tried where more is alive than one target needs by itself, and either the graph is small or
+// many results have several users that need nothing else.
 #include "tuff/optimize/order_walk.h"
 
 #include <algorithm>
@@ -32,6 +35,7 @@
 
 #include "tuff/base/check.h"
 #include "tuff/optimize/cycle.h"
+#include "tuff/optimize/pressure.h"
 
 TUFF_NAMESPACE_BEGIN
 namespace optimize {
@@ -56,11 +60,15 @@ constexpr size_t kLooked = 64;
 constexpr size_t kManyInputs = 32;
 // A walk that keeps more than so many times what one target needs by itself may be bettered by one more.
 constexpr size_t kWorthMore = 2;
+// So few are walked in every way, half a millisecond each; of more, only those with forks.
+constexpr size_t kFewTasks = 4096;
 // So many tasks are looked at to see whether there are forks, and one in so many must read one.
 constexpr size_t kProbed = 2048;
 constexpr size_t kPartOfForks = 4;
 // What has so many times the users of another input is what more tasks share.
 constexpr size_t kMuchMore = 4;
+// What one in so many of all tasks reads is read by all.
+constexpr size_t kPartOfAll = 4;
 // So many users of a result are compared for the next goal. Comparing all would be quadratic where a
 // million tasks share one input.
 constexpr uint32_t kCompared = 8;
@@ -80,7 +88,7 @@ struct Task {
 };
 
 /// Which of the results that wait is helped on.
-enum class Help { most_urgent, most_recent, all_together, what_is_there };
+enum class Help { most_urgent, most_recent, most_recent_from_afar, all_together, what_is_there };
 
 /// First in, first out; entries whose task has moved to another list meanwhile are passed over.
 struct List {
@@ -267,6 +275,7 @@ class Walk {
   bool is_there(uint32_t t) const;
   uint32_t next_goal(uint32_t result);
   uint32_t next_input(uint32_t t);
+  uint32_t last_input(uint32_t t) const;
 
   const Prepared& prepared_;
   const Dag& dag_;
@@ -405,6 +414,13 @@ uint32_t Walk::next_input(uint32_t t) {
   return inputs_[cursor];
 }
 
+/// The one with the smallest need.
+uint32_t Walk::last_input(uint32_t t) const {
+  uint32_t at = dag_.inputs.first[t + 1] - 1;
+  while (tasks_[inputs_[at]].done) --at;
+  return inputs_[at];
+}
+
 /// Puts a result into the list it belongs to now.
 void Walk::rank(uint32_t t) {
   Task& task = tasks_[t];
@@ -491,6 +507,7 @@ uint32_t Walk::next_goal(uint32_t result) {
 
 std::vector<uint32_t> Walk::sequence() {
   const bool urgent = help_ == Help::most_urgent;
+  const bool edge = help_ == Help::most_recent;
   // The long way begins where most has to be kept, the wide one at an edge.
   const auto earlier = [&](uint32_t a, uint32_t b) {
     return urgent ? tasks_[a].need > tasks_[b].need : tasks_[a].need < tasks_[b].need;
@@ -502,7 +519,7 @@ std::vector<uint32_t> Walk::sequence() {
   for (uint32_t target : targets) {
     if (tasks_[target].done) continue;
     uint32_t source = target;
-    while (tasks_[source].misses != 0) source = next_input(source);
+    while (tasks_[source].misses != 0) source = edge ? last_input(source) : next_input(source);
     reach(source);
     if (peak_ >= limit_) return {};
     for (uint32_t result = most_wanted(); result != kNone; result = most_wanted()) {
@@ -514,6 +531,38 @@ std::vector<uint32_t> Walk::sequence() {
     if (!tasks_[t].wanted) sequence_.push_back(t);
   }
   return std::move(sequence_);
+}
+
+}  // namespace
+
+namespace {
+
+/// Sources that a large part of all tasks read: they are alive nearly all the time, in whatever order.
+std::vector<uint32_t> read_by_all(const Dag& dag) {
+  std::vector<uint32_t> sources;
+  for (uint32_t t = 0; t < dag.count(); ++t) {
+    if (dag.inputs[t].empty() && dag.users[t].size() * kPartOfAll >= dag.count())
+      sources.push_back(t);
+  }
+  return sources;
+}
+
+/// As if nobody read these.
+Dag without(const Dag& dag, const std::vector<uint32_t>& sources) {
+  Rows inputs;
+  for (uint32_t t = 0; t < dag.count(); ++t) {
+    for (uint32_t i : dag.inputs[t]) {
+      if (!std::binary_search(sources.begin(), sources.end(), i)) inputs.items.push_back(i);
+    }
+    inputs.end_row();
+  }
+  return graph::make_dag(inputs);
+}
+
+size_t peak_of(const Dag& dag, const std::vector<uint32_t>& sequence) {
+  std::vector<uint32_t> position(sequence.size());
+  for (uint32_t i = 0; i < sequence.size(); ++i) position[sequence[i]] = i;
+  return pressure(dag, position).peak();
 }
 
 }  // namespace
@@ -536,9 +585,22 @@ std::vector<uint32_t> ordered_tasks(const Dag& dag, std::span<const uint32_t> ta
       std::max_element(prepared.tasks.begin(), prepared.tasks.end(),
                        [](const Task& a, const Task& b) { return a.need < b.need; })
           ->need;
-  if (peak > kWorthMore * need && prepared.has_forks()) {
+  if (peak > need &&
+      (dag.count() <= kFewTasks || (peak > kWorthMore * need && prepared.has_forks()))) {
     try_other(Help::all_together, prepared.tasks);
     try_other(Help::what_is_there, prepared.tasks);
+    try_other(Help::most_recent_from_afar, prepared.tasks);
+    if (const std::vector<uint32_t> shared = read_by_all(dag); !shared.empty()) {
+      std::vector<uint32_t> other = ordered_tasks(without(dag, shared), targets);
+      std::stable_partition(other.begin(), other.end(), [&](uint32_t t) {
+        return std::binary_search(shared.begin(), shared.end(), t);
+      });
+      const size_t of_other = peak_of(dag, other);
+      if (of_other < peak) {
+        sequence = std::move(other);
+        peak = of_other;
+      }
+    }
   }
   try_other(Help::most_recent, std::move(prepared.tasks));
   return sequence;
