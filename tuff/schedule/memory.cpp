@@ -26,6 +26,9 @@ constexpr uint64_t kShareAhead = 20;
 // read from front to back, again and again, so it is the one that is needed latest.
 constexpr uint64_t kOutlivesRuns = uint64_t{1} << 33;
 
+// A block that is less of its buffer than this keeps more than it needs.
+constexpr double kNearlyAll = 0.9;
+
 // Chosen at a time: each choice looks at all values, and what is true of the last one may change meanwhile.
 constexpr size_t kMostChosen = 256;
 
@@ -51,7 +54,10 @@ bool is_all_theirs(const HeldBuffer& buffer) {
 }  // namespace
 
 void keep_no_more_than_needed(Block& block, StopRequest stop) {
-  if (!block.buffer().is_own() || 2 * block.bytes() >= block.buffer().bytes()) return;
+  const auto needed = static_cast<double>(block.bytes());
+  if (!block.buffer().is_own() ||
+      needed >= kNearlyAll * static_cast<double>(block.buffer().bytes()))
+    return;
   Block copy = Block::allocate(block.dtype(), block.shape());
   copy_elements(block, copy, stop);
   block = std::move(copy);

@@ -52,8 +52,8 @@ struct Held {
   std::unique_ptr<View> view;    ///< while on disk
 };
 
-/// Copies a block that is a small piece of something large, so that it does not keep the large thing alive. Throws
-/// Cancelled when stop is requested.
+/// Copies a block that is a piece of something larger, so that it does not keep that alive. Throws Cancelled when stop
+/// is requested.
 void keep_no_more_than_needed(Block& block, StopRequest stop);
 
 /// Memory that values are views of: it is here or on disk with all of them.
