@@ -1,10 +1,13 @@
 // Blocks: views, and copies between any strides against the dumbest possible loop.
 #include "tuff/base/block.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -375,6 +378,73 @@ TEST(CopyElements, LongRunsAndRowsAreCopiedToTheEnd) {
       ASSERT_EQ(rows.data<double>()[r * 99991 + c], static_cast<double>(r * 200000 + 2 * c));
     }
   }
+}
+
+// --- Repacked ----------------------------------------------------------------------------------------
+
+/// Whether axis `outer` can be walked with `inner` as one axis.
+bool follows(const Block& block, size_t outer, size_t inner) {
+  return block.strides()[outer] == block.strides()[inner] * block.shape()[inner];
+}
+
+TEST(Repacked, CutsLieAsBeforeInLessMemory) {
+  std::mt19937 random(4);
+  const auto below = [&](int64_t count) {
+    return static_cast<int64_t>(random() % static_cast<uint64_t>(count));
+  };
+  int refused = 0;  // axes of extent 1 may lie such that there is no room for their strides
+  for (int repeat = 0; repeat < 3000; ++repeat) {
+    const size_t rank = 1 + random() % 4;
+    Dims shape;
+    for (size_t a = 0; a < rank; ++a) shape.push_back(1 + below(9));
+    Block whole = iota(shape);
+    int64_t order[4] = {0, 1, 2, 3};
+    std::shuffle(order, order + rank, random);
+    whole = whole.transposed(std::span(order, rank));
+    int64_t offset = 0;
+    Dims cut;
+    Dims strides;
+    for (size_t a = 0; a < rank; ++a) {
+      const int64_t extent = whole.shape()[a];
+      const int64_t first = below(extent);
+      const int64_t step = 1 + below(3);
+      offset += first * whole.strides()[a];
+      cut.push_back(below(6) == 0 ? 1 : (extent - first + step - 1) / step);
+      strides.push_back(step * whole.strides()[a]);
+    }
+    const Block view = whole.strided_view(offset, cut, strides);
+    const std::optional<size_t> bytes = tuff::repacked_bytes(view);
+    if (!bytes) {
+      ASSERT_EQ(std::count(cut.begin(), cut.end(), 1) > 0, true) << to_string(strides);
+      ++refused;
+      continue;
+    }
+    const Block copy = tuff::repacked(view);
+    ASSERT_EQ(copy.buffer().bytes(), *bytes);
+    ASSERT_EQ(copy.to_vector<double>(), view.to_vector<double>());
+    ASSERT_EQ(copy.is_row_major(), view.is_row_major());
+    ASSERT_LE(*bytes, 24 * view.bytes() + 64);
+    for (size_t a = 0; a < rank; ++a) {
+      ASSERT_EQ(copy.strides()[a] == 1, view.strides()[a] == 1);
+      for (size_t b = 0; b < rank; ++b) {
+        if (a == b) continue;
+        ASSERT_EQ(copy.strides()[a] < copy.strides()[b], view.strides()[a] < view.strides()[b]);
+        ASSERT_EQ(follows(copy, a, b), follows(view, a, b))
+            << to_string(view.strides()) << " " << to_string(copy.strides()) << " of "
+            << to_string(cut);
+      }
+    }
+  }
+  EXPECT_LT(refused, 300);
+}
+
+TEST(Repacked, SaysWhatItCannotDo) {
+  const Block row = iota({10});
+  EXPECT_EQ(tuff::repacked_bytes(row.strided_view(9, Dims{10}, Dims{-1})), std::nullopt);
+  EXPECT_EQ(tuff::repacked_bytes(row.strided_view(0, Dims{4, 10}, Dims{0, 1})), std::nullopt);
+  EXPECT_EQ(tuff::repacked_bytes(row.strided_view(0, Dims{6, 5}, Dims{1, 1})), std::nullopt);
+  EXPECT_EQ(tuff::repacked_bytes(row.strided_view(0, Dims{0, 5}, Dims{1, 1})), size_t{0});
+  EXPECT_EQ(tuff::repacked(row.strided_view(3, Dims{0}, Dims{1})).size(), 0);
 }
 
 }  // namespace

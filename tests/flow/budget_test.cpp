@@ -194,6 +194,26 @@ TEST(BudgetOf, WhatRunsUnderABudgetRunsUnderEveryLargerOne) {
   EXPECT_TRUE(ran);
 }
 
+TEST_P(Budget, AColumnDoesNotKeepItsArray) {
+  // 18 MB that only a callable makes; a cut of each block is kept until all are joined.
+  const auto make = [](const BlockInfo& info) {
+    Block block = Block::allocate(info.dtype, info.shape);
+    for (int64_t i = 0; i < block.size(); ++i)
+      block.data<double>()[i] = std::sin(static_cast<double>(1000 * info.start[0] + i));
+    return block;
+  };
+  const Array x = from_function(make, {1500, 1500}, {.chunks = {50, 1500}});
+  const std::vector<double> column = x[{whole, 3}].to_vector<double>();
+  const Array cut = x[{Slice{0, 1500, 7}, Slice{5, 300, 3}}].rechunk(-1);
+  const std::vector<double> some = cut.to_vector<double>();
+  Small small(size_t{3} << 20, GetParam());
+  const std::vector<double> got = x[{whole, 3}].to_vector<double>(small.options());
+  EXPECT_EQ(got, column);
+  EXPECT_EQ(cut.to_vector<double>(small.options()), some);
+  small.expect_kept();
+  EXPECT_LE(small.written(), size_t{4} << 20) << "copies of the cuts are enough, mostly";
+}
+
 TEST(BudgetOf, TheProcessIsAsSmallAsItSays) {
   if (kSanitized) GTEST_SKIP() << "what is freed stays resident";
   release_recycled_memory();

@@ -5,9 +5,11 @@
 // loops serve all cases: runs (memcpy), 2-D transposes (through a tile in L1), and anything else.
 #include "tuff/base/block.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -306,6 +308,86 @@ void copy_elements(const Block& from, const Block& to, StopRequest stop) {
     case 4: return copy_strided<uint32_t>(copy, stop);
     default: return copy_strided<uint64_t>(copy, stop);
   }
+}
+
+namespace {
+
+struct Packing {
+  Dims strides;
+  int64_t elements = 0;  // with what lies between them
+};
+
+/// Whether all walks are the same with either strides: axes are put in the order of strides, one that follows on
+/// another is merged with it, and unit strides are told apart.
+bool walks_agree(const Dims& shape, const Dims& strides, const Dims& others) {
+  for (size_t a = 0; a < shape.size(); ++a) {
+    if ((strides[a] == 1) != (others[a] == 1)) return false;
+    for (size_t b = 0; b < shape.size(); ++b) {
+      if ((strides[a] < strides[b]) != (others[a] < others[b])) return false;
+      if ((strides[a] == strides[b] * shape[b]) != (others[a] == others[b] * shape[b]))
+        return false;
+    }
+  }
+  return true;
+}
+
+/// Unit strides stay, others become small; an axis that does not follow on the one inside leaves some elements between,
+/// so that the strides of axes of extent 1 find a place there.
+std::optional<Packing> packing_of(const Block& block) {
+  const Dims& shape = block.shape();
+  const Dims& strides = block.strides();
+  if (block.size() == 0) return Packing{strides, 0};
+  Packing packing{strides, 1};
+  std::vector<size_t> axes(shape.size());
+  std::iota(axes.begin(), axes.end(), size_t{0});
+  std::sort(axes.begin(), axes.end(), [&](size_t a, size_t b) {
+    return strides[a] != strides[b] ? strides[a] < strides[b] : shape[a] > shape[b];
+  });
+  const int64_t room = 1 + std::count(shape.begin(), shape.end(), 1);
+  int64_t reach = 0;  // where the last element of the axes so far lies
+  std::optional<size_t> before;
+  std::optional<size_t> inside;  // the last one with more than one element
+  for (size_t a : axes) {
+    if (strides[a] < 0 || (shape[a] > 1 && strides[a] <= reach)) return std::nullopt;
+    const int64_t next = inside ? packing.strides[*inside] * shape[*inside] : 0;
+    const int64_t after = before ? packing.strides[*before] + 1 : std::min(strides[a], int64_t{2});
+    const bool follows = inside && strides[a] == strides[*inside] * shape[*inside];
+    int64_t& now = packing.strides[a];
+    if (before && strides[a] == strides[*before]) {
+      now = packing.strides[*before];
+    } else if (follows) {
+      now = next;
+    } else if (shape[a] > 1 && strides[a] > 1) {
+      now = std::max(after, inside ? next + room : std::min(strides[a], 1 + room));
+    } else {
+      now = inside && strides[a] > strides[*inside] * shape[*inside] ? std::max(after, next + 1)
+                                                                     : after;
+    }
+    before = a;
+    if (shape[a] == 1) continue;
+    reach += strides[a] * (shape[a] - 1);
+    packing.elements += now * (shape[a] - 1);
+    inside = a;
+  }
+  if (!walks_agree(shape, strides, packing.strides)) return std::nullopt;
+  return packing;
+}
+
+}  // namespace
+
+std::optional<size_t> repacked_bytes(const Block& block) {
+  const std::optional<Packing> packing = packing_of(block);
+  if (!packing) return std::nullopt;
+  return static_cast<size_t>(packing->elements) * size_of(block.dtype());
+}
+
+Block repacked(const Block& block, StopRequest stop) {
+  const Packing packing = packing_of(block).value();
+  Buffer buffer = Buffer::allocate(static_cast<size_t>(packing.elements) * size_of(block.dtype()));
+  std::byte* const data = buffer.data();
+  Block copy = Block::view(std::move(buffer), data, block.dtype(), block.shape(), packing.strides);
+  copy_elements(block, copy, stop);
+  return copy;
 }
 
 Block Block::allocate(DType dtype, const Dims& shape) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -137,6 +138,14 @@ class TUFF_API Block {
 /// Copies elements between blocks, whatever their strides. Throws InvalidArgument unless dtypes and shapes are equal,
 /// and Cancelled when stop is requested on the way.
 TUFF_API void copy_elements(const Block& from, const Block& to, StopRequest stop = {});
+
+/// Bytes of what repacked() would make: those of the elements, if nothing lies between them. Nothing when it cannot:
+/// elements that overlap, or lie backwards.
+TUFF_API std::optional<size_t> repacked_bytes(const Block& block);
+/// The same elements in less memory, as they lie: axes keep the order of their strides, and two that could be walked as
+/// one still can be, or still cannot, so that whatever walks over them does the same. `block` is one that
+/// repacked_bytes() has an answer for. Throws Cancelled when stop is requested.
+TUFF_API Block repacked(const Block& block, StopRequest stop = {});
 
 /// Throws InvalidArgument in the name of `operation` unless the blocks make one array, in row-major order: as many
 /// as the chunks say, each of this dtype and of the shape of its place. Where an extent is a symbol, a block may

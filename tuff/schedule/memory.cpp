@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <new>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -29,6 +31,10 @@ constexpr uint64_t kOutlivesRuns = uint64_t{1} << 33;
 // A block that is less of its buffer than this keeps more than it needs.
 constexpr double kNearlyAll = 0.9;
 
+// Views whose copies take at most this part of their buffer are copied out of it, if they are no more than that.
+constexpr size_t kSmallPart = 2;
+constexpr size_t kMostCopied = 64;
+
 // Chosen at a time: each choice looks at all values, and what is true of the last one may change meanwhile.
 constexpr size_t kMostChosen = 256;
 
@@ -53,15 +59,26 @@ bool is_all_theirs(const HeldBuffer& buffer) {
 
 }  // namespace
 
-void keep_no_more_than_needed(Block& block, StopRequest stop) {
-  const auto needed = static_cast<double>(block.bytes());
-  if (!block.buffer().is_own() ||
-      needed >= kNearlyAll * static_cast<double>(block.buffer().bytes()))
-    return;
+bool is_piece(const Block& block) {
+  return block.buffer().is_own() && static_cast<double>(block.bytes()) <
+                                        kNearlyAll * static_cast<double>(block.buffer().bytes());
+}
+
+namespace {
+
+/// What is kept of a block. How that lies does not depend on whether the block was repacked before: with gaps, it has
+/// them still, and without, it has none.
+Block block_to_keep(Block block, StopRequest stop) {
+  const std::optional<size_t> packed = repacked_bytes(block);
+  const bool has_gaps = packed && *packed > block.bytes();
+  if (!block.buffer().is_own() || (!has_gaps && !is_piece(block))) return block;
+  if (packed && !has_gaps) return repacked(block, stop);
   Block copy = Block::allocate(block.dtype(), block.shape());
   copy_elements(block, copy, stop);
-  block = std::move(copy);
+  return copy;
 }
+
+}  // namespace
 
 MemoryBudget::MemoryBudget(Context& context)
     : budget_bytes_(context.memory_bytes()), file_(context.spill_folder(), context.spill_bytes()) {}
@@ -258,7 +275,93 @@ void MemoryBudget::serve() {
   }
 }
 
+namespace {
+
+/// Bytes of copies of the views, each block once; nothing when they would not be small, or when two blocks begin at one
+/// place: products tell x from x.transpose() by that.
+std::optional<size_t> bytes_of_copies(const HeldBuffer& buffer) {
+  size_t sum = 0;
+  std::vector<const Block*> seen;
+  for (const Held* held : buffer.views) {
+    const Block& block = block_of(*held);
+    const auto same = std::find_if(seen.begin(), seen.end(), [&](const Block* other) {
+      return other->bytes_data() == block.bytes_data();
+    });
+    if (same != seen.end() && (*same)->identity() == block.identity()) continue;
+    const std::optional<size_t> bytes = repacked_bytes(block);
+    if (!bytes || same != seen.end() || seen.size() == kMostCopied) return std::nullopt;
+    seen.push_back(&block);
+    sum += *bytes;
+    if (kSmallPart * sum > buffer.bytes) return std::nullopt;
+  }
+  return sum;
+}
+
+}  // namespace
+
+void MemoryBudget::repack_all(Lock& lock) {
+  std::vector<const std::byte*> sparse;
+  for (const auto& buffer : buffers_) {
+    if (is_spillable(*buffer) && bytes_of_copies(*buffer)) sparse.push_back(buffer->data);
+  }
+  for (const std::byte* data : sparse) {
+    const auto at = in_memory_.find(data);
+    if (stopping_) return;
+    if (at == in_memory_.end() || !is_spillable(*at->second)) continue;
+    const std::optional<size_t> copies = bytes_of_copies(*at->second);
+    if (copies && live_bytes() + *copies <= budget_bytes_) repack(*at->second, lock);
+  }
+}
+
+/// Copies without the lock; nothing changes when somebody reads the buffer by then.
+void MemoryBudget::repack(HeldBuffer& buffer, Lock& lock) {
+  struct Copy {
+    const void* identity;
+    Block of;  // a handle, so that nobody changes it in place meanwhile
+    Block made;
+  };
+  std::vector<Copy> copies;
+  for (const Held* held : buffer.views) {
+    const Block& block = block_of(*held);
+    if (std::none_of(copies.begin(), copies.end(),
+                     [&](const Copy& copy) { return copy.identity == block.identity(); }))
+      copies.push_back({block.identity(), block, Block()});
+  }
+  buffer.place = HeldBuffer::Place::writing;
+  ++writing_;
+  lock.unlock();
+  size_t bytes = 0;
+  bool is_done = true;
+  try {
+    for (Copy& copy : copies) {
+      copy.made = repacked(copy.of);
+      bytes += copy.made.buffer().bytes();
+    }
+  } catch (const std::bad_alloc&) {
+    is_done = false;  // it goes to disk as it is
+  }
+  lock.lock();
+  --writing_;
+  buffer.place = HeldBuffer::Place::memory;
+  for (Copy& copy : copies) copy.of = Block();
+  if (is_done && is_spillable(buffer)) {
+    wanted_bytes_ -= std::min<uint64_t>(wanted_bytes_, buffer.bytes - bytes);
+    const std::vector<Held*> views = buffer.views;
+    for (Held* held : views) {
+      const auto copy = std::find_if(copies.begin(), copies.end(), [&](const Copy& one) {
+        return one.identity == block_of(*held).identity();
+      });
+      forget(*held, lock);
+      held->value->emplace<Block>(copy->made);
+      add(*held);
+    }
+  }
+  freed_.notify_all();
+}
+
 void MemoryBudget::spill_some(Lock& lock) {
+  repack_all(lock);
+  if (wanted_bytes_ == 0) return;
   std::vector<const std::byte*> victims;
   for (const HeldBuffer* buffer : choose(wanted_bytes_ + budget_bytes_ / kShareAhead))
     victims.push_back(buffer->data);
@@ -413,7 +516,7 @@ NestedInMemory::~NestedInMemory() {
 
 StoredBlock::StoredBlock(std::shared_ptr<MemoryBudget> budget, Block block, StopRequest stop)
     : budget_(std::move(budget)) {
-  keep_no_more_than_needed(block, stop);
+  block = block_to_keep(std::move(block), stop);
   shape_ = block.shape();
   value_.emplace<Block>(std::move(block));
   held_.value = &value_;

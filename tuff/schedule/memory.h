@@ -6,7 +6,8 @@
 // blocks take is counted where they are allocated (live_bytes), so everybody's count, views and scratch
 // included; what is kept here is which values may go to disk. One mutex guards all of it.
 // What goes is a buffer, with all values that are views of it: memory comes back when the last view is gone, and a
-// view that comes back lies as it did, so that sums over it have the same bits.
+// view that comes back lies as it did, so that sums over it have the same bits. Views that are small for their buffer are
+// copied out of it instead, such that a walk over them does the same.
 // Invariants: a value that is read by a task under way is pinned, and its buffer stays; what a task may take, or is
 // about to free, is forgotten before; when nobody is at work who could free something, one task may start whatever it
 // takes, so that no run waits for ever, for itself, for another or for the run around it.
@@ -52,9 +53,8 @@ struct Held {
   std::unique_ptr<View> view;    ///< while on disk
 };
 
-/// Copies a block that is a piece of something larger, so that it does not keep that alive. Throws Cancelled when stop
-/// is requested.
-void keep_no_more_than_needed(Block& block, StopRequest stop);
+/// Whether a block is a piece of something larger, which it would keep alive.
+bool is_piece(const Block& block);
 
 /// Memory that values are views of: it is here or on disk with all of them.
 struct HeldBuffer {
@@ -108,6 +108,9 @@ class TUFF_API MemoryBudget : public std::enable_shared_from_this<MemoryBudget> 
   void stop_asking();
   void serve();
   void spill_some(Lock& lock);
+  /// Frees buffers that are large for the views that are left of them.
+  void repack_all(Lock& lock);
+  void repack(HeldBuffer& buffer, Lock& lock);
   bool write(HeldBuffer& buffer, Lock& lock);
   void let_go(HeldBuffer& buffer);
   void drop(HeldBuffer& buffer);

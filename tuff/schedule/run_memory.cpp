@@ -395,8 +395,12 @@ bool holds_block(const Held& held) {
 void RunMemory::trim_results(uint32_t task) {
   const PlanArrays& plan = program_.plan;
   for (uint32_t slot = plan.first_output[task]; slot < plan.first_output[task + 1]; ++slot) {
-    if (is_only_returned_[slot] != 0 && holds_block(held_[slot]))
-      keep_no_more_than_needed(held_[slot].value->get<Block>(), stop());
+    if (is_only_returned_[slot] == 0 || !holds_block(held_[slot])) continue;
+    auto& block = held_[slot].value->get<Block>();
+    if (!is_piece(block)) continue;
+    Block copy = Block::allocate(block.dtype(), block.shape());
+    copy_elements(block, copy, stop());
+    block = std::move(copy);
   }
 }
 
