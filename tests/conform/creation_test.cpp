@@ -67,6 +67,59 @@ TEST(Creation, ArangeOfFractionsIsStartPlusMultiplesOfStep) {
   EXPECT_THROW(arange(0, std::numeric_limits<double>::infinity(), 1.0), InvalidArgument);
 }
 
+TEST(Creation, ArangeIsExactAtTheEndsOfItsTypes) {
+  const int64_t large = (int64_t{1} << 53) + 1;
+  EXPECT_EQ(arange(large, large + 5, 2).to_vector<int64_t>(),
+            (std::vector<int64_t>{large, large + 2, large + 4}));
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(arange(kLeast, kLeast + 2).to_vector<int64_t>(),
+            (std::vector<int64_t>{kLeast, kLeast + 1}));
+  EXPECT_EQ(arange(kLeast, kMost, kMost).to_vector<int64_t>(),
+            (std::vector<int64_t>{kLeast, -1, kMost - 1}));
+  constexpr uint64_t kEnd = std::numeric_limits<uint64_t>::max();
+  EXPECT_EQ(arange(kEnd - 3, kEnd).to_vector<uint64_t>(),
+            (std::vector<uint64_t>{kEnd - 3, kEnd - 2, kEnd - 1}));
+  EXPECT_EQ(arange(kEnd, kEnd - 5, -2).to_vector<uint64_t>(),
+            (std::vector<uint64_t>{kEnd, kEnd - 2, kEnd - 4}));
+  EXPECT_EQ(arange(kEnd, kEnd - 5, -2, {.dtype = DType::float64}).to_vector<double>()[0], 0x1p64);
+  const uint64_t half = uint64_t{1} << 63;
+  EXPECT_EQ(arange(0, half + 1, half / 2).to_vector<uint64_t>(),
+            (std::vector<uint64_t>{0, half / 2, half}));
+  EXPECT_EQ(arange(0, half, half / 2).dtype(), DType::int64);
+  EXPECT_THROW(arange(0, kEnd), InvalidArgument);
+  EXPECT_THROW(arange(kEnd - 1, kEnd, 1, {.dtype = DType::int64}), InvalidArgument);
+}
+
+TEST(Creation, LinspaceReachesFarAndNear) {
+  EXPECT_EQ(linspace(-1e308, 1e308, 5).to_vector<double>(),
+            (std::vector<double>{-1e308, -5e307, 0, 5e307, 1e308}));
+  const double least = std::numeric_limits<double>::denorm_min();
+  EXPECT_EQ(linspace(0, 4 * least, 5).to_vector<double>(),
+            (std::vector<double>{0, least, 2 * least, 3 * least, 4 * least}));
+  EXPECT_EQ(linspace(0, 2 * least, 5).to_vector<double>()[2], least);
+  EXPECT_EQ(linspace(3 * least, -3 * least, 3).to_vector<double>(),
+            (std::vector<double>{3 * least, 0, -3 * least}));
+  const double most = std::numeric_limits<double>::max();
+  EXPECT_EQ(linspace(most, -most, 3).to_vector<double>(), (std::vector<double>{most, 0, -most}));
+}
+
+TEST(Creation, ArraysOfOneShapeAreCutAlikeWhateverTheirType) {
+  const Array x = zeros({3000, 2000});
+  for (DType dtype : kEveryDType) {
+    EXPECT_EQ(to_string(zeros({3000, 2000}, {.dtype = dtype}).chunks()), to_string(x.chunks()));
+  }
+  EXPECT_EQ(to_string(random::uniform({3000, 2000}, {.dtype = DType::float32}).chunks()),
+            to_string(x.chunks()));
+}
+
+TEST(Creation, AnAxisWithoutElementsMayHaveBlocksWithout) {
+  const Array none = zeros({0, 4}, {.chunks = {0, 2}});
+  EXPECT_EQ(none.rechunk({0, 2}).shape()[0].value(), 0);
+  EXPECT_EQ(none.rechunk({0, 4}).compute().shape(), (Dims{0, 4}));
+  EXPECT_THROW(zeros({1, 4}, {.chunks = {0, 2}}), InvalidArgument);
+}
+
 TEST(Creation, LinspaceEndsExactlyWhereItIsTold) {
   Rng rng(3);
   for (int c = 0; c < 200; ++c) {
@@ -195,6 +248,22 @@ TEST(Random, HasTheMomentsItPromises) {
   EXPECT_NEAR(tuff::std(z).compute<double>(), 3.0, 0.03);
   EXPECT_GE(min(u).compute<double>(), -1.0);
   EXPECT_LT(max(u).compute<double>(), 3.0);
+}
+
+TEST(Random, UniformNumbersStayBelowHigh) {
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    for (const auto& [low, high] :
+         {std::pair(1.0, 2.0), std::pair(0.5, 0.75), std::pair(-3.0, -1.0), std::pair(1e6, 1e6 + 1),
+          std::pair(0.0, 3.0), std::pair(-1.0, 0.0)}) {
+      const Array u =
+          random::uniform({1 << 20}, {.low = low, .high = high, .seed = 5, .dtype = dtype});
+      EXPECT_GE(min(u).astype(DType::float64).compute<double>(), low);
+      EXPECT_LT(max(u).astype(DType::float64).compute<double>(), high)
+          << low << " " << name_of(dtype);
+    }
+  }
+  const Array same = random::uniform({10}, {.low = 2, .high = 2, .seed = 1});
+  EXPECT_EQ(max(same).compute<double>(), 2);
 }
 
 TEST(Random, StreamsAndSeedsDiffer) {

@@ -122,18 +122,18 @@ TEST(Mask, IsReducedLikeAnyArray) {
     const Array whole = from_memory(taken.data<double>(), taken.shape);
     for (const AxisList& axes : {AxisList(), AxisList(0), AxisList(-1)}) {
       // Small whole numbers: sums are exact in any order.
-      ASSERT_TRUE(same(computed(sum(some, {.axes = axes})), computed(sum(whole, {.axes = axes}))));
-      ASSERT_TRUE(same(computed(any(some, {.axes = axes})), computed(any(whole, {.axes = axes}))));
+      ASSERT_TRUE(same(computed(sum(some, axes)), computed(sum(whole, axes))));
+      ASSERT_TRUE(same(computed(any(some, axes)), computed(any(whole, axes))));
       if (taken.size() > 0) {
         ASSERT_TRUE(
-            same(computed(min(some, {.axes = axes})), computed(min(whole, {.axes = axes}))));
+            same(computed(min(some, axes)), computed(min(whole, axes))));
         ASSERT_TRUE(
-            same(computed(max(some, {.axes = axes})), computed(max(whole, {.axes = axes}))));
+            same(computed(max(some, axes)), computed(max(whole, axes))));
       }
       // Elements are at most 4; moments are merged block by block and round at each step.
-      ASSERT_TRUE(near(computed(mean(some, {.axes = axes})), computed(mean(whole, {.axes = axes})),
+      ASSERT_TRUE(near(computed(mean(some, axes)), computed(mean(whole, axes)),
                        1e-14 * 4));
-      ASSERT_TRUE(near(computed(var(some, {.axes = axes})), computed(var(whole, {.axes = axes})),
+      ASSERT_TRUE(near(computed(var(some, axes)), computed(var(whole, axes)),
                        1e-13 * 16));
     }
   }
@@ -155,7 +155,7 @@ TEST(Mask, IsReducedWhereAnAxisOfOneElementIsInTwoBlocks) {
       std::vector<std::vector<int64_t>>{{4, 2}, {1, 0}});
   const Array some = x[arange(6) > 1];
   EXPECT_EQ(min(some, 0).to_vector<int64_t>(), (std::vector<int64_t>{2}));
-  EXPECT_EQ(max(some, {.axes = 0, .keepdims = true}).to_vector<int64_t>(),
+  EXPECT_EQ(max(some, 0, {.keepdims = true}).to_vector<int64_t>(),
             (std::vector<int64_t>{5}));
 }
 

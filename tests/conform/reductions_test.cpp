@@ -25,17 +25,17 @@ struct Reduce {
 };
 
 Array reduced(const Reduce& r, const Array& x) {
-  const ReduceOptions options{.axes = r.axes, .keepdims = r.keepdims};
-  const VarianceOptions variance{.axes = r.axes, .keepdims = r.keepdims, .ddof = r.ddof};
-  if (r.name == "sum") return sum(x, options);
-  if (r.name == "mean") return mean(x, options);
-  if (r.name == "var") return var(x, variance);
-  if (r.name == "std") return tuff::std(x, variance);
-  if (r.name == "min") return min(x, options);
-  if (r.name == "max") return max(x, options);
-  if (r.name == "any") return any(x, options);
+  const ReduceOptions options{.keepdims = r.keepdims};
+  const VarianceOptions variance{.keepdims = r.keepdims, .ddof = r.ddof};
+  if (r.name == "sum") return sum(x, r.axes, options);
+  if (r.name == "mean") return mean(x, r.axes, options);
+  if (r.name == "var") return var(x, r.axes, variance);
+  if (r.name == "std") return tuff::std(x, r.axes, variance);
+  if (r.name == "min") return min(x, r.axes, options);
+  if (r.name == "max") return max(x, r.axes, options);
+  if (r.name == "any") return any(x, r.axes, options);
   EXPECT_EQ(r.name, "all") << "a reduction without a naive loop";
-  return all(x, options);
+  return all(x, r.axes, options);
 }
 
 /// What one result is made of, in row-major order.
@@ -291,6 +291,35 @@ TEST_P(ReductionRow, KeepsANanAndAnInfinityWhereverTheyAre) {
 INSTANTIATE_TEST_SUITE_P(Every, ReductionRow,
                          ::testing::ValuesIn(ops::reductions().begin(), ops::reductions().end()),
                          [](const auto& row) { return std::string(row.param.name); });
+
+TEST(MinMax, TakeMinusZeroForLessHoweverTheArrayIsCut) {
+  std::mt19937 random(3);
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    for (int repeat = 0; repeat < 300; ++repeat) {
+      const auto n = static_cast<int64_t>(1 + random() % 200);
+      std::vector<double> zeros(static_cast<size_t>(n));
+      for (double& zero : zeros) zero = random() % 100 < 2 ? -0.0 : 0.0;
+      if (repeat % 2 == 1) {
+        for (double& zero : zeros) zero = -zero;
+      }
+      const bool has_minus =
+          std::any_of(zeros.begin(), zeros.end(), [](double z) { return std::signbit(z); });
+      const bool has_plus =
+          std::any_of(zeros.begin(), zeros.end(), [](double z) { return !std::signbit(z); });
+      const auto chunk = static_cast<int64_t>(1 + random() % static_cast<uint64_t>(n));
+      const Array x =
+          from_memory(zeros.data(), {n}, {.chunks = chunk}).astype(dtype).astype(DType::float64);
+      const Array rows = x[{whole, newaxis}].rechunk({-1, 1});
+      EXPECT_EQ(std::signbit(min(x).compute<double>()), has_minus);
+      EXPECT_EQ(std::signbit(max(x).compute<double>()), !has_plus);
+      EXPECT_EQ(std::signbit(min(rows, 0).to_vector<double>()[0]), has_minus);
+      EXPECT_EQ(std::signbit(max(rows, 0).to_vector<double>()[0]), !has_plus);
+      const Array narrow = from_memory(zeros.data(), {n}, {.chunks = chunk}).astype(dtype);
+      EXPECT_EQ(std::signbit(min(narrow).astype(DType::float64).compute<double>()), has_minus);
+      EXPECT_EQ(std::signbit(max(narrow).astype(DType::float64).compute<double>()), !has_plus);
+    }
+  }
+}
 
 TEST(Sum, OfIntegersWrapsIn64Bits) {
   const Array x =

@@ -165,10 +165,8 @@ TEST_F(CreationErrors, RangesNeedAStepAndFiniteBounds) {
 }
 
 TEST_F(CreationErrors, ABoundBeyondInt64IsRefusedRatherThanWrapped) {
-  EXPECT_REFUSED(
-      "[arange] 18446744073709551615 does not fit int64 (whole numbers from -9223372036854775808 "
-      "to 9223372036854775807); smaller bounds are accepted",
-      arange(std::numeric_limits<uint64_t>::max()));
+  EXPECT_REFUSED("[arange] 18446744073709551615 values are too many",
+                 arange(std::numeric_limits<uint64_t>::max()));
 }
 
 TEST_F(CreationErrors, LinspaceNeedsACountAndFiniteEnds) {

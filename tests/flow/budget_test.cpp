@@ -330,13 +330,13 @@ class RandomGraph {
     for (unsigned steps = 2 + below(6); steps > 0; --steps) pool_.push_back(step());
     const Array last = pool_.back();
     const Array other = any_of_pool();
-    const Array some = other[mean(other, ReduceOptions{.axes = {1}}) > 0.0];
+    const Array some = other[mean(other, {1}) > 0.0];
     const Array few = last[last > 0.2];
     return {sum(last).port(),
-            sum(last, ReduceOptions{.axes = {0}}).port(),
+            sum(last, {0}).port(),
             max(abs(any_of_pool())).port(),
             sum(few - sum(few)).port(),
-            sum(some - sum(some, ReduceOptions{.axes = {0}})).port(),
+            sum(some - sum(some, {0})).port(),
             a_part().port()};
   }
   /// Of blocks of unknown size, the largest.
@@ -399,7 +399,7 @@ class RandomGraph {
       case 0: return x.rechunk(chunks(rows, columns));
       case 1: return x.transpose();
       case 2: return x * 1.5 + 1.0;
-      case 3: return x - mean(x, ReduceOptions{.axes = {0}});
+      case 3: return x - mean(x, {0});
       case 4: return rows == columns ? x + x.transpose() : x - mean(x);
       case 5: {
         const int64_t at = between(1, rows - 1);

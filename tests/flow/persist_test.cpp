@@ -149,7 +149,7 @@ constexpr size_t kHalf = kManyRows * 8 * sizeof(double) / 2;
 Array tall() { return from_function(made, {kManyRows, 8}, {.chunks = {8192, 8}}); }
 
 Array classes_of(const Array& X) {
-  return (sum(X[{whole, Slice{0, 3}}], {.axes = 1}) > 0.1) != (X[{whole, 7}] > 0.8);
+  return (sum(X[{whole, Slice{0, 3}}], 1) > 0.1) != (X[{whole, 7}] > 0.8);
 }
 
 TEST_F(Persist, AModelIsFittedToMoreThanTheBudget) {

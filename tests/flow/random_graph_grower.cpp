@@ -434,17 +434,17 @@ class Grower {
         std::max(1.0, which == 2 || which == 3 ? terms / std::max(1.0, terms - ddof) : terms);
     made.text = std::string(names[which]) + " axes " + list(axes) + (keep ? " keepdims" : "");
     made.build = [=](const std::vector<Array>& in, const Cutter&) {
-      const ReduceOptions options{.axes = axes, .keepdims = keep};
-      const VarianceOptions variance{.axes = axes, .keepdims = keep, .ddof = ddof};
+      const ReduceOptions options{.keepdims = keep};
+      const VarianceOptions variance{.keepdims = keep, .ddof = ddof};
       switch (which) {
-        case 0: return sum(in[0], options);
-        case 1: return mean(in[0], options);
-        case 2: return var(in[0], variance);
-        case 3: return tuff::std(in[0], variance);
-        case 4: return min(in[0], options);
-        case 5: return max(in[0], options);
-        case 6: return any(in[0], options);
-        default: return all(in[0], options);
+        case 0: return sum(in[0], axes, options);
+        case 1: return mean(in[0], axes, options);
+        case 2: return var(in[0], axes, variance);
+        case 3: return tuff::std(in[0], axes, variance);
+        case 4: return min(in[0], axes, options);
+        case 5: return max(in[0], axes, options);
+        case 6: return any(in[0], axes, options);
+        default: return all(in[0], axes, options);
       }
     };
     add(std::move(made));

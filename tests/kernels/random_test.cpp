@@ -14,19 +14,20 @@ struct Words {
   uint64_t word[2];
 };
 
-Words words_of(RandomKey key, uint64_t counter) {
-  const uint64_t k[2] = {key.seed, key.stream}, c[2] = {counter, 0};
+/// `deviate`: 0 for uniform numbers, 1 for normal ones.
+Words words_of(RandomKey key, uint64_t counter, uint64_t deviate) {
+  const uint64_t k[2] = {key.seed, key.stream}, c[2] = {counter, deviate};
   Words w;
   kernels::threefry2x64(k, c, w.word);
   return w;
 }
 
 double naive_uniform(RandomKey key, uint64_t index) {
-  return static_cast<double>(words_of(key, index / 2).word[index % 2] >> 11) * 0x1p-53;
+  return static_cast<double>(words_of(key, index / 2, 0).word[index % 2] >> 11) * 0x1p-53;
 }
 
 long double naive_normal(RandomKey key, uint64_t index) {
-  const Words w = words_of(key, index / 2);
+  const Words w = words_of(key, index / 2, 1);
   const long double pi = 3.14159265358979323846264338327950288L;
   const long double u = (static_cast<long double>(w.word[0] >> 11) + 1) * 0x1p-53L;
   const long double angle = 2 * pi * static_cast<long double>(w.word[1] >> 11) * 0x1p-53L;
@@ -205,7 +206,48 @@ TEST_P(RandomKernels, NormalsAreNormalAndUncorrelated) {
   expect_no_correlation(&kernels::fill_normal);
 }
 
+TEST_P(RandomKernels, DistributionsOfOneKeyAreIndependent) {
+  std::vector<double> u(kSample), z(kSample);
+  kernels::fill_uniform({2024, 3}, 0, u.data(), kSample);
+  kernels::fill_normal({2024, 3}, 0, z.data(), kSample);
+  const double n = static_cast<double>(kSample);
+  for (size_t lag = 0; lag < 4; ++lag) {
+    double products = 0, of_squares = 0;
+    for (size_t i = 0; i + lag < kSample; ++i) {
+      products += (u[i] - 0.5) * std::sqrt(12) * z[i + lag];
+      of_squares += (u[i] - 0.5) * std::sqrt(12) * (z[i + lag] * z[i + lag] - 1) / std::sqrt(2);
+    }
+    EXPECT_NEAR(products / n, 0, 4.5 / std::sqrt(n));
+    EXPECT_NEAR(of_squares / n, 0, 4.5 / std::sqrt(n));
+  }
+}
+
 TUFF_ON_EVERY_TARGET(RandomKernels);
+
+TEST(RandomNumbers, AreTheSameOnEveryTarget) {
+  constexpr size_t kCount = 200000;
+  std::vector<double> want(kCount), got(kCount);
+  std::vector<float> want_narrow(kCount), got_narrow(kCount);
+  const std::vector<std::string> targets = kernels::available_targets();
+  for (const auto fill :
+       {static_cast<void (*)(RandomKey, uint64_t, double*, size_t)>(&kernels::fill_normal),
+        static_cast<void (*)(RandomKey, uint64_t, double*, size_t)>(&kernels::fill_uniform)}) {
+    for (const std::string& target : targets) {
+      kernels::set_target(target);
+      fill({9, 4}, 1, got.data(), kCount);
+      if (target == targets.front()) want = got;
+      EXPECT_EQ(std::memcmp(got.data(), want.data(), kCount * sizeof(double)), 0) << target;
+    }
+  }
+  for (const std::string& target : targets) {
+    kernels::set_target(target);
+    kernels::fill_normal({9, 4}, 1, got_narrow.data(), kCount);
+    if (target == targets.front()) want_narrow = got_narrow;
+    EXPECT_EQ(std::memcmp(got_narrow.data(), want_narrow.data(), kCount * sizeof(float)), 0)
+        << target;
+  }
+  kernels::set_target(targets.front());
+}
 
 }  // namespace
 }  // namespace tuff::kernel_test

@@ -102,7 +102,7 @@ TEST(Cse, KeepsLayersApartWhoseParametersDiffer) {
       {sum(x, 0), sum(x, 1)},
       {sum(x, 0), max(x, 0)},
       {var(x), tuff::std(x)},
-      {var(x), var(x, {.axes = {}, .keepdims = false, .ddof = 1.0})},
+      {var(x), var(x, {}, {.keepdims = false, .ddof = 1.0})},
       {matmul(x, x.transpose()), matmul(x.transpose(), x)},
   };
   for (size_t k = 0; k < pairs.size(); ++k) {

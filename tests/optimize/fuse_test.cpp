@@ -200,13 +200,13 @@ TEST(Fuse, AReductionAndWhatUsesItsResultStayApart) {
 
 TEST(Fuse, AReductionAlongARowOfThePanelMayBeUsedInTheSameRow) {
   const Array x = in_memory({12, 5}, {4, 5});
-  const Array softmax = exp(x * 0.01) / sum(exp(x * 0.01), {.axes = 1, .keepdims = true});
+  const Array softmax = exp(x * 0.01) / sum(exp(x * 0.01), 1, {.keepdims = true});
   EXPECT_THAT(plan_of({softmax}), ElementsAre("fused(multiply, exp, sum, divide)"));
   expect_same_results({softmax});
   // Rows cut into several blocks have no sum inside a block.
   const Array cut = in_memory({12, 6}, {4, 3});
-  EXPECT_GT(plan_of({cut / sum(cut, {.axes = 1, .keepdims = true})}).size(), 2u);
-  expect_same_results({cut / sum(cut, {.axes = 1, .keepdims = true})});
+  EXPECT_GT(plan_of({cut / sum(cut, 1, {.keepdims = true})}).size(), 2u);
+  expect_same_results({cut / sum(cut, 1, {.keepdims = true})});
 }
 
 TEST(Fuse, NoLayerWaitsForItself) {

@@ -111,7 +111,7 @@ TEST(Rematerialize, LeavesWhatNobodyWaitsFor) {
   EXPECT_FALSE(changes({x - mean(z), sum(x)}));
   // Rows are reduced within their blocks, so a block waits for itself only.
   const Array rows = exp(random::normal({120'000, 10}, {.chunks = {10'000, 10}, .seed = 7}));
-  EXPECT_FALSE(changes({rows / sum(rows, {.axes = 1, .keepdims = true})}));
+  EXPECT_FALSE(changes({rows / sum(rows, 1, {.keepdims = true})}));
 }
 
 TEST(Rematerialize, LeavesOutputsWhichAreKeptAnyway) {
@@ -165,7 +165,7 @@ TEST(Rematerialize, LeavesWhatCostsMoreThanMemory) {
 TEST(Rematerialize, LeavesReadersThatCannotMakeItThemselves) {
   const Array x = exp(random::normal({1500, 1500}, {.chunks = 500, .seed = 1}) * 0.01);
   EXPECT_FALSE(changes({matmul(x, x - 1.0) * mean(x)}));
-  const Array m = mean(x, {.axes = 0, .keepdims = true});
+  const Array m = mean(x, 0, {.keepdims = true});
   EXPECT_FALSE(changes({matmul(x / 2.0, x.transpose()) - m}));
   // The second factor waits; a product of blocks reads blocks more than once.
   EXPECT_FALSE(changes({matmul(x - 0.0, broadcast_to(m.transpose(), {1500, 1500}))}));

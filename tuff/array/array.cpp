@@ -21,9 +21,9 @@ TUFF_NAMESPACE_BEGIN
 namespace {
 
 /// Later axes stay whole as long as they fit, so that a block is one run of memory.
-Dims automatic_sizes(const Dims& shape, DType dtype) {
+Dims automatic_sizes(const Dims& shape) {
   Dims sizes(shape.size(), 1);
-  int64_t room = std::max<int64_t>(1, kAutoBlockBytes / static_cast<int64_t>(size_of(dtype)));
+  int64_t room = kAutoBlockElements;
   for (size_t a = shape.size(); a-- > 0;) {
     sizes[a] = std::clamp<int64_t>(room, 1, std::max<int64_t>(shape[a], 1));
     room /= sizes[a];
@@ -64,10 +64,10 @@ Chunks ChunkSpec::resolve(std::string_view operation, const Dims& shape, DType d
   check_dtype(operation, dtype);
   check_size(operation, shape, dtype);
   if (!all_ && per_axis_.empty() && explicit_.empty()) {
-    return regular_chunks(operation, shape, automatic_sizes(shape, dtype));
+    return regular_chunks(operation, shape, automatic_sizes(shape));
   }
   const auto checked_size = [&](size_t axis, int64_t size) {
-    if (size == -1) return std::max<int64_t>(shape[axis], 1);
+    if (size == -1 || (size == 0 && shape[axis] == 0)) return std::max<int64_t>(shape[axis], 1);
     if (size < 1) {
       throw InvalidArgument(
           operation,

@@ -17,7 +17,7 @@
 TUFF_NAMESPACE_BEGIN
 
 /// How to cut an array into blocks. Implicit from a size for every axis, or from one per axis; -1 means
-/// the whole axis. Empty: automatic, row-major blocks of about kAutoBlockBytes.
+/// the whole axis. Empty: automatic, row-major blocks of about kAutoBlockElements.
 class TUFF_API ChunkSpec {
  public:
   ChunkSpec() = default;
@@ -37,9 +37,10 @@ class TUFF_API ChunkSpec {
   std::vector<std::vector<int64_t>> explicit_;
 };
 
-/// Size of an automatic block: large enough that a task (about 1 ms) dwarfs its scheduling, small
-/// enough that 100 of them fit a laptop. It does not depend on the machine, so neither do results.
-inline constexpr int64_t kAutoBlockBytes = int64_t{8} << 20;
+/// Elements of an automatic block, 8 MiB of float64: large enough that a task (about 1 ms) dwarfs its scheduling, small
+/// enough that 100 of them fit a laptop. It does not depend on the machine, so neither do results; nor on the dtype,
+/// so arrays of one shape go together block by block.
+inline constexpr int64_t kAutoBlockElements = int64_t{1} << 20;
 
 /// A shape as a caller writes it. Unlike Dims it may have too many axes, so that the operation it is given
 /// to can refuse it in its own name.
@@ -77,12 +78,31 @@ inline constexpr Slice whole{};  // NOLINT(readability-identifier-naming)
 
 using Index = std::variant<int64_t, Slice, NewAxis, Ellipsis>;
 
+namespace detail {
+/// For static_assert in templates that nobody may call.
+template <class>
+inline constexpr bool kNever = false;
+}  // namespace detail
+
 class TUFF_API Array {
  public:
   /// Throws InvalidArgument unless the port is an output of a layer that yields blocks.
   explicit Array(graph::Port port) : port_(std::move(port)) { graph::check_port("array", port_); }
   /// The blocks of an earlier result, without a copy.
   explicit Array(const Result& result);
+
+  Array(const Array&) = default;
+  Array(Array&&) = default;
+  // A handle can be assigned to, an expression cannot: x[{whole, 0}] = y would change neither x nor its column.
+  Array& operator=(const Array&) & = default;
+  Array& operator=(Array&&) & = default;
+  template <class T>
+  void operator=(T&&) && {
+    static_assert(detail::kNever<T>,
+                  "arrays do not change: where(mask, value, x) makes one with other elements, and "
+                  "concatenate() or "
+                  "stack() one of parts");
+  }
 
   DType dtype() const { return output().dtype; }
   size_t ndim() const { return output().chunks.size(); }

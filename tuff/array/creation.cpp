@@ -1,8 +1,8 @@
 // Creation; see creation.h.
 #include "tuff/array/creation.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <utility>
 #include <variant>
@@ -41,33 +41,36 @@ Array full(const ShapeSpec& shape, const Operand& value, const CreateOptions& op
 
 namespace {
 
-/// `dtype`: what becomes of them, for errors; of 8 bytes, so that automatic chunks are the same for all.
+/// `dtype`: what becomes of them, for errors.
 Array positions(std::string_view operation, int64_t count, const ChunkSpec& chunks,
                 DType dtype = DType::int64) {
   const Chunks cut = chunks.resolve(operation, Dims{count}, dtype);
   return Array({std::make_shared<graph::IndexLayer>(cut[0]), 0});
 }
 
-int64_t whole_number(const Operand& x) {
-  int64_t value = 0;
-  const auto bytes =
-      detail::element_bytes("arange", x, DType::int64, "smaller bounds are accepted");
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
+/// Any int64 or uint64, and what lies between them.
+__extension__ using Wide = __int128;
+
+Wide whole_number(const Operand& x) {
+  return std::visit([](auto value) { return static_cast<Wide>(value); }, x.number());
 }
 
 /// Number of steps from start until stop is reached or passed.
-int64_t count_between(int64_t start, int64_t stop, int64_t step) {
-  const bool forward = step > 0;
-  if (forward ? start >= stop : start <= stop) return 0;
-  const uint64_t span = forward ? static_cast<uint64_t>(stop) - static_cast<uint64_t>(start)
-                                : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
-  const uint64_t stride =
-      forward ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
-  const uint64_t count = (span - 1) / stride + 1;
-  if (!std::in_range<int64_t>(count))
-    throw InvalidArgument("arange", fmt::format("{} values are too many", count));
+int64_t count_between(Wide start, Wide stop, Wide step) {
+  const Wide span = step > 0 ? stop - start : start - stop;
+  if (span <= 0) return 0;
+  const Wide count = (span - 1) / (step > 0 ? step : -step) + 1;
+  if (count > std::numeric_limits<int64_t>::max()) {
+    throw InvalidArgument("arange",
+                          fmt::format("{} values are too many", static_cast<uint64_t>(count)));
+  }
   return static_cast<int64_t>(count);
+}
+
+/// Of what lies in the range of int64 or uint64.
+Operand as_operand(Wide value) {
+  if (value > std::numeric_limits<int64_t>::max()) return static_cast<uint64_t>(value);
+  return static_cast<int64_t>(value);
 }
 
 /// Casting wraps, which is not what a range is asked for. Fractions are cut off, as a cast does.
@@ -87,8 +90,35 @@ void check_range(const Operand& first, const Operand& last, DType dtype) {
 
 }  // namespace
 
+namespace {
+
+/// Exact whatever the bounds: elements are computed modulo 2^64, as casts between int64 and uint64 do.
+Array whole_range(const Operand& start, const Operand& stop, const Operand& step,
+                  const RangeOptions& options) {
+  const Wide from = whole_number(start);
+  const Wide by = whole_number(step);
+  if (by == 0) throw InvalidArgument("arange", "step 0; it must not be zero");
+  const int64_t count = count_between(from, whole_number(stop), by);
+  const Wide last = count > 0 ? from + (count - 1) * by : from;
+  const bool is_signed =
+      from <= std::numeric_limits<int64_t>::max() && last <= std::numeric_limits<int64_t>::max();
+  const DType dtype = options.dtype.value_or(is_signed ? DType::int64 : DType::uint64);
+  check_dtype("arange", dtype);
+  if (count > 0) check_range(as_operand(from), as_operand(last), dtype);
+  Array x = positions("arange", count, options.chunks);
+  if (by != 1) x = x * static_cast<int64_t>(by);
+  if (from != 0) x = x + static_cast<int64_t>(from);
+  // Beyond 2^63 the sums have wrapped; the cast to uint64 sets that right, and one to a float must begin there.
+  if (!is_signed && dtype != DType::uint64) x = x.astype(DType::uint64);
+  return x.astype(dtype);
+}
+
+}  // namespace
+
 Array arange(const Operand& start, const Operand& stop, const Operand& step,
              const RangeOptions& options) {
+  if (detail::is_whole(start) && detail::is_whole(stop) && detail::is_whole(step))
+    return whole_range(start, stop, step, options);
   const double first = detail::as_double("arange", start);
   const double last = detail::as_double("arange", stop);
   const double by = detail::as_double("arange", step);
@@ -97,22 +127,8 @@ Array arange(const Operand& start, const Operand& stop, const Operand& step,
     throw InvalidArgument(
         "arange", fmt::format("start {}, stop {}, step {}; all must be finite", first, last, by));
   }
-  const bool integers = detail::is_whole(start) && detail::is_whole(stop) && detail::is_whole(step);
-  const DType dtype = options.dtype.value_or(integers ? DType::int64 : DType::float64);
+  const DType dtype = options.dtype.value_or(DType::float64);
   check_dtype("arange", dtype);
-  if (integers) {
-    const int64_t from = whole_number(start);
-    const int64_t stride = whole_number(step);
-    const int64_t count = count_between(from, whole_number(stop), stride);
-    // Modulo 2^64: the product alone may be out of range where the sum is not.
-    const uint64_t way = static_cast<uint64_t>(count - 1) * static_cast<uint64_t>(stride);
-    if (count > 0)
-      check_range(from, static_cast<int64_t>(static_cast<uint64_t>(from) + way), dtype);
-    Array x = positions("arange", count, options.chunks);
-    if (stride != 1) x = x * stride;
-    if (from != 0) x = x + from;
-    return x.astype(dtype);
-  }
   const double steps = std::ceil((last - first) / by);
   if (steps >= 9e18) throw InvalidArgument("arange", fmt::format("{} values are too many", steps));
   if (steps > 0) check_range(first, first + (steps - 1) * by, dtype);
@@ -132,8 +148,16 @@ Array linspace(double start, double stop, int64_t count, const LinspaceOptions& 
   }
   const int64_t intervals = options.endpoint ? count - 1 : count;
   const Array i = positions("linspace", count, options.chunks, DType::float64);
-  const double step = intervals > 0 ? (stop - start) / static_cast<double>(intervals) : 0.0;
-  Array values = start + i.astype(DType::float64) * step;
+  // The way between the bounds may be more than the largest number, and a step less than the smallest: then all is
+  // computed at another scale, a power of two.
+  double scale = 1;
+  const double largest = std::max(std::abs(start), std::abs(stop));
+  if (!std::isfinite(stop - start)) scale = 0.25;
+  if (largest > 0 && largest < 0x1p-900) scale = 0x1p900;
+  const double first = start * scale;
+  const double step = intervals > 0 ? (stop * scale - first) / static_cast<double>(intervals) : 0.0;
+  Array values = first + i.astype(DType::float64) * step;
+  if (scale != 1) values = values * (1 / scale);
   if (!options.endpoint || count < 2) return values;
   return where(i == count - 1, stop, values);
 }

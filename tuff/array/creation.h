@@ -24,7 +24,7 @@ TUFF_API Array full(const ShapeSpec& shape, const Operand& value,
                     const CreateOptions& options = {});
 
 struct RangeOptions {
-  /// Absent: int64 when all of start, stop and step are integers, else float64.
+  /// Absent: int64 when all of start, stop and step are integers (uint64 when a value is 2^63 or more), else float64.
   std::optional<DType> dtype = {};
   ChunkSpec chunks = {};
 };

@@ -40,6 +40,17 @@ bool is_finite_in(DType dtype, double value) {
                                  : std::isfinite(value);
 }
 
+/// Rounding may take low + (high - low) u up to `high`: then the number below that, else `high`.
+template <class T>
+double largest_below(double low_wanted, double high_wanted) {
+  const auto low = static_cast<T>(low_wanted);
+  const auto high = static_cast<T>(high_wanted);
+  const auto width = static_cast<T>(high_wanted - low_wanted);
+  constexpr T kLargest = 1 - std::numeric_limits<T>::epsilon() / 2;  // of the multiples of it
+  const bool is_reached = kLargest * width + low >= high || std::fma(kLargest, width, low) >= high;
+  return is_reached && low < high ? std::nextafter(high, low) : high_wanted;
+}
+
 }  // namespace
 
 Array uniform(const ShapeSpec& shape, const UniformOptions& options) {
@@ -59,7 +70,11 @@ Array uniform(const ShapeSpec& shape, const UniformOptions& options) {
   Array u =
       draw("uniform", false, shape, options.chunks, options.seed, options.stream, options.dtype);
   if (width != 1.0) u = u * width;
-  return options.low == 0.0 ? u : u + options.low;
+  if (options.low != 0.0) u = u + options.low;
+  const double below = options.dtype == DType::float32
+                           ? largest_below<float>(options.low, options.high)
+                           : largest_below<double>(options.low, options.high);
+  return below < options.high ? minimum(u, below) : u;
 }
 
 Array normal(const ShapeSpec& shape, const NormalOptions& options) {

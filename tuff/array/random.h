@@ -1,5 +1,7 @@
-// Random arrays. Every element is a function of (seed, stream, its position in the whole array): the
-// same for any chunks, any number of threads, and whatever part of the array is computed.
+// Random arrays. Every element is a function of (distribution, seed, stream, its position in the whole array): the
+// same for any chunks, any number of threads, whatever part of the array is computed, and on every processor, bit by
+// bit. Distributions, seeds and streams are independent of each other. What is computed of the elements is as exact as
+// the operation says, and sums depend on chunks and instruction set in the last bits.
 #pragma once
 
 #include "tuff/array/array.h"

@@ -27,16 +27,15 @@ struct Job {
   bool keepdims;
 };
 
-template <class Options>
-Job settle(std::string_view name, const Array& x, const Options& options) {
+Job settle(std::string_view name, const Array& x, const AxisList& axes, bool keepdims) {
   const ops::ReductionRow& row = ops::reduction(name);
   std::vector<int64_t> wanted;
-  if (!options.axes.all()) {
-    wanted = detail::normalised_axes(name, options.axes.axes(), x.ndim(), true);
+  if (!axes.all()) {
+    wanted = detail::normalised_axes(name, axes.axes(), x.ndim(), true);
   } else {
     for (size_t a = 0; a < x.ndim(); ++a) wanted.push_back(static_cast<int64_t>(a));
   }
-  return {row, ops::types_of(row, x.dtype()), Axes(wanted.begin(), wanted.end()), options.keepdims};
+  return {row, ops::types_of(row, x.dtype()), Axes(wanted.begin(), wanted.end()), keepdims};
 }
 
 /// Drops the reduced axes, each of extent 1 now, unless they are kept.
@@ -98,8 +97,9 @@ Array moments(const Array& x, const Job& job, graph::FinishMomentsLayer::Moment 
   return without_axes(finished, job);
 }
 
-Array extreme(std::string_view name, const Array& x, const ReduceOptions& options) {
-  const Job job = settle(name, x, options);
+Array extreme(std::string_view name, const Array& x, const AxisList& axes,
+              const ReduceOptions& options) {
+  const Job job = settle(name, x, axes, options.keepdims);
   const Array result = merged(job.row.name, job.row.partial, job.types.operand, x, job.axes);
   if (is_count_known(x, job.axes)) {
     if (element_number(x, job.axes) == 0) {
@@ -122,14 +122,14 @@ Array extreme(std::string_view name, const Array& x, const ReduceOptions& option
 
 }  // namespace
 
-Array sum(const Array& x, const ReduceOptions& options) {
-  const Job job = settle("sum", x, options);
+Array sum(const Array& x, const AxisList& axes, const ReduceOptions& options) {
+  const Job job = settle("sum", x, axes, options.keepdims);
   return without_axes(merged(job.row.name, job.row.partial, job.types.operand, x, job.axes), job)
       .astype(job.types.result);
 }
 
-Array mean(const Array& x, const ReduceOptions& options) {
-  const Job job = settle("mean", x, options);
+Array mean(const Array& x, const AxisList& axes, const ReduceOptions& options) {
+  const Job job = settle("mean", x, axes, options.keepdims);
   if (!is_count_known(x, job.axes))
     return moments(x, job, graph::FinishMomentsLayer::Moment::mean, 0.0);
   const Array total =
@@ -137,26 +137,30 @@ Array mean(const Array& x, const ReduceOptions& options) {
   return (total / element_number(x, job.axes)).astype(job.types.result);
 }
 
-Array var(const Array& x, const VarianceOptions& options) {
-  return moments(x, settle("var", x, options), graph::FinishMomentsLayer::Moment::var,
-                 options.ddof);
+Array var(const Array& x, const AxisList& axes, const VarianceOptions& options) {
+  return moments(x, settle("var", x, axes, options.keepdims),
+                 graph::FinishMomentsLayer::Moment::var, options.ddof);
 }
 
-Array std(const Array& x, const VarianceOptions& options) {
-  return moments(x, settle("std", x, options), graph::FinishMomentsLayer::Moment::std,
-                 options.ddof);
+Array std(const Array& x, const AxisList& axes, const VarianceOptions& options) {
+  return moments(x, settle("std", x, axes, options.keepdims),
+                 graph::FinishMomentsLayer::Moment::std, options.ddof);
 }
 
-Array min(const Array& x, const ReduceOptions& options) { return extreme("min", x, options); }
-Array max(const Array& x, const ReduceOptions& options) { return extreme("max", x, options); }
+Array min(const Array& x, const AxisList& axes, const ReduceOptions& options) {
+  return extreme("min", x, axes, options);
+}
+Array max(const Array& x, const AxisList& axes, const ReduceOptions& options) {
+  return extreme("max", x, axes, options);
+}
 
-Array any(const Array& x, const ReduceOptions& options) {
-  const Job job = settle("any", x, options);
+Array any(const Array& x, const AxisList& axes, const ReduceOptions& options) {
+  const Job job = settle("any", x, axes, options.keepdims);
   return without_axes(merged(job.row.name, job.row.partial, job.types.operand, x, job.axes), job);
 }
 
-Array all(const Array& x, const ReduceOptions& options) {
-  const Job job = settle("all", x, options);
+Array all(const Array& x, const AxisList& axes, const ReduceOptions& options) {
+  const Job job = settle("all", x, axes, options.keepdims);
   return without_axes(merged(job.row.name, job.row.partial, job.types.operand, x, job.axes), job);
 }
 

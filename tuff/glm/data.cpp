@@ -156,7 +156,7 @@ void look_again(const Array& X, Summary& summary, const RunOptions& run) {
   }
   if (far.empty()) return;
   const std::vector<Result> extremes =
-      tuff::compute({min(X, {.axes = 0}), max(X, {.axes = 0})}, run);
+      tuff::compute({min(X, 0), max(X, 0)}, run);
   const std::vector<double> low = extremes[0].to_vector<double>(),
                             high = extremes[1].to_vector<double>();
   std::vector<double> scale(low.size(), 1.0);
@@ -167,7 +167,7 @@ void look_again(const Array& X, Summary& summary, const RunOptions& run) {
   }
   const Array z = (X - from_vector(summary.mean)) * from_vector(scale);
   const std::vector<Result> moments =
-      tuff::compute({mean(z, {.axes = 0}), tuff::std(z, {.axes = 0})}, run);
+      tuff::compute({mean(z, 0), tuff::std(z, 0)}, run);
   const std::vector<double> shift = moments[0].to_vector<double>(),
                             spread = moments[1].to_vector<double>();
   for (size_t j : far) {
@@ -183,7 +183,7 @@ Summary check_rows(LoadedRows& data, const Family& family, const RunOptions& run
   Rows& rows = data.rows;
   const bool classes = family.undecided != nullptr;
   const Array y = rows.y;
-  std::vector<graph::Port> wanted = {mean(rows.X, {.axes = 0}), tuff::std(rows.X, {.axes = 0}),
+  std::vector<graph::Port> wanted = {mean(rows.X, 0), tuff::std(rows.X, 0),
                                      mean(y.astype(DType::float64)),
                                      classes ? all((y == 0) || (y == 1)) : all(y == y)};
   if (classes && data.in_memory) wanted.push_back(y != 0);

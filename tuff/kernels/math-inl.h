@@ -25,6 +25,77 @@ namespace math {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// a b + c, rounded once where the target has an instruction for that, and twice elsewhere.
+struct AsTheTarget {
+  template <class D, class V>
+  static HWY_INLINE V mul_add(D, V a, V b, V c) {
+    return hn::MulAdd(a, b, c);
+  }
+};
+
+/// a b + c, rounded once on every target. Without an instruction: the exact product and sum as three numbers, of which
+/// the small ones are added with rounding to odd (Boldo & Melquiond, "Emulation of FMA and correctly rounded sums: proved
+/// algorithms using rounding to odd", 2008). Of float64 between 2^-480 and 2^480, and 0.
+struct RoundedOnce {
+  template <class D, class V>
+  static HWY_INLINE V mul_add(D d, V a, V b, V c) {
+#if HWY_NATIVE_FMA
+    (void)d;
+    return hn::MulAdd(a, b, c);
+#else
+    V product_low, sum_low, low;
+    const V product = multiply(d, a, b, product_low);
+    const V sum = add(c, product_low, sum_low);
+    const V high = add(product, sum, low);
+    return hn::Add(high, add_to_odd(d, sum_low, low));
+#endif
+  }
+
+ private:
+  /// The sum rounded, and what is missing.
+  template <class V>
+  static HWY_INLINE V add(V a, V b, V& missing) {
+    const V sum = hn::Add(a, b);
+    const V of_b = hn::Sub(sum, a);
+    missing = hn::Add(hn::Sub(a, hn::Sub(sum, of_b)), hn::Sub(b, of_b));
+    return sum;
+  }
+  /// The product rounded, and what is missing (Dekker 1971).
+  template <class D, class V>
+  static HWY_INLINE V multiply(D d, V a, V b, V& missing) {
+    const V product = hn::Mul(a, b);
+    V a_low, b_low;
+    const V a_high = upper_half(d, a, a_low);
+    const V b_high = upper_half(d, b, b_low);
+    missing = hn::Sub(hn::Mul(a_high, b_high), product);
+    missing = hn::Add(hn::Add(missing, hn::Mul(a_high, b_low)), hn::Mul(a_low, b_high));
+    missing = hn::Add(missing, hn::Mul(a_low, b_low));
+    return product;
+  }
+  template <class D, class V>
+  static HWY_INLINE V upper_half(D d, V a, V& lower) {
+    const V scaled = hn::Mul(a, hn::Set(d, 134217729.0));  // 2^27 + 1
+    const V upper = hn::Sub(scaled, hn::Sub(scaled, a));
+    lower = hn::Sub(a, upper);
+    return upper;
+  }
+  /// The sum if it is a number, else the one next to it whose last bit is set.
+  template <class D, class V>
+  static HWY_INLINE V add_to_odd(D d, V a, V b) {
+    const hn::RebindToUnsigned<D> u;
+    V missing;
+    const V sum = add(a, b, missing);
+    const auto bits = hn::BitCast(u, sum);
+    const auto one = hn::Set(u, uint64_t{1});
+    const auto odd = hn::TestBit(bits, one);
+    const auto exact = hn::RebindMask(u, hn::Eq(missing, hn::Zero(d)));
+    // Away from zero if what is missing has the sign of the sum.
+    const auto differs = hn::ShiftRight<63>(hn::Xor(bits, hn::BitCast(u, missing)));
+    const auto stepped = hn::Sub(hn::Add(bits, one), hn::Add(differs, differs));
+    return hn::BitCast(d, hn::IfThenElse(hn::Or(odd, exact), bits, stepped));
+  }
+};
+
 template <class T>
 struct Constants;
 
@@ -281,7 +352,7 @@ HWY_INLINE V split(D d, V x, V& k) {
 // log(1 + f) + k ln 2 + c for 1 + f in [sqrt(1/2), sqrt(2)) and small c: with s = f / (2 + f),
 // log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + R(s^2)). Coefficients and order: fdlibm's e_log.c (Sun
 // 1993).
-template <class D, class V>
+template <class M, class D, class V>
 HWY_INLINE V log_core(D d, V f, V k, V c) {
   using T = hn::TFromD<D>;
   using C = ConstantsOf<D>;
@@ -290,29 +361,30 @@ HWY_INLINE V log_core(D d, V f, V k, V c) {
   const V w = hn::Mul(z, z);
   V even, odd;
   if constexpr (sizeof(T) == 8) {
-    even = hn::MulAdd(
-        w,
-        hn::MulAdd(w, hn::Set(d, 1.531383769920937332e-01), hn::Set(d, 2.222219843214978396e-01)),
-        hn::Set(d, 3.999999999940941908e-01));
-    odd = hn::MulAdd(w, hn::Set(d, 1.479819860511658591e-01), hn::Set(d, 1.818357216161805012e-01));
-    odd = hn::MulAdd(w, hn::MulAdd(w, odd, hn::Set(d, 2.857142874366239149e-01)),
+    even = M::mul_add(d, w,
+                      M::mul_add(d, w, hn::Set(d, 1.531383769920937332e-01),
+                                 hn::Set(d, 2.222219843214978396e-01)),
+                      hn::Set(d, 3.999999999940941908e-01));
+    odd = M::mul_add(d, w, hn::Set(d, 1.479819860511658591e-01),
+                     hn::Set(d, 1.818357216161805012e-01));
+    odd = M::mul_add(d, w, M::mul_add(d, w, odd, hn::Set(d, 2.857142874366239149e-01)),
                      hn::Set(d, 6.666666666666735130e-01));
   } else {
-    even = hn::MulAdd(w, hn::Set(d, 0xf89e26p-26F), hn::Set(d, 0xccce13p-25F));
-    odd = hn::MulAdd(w, hn::Set(d, 0x91e9eep-25F), hn::Set(d, 0xaaaaaap-24F));
+    even = M::mul_add(d, w, hn::Set(d, 0xf89e26p-26F), hn::Set(d, 0xccce13p-25F));
+    odd = M::mul_add(d, w, hn::Set(d, 0x91e9eep-25F), hn::Set(d, 0xaaaaaap-24F));
   }
-  const V series = hn::MulAdd(w, even, hn::Mul(z, odd));
+  const V series = M::mul_add(d, w, even, hn::Mul(z, odd));
   const V half_square = hn::Mul(hn::Mul(f, f), hn::Set(d, T(0.5)));
-  const V low = hn::MulAdd(k, hn::Set(d, C::kLn2Low), c);
-  const V correction = hn::MulAdd(s, hn::Add(half_square, series), low);
-  return hn::MulAdd(k, hn::Set(d, C::kLn2High), hn::Sub(f, hn::Sub(half_square, correction)));
+  const V low = M::mul_add(d, k, hn::Set(d, C::kLn2Low), c);
+  const V correction = M::mul_add(d, s, hn::Add(half_square, series), low);
+  return M::mul_add(d, k, hn::Set(d, C::kLn2High), hn::Sub(f, hn::Sub(half_square, correction)));
 }
 
-template <class D, class V>
+template <class M = AsTheTarget, class D, class V>
 HWY_INLINE V log_positive(D d, V x) {
   V k;
   const V m = split(d, x, k);
-  return log_core(d, hn::Sub(m, hn::Set(d, hn::TFromD<D>(1))), k, hn::Zero(d));
+  return log_core<M>(d, hn::Sub(m, hn::Set(d, hn::TFromD<D>(1))), k, hn::Zero(d));
 }
 
 // Lanes that are not positive normal numbers.
@@ -328,8 +400,8 @@ HWY_NOINLINE V log_unusual(D d, V x, V ordinary) {
   const V scaled = hn::Mul(x, hn::Set(d, kScale));
   V k;
   const V m = split(d, scaled, k);
-  const V small =
-      log_core(d, hn::Sub(m, hn::Set(d, T(1))), hn::Sub(k, hn::Set(d, T(C::kMantissa))), zero);
+  const V small = log_core<AsTheTarget>(d, hn::Sub(m, hn::Set(d, T(1))),
+                                        hn::Sub(k, hn::Set(d, T(C::kMantissa))), zero);
   V result = hn::IfThenElse(hn::Lt(x, hn::Set(d, kMin)), small, ordinary);
   result = hn::IfThenElse(hn::Eq(x, infinity), x, result);
   result = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), result);
@@ -362,7 +434,8 @@ HWY_INLINE V log1p(D d, V x) {
   const V lost = hn::Div(hn::IfThenElse(hn::Ge(x, one), lost_of_large, lost_of_small), u);
   const auto direct = hn::And(hn::Gt(x, hn::Set(d, T(-0.2928))), hn::Lt(x, hn::Set(d, T(0.4142))));
   const V f = hn::IfThenElse(direct, x, hn::Sub(m, one));
-  V result = log_core(d, f, hn::IfThenZeroElse(direct, k), hn::IfThenZeroElse(direct, lost));
+  V result =
+      log_core<AsTheTarget>(d, f, hn::IfThenZeroElse(direct, k), hn::IfThenZeroElse(direct, lost));
   result = hn::CopySign(result, x);
   const V infinity = hn::Set(d, std::numeric_limits<T>::infinity());
   const auto usual = hn::And(hn::Gt(x, hn::Set(d, T(-1))), hn::Lt(x, infinity));

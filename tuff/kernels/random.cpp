@@ -81,13 +81,16 @@ HWY_INLINE void inject(Block& b, const Key& key) {
   });
 }
 
-// Both words of the counters (first + i, 0).
-HWY_INLINE Block threefry(const Key& key, uint64_t first) {
+// The second word of a counter: distributions of one key share no word of the generator.
+enum class Deviate : uint64_t { uniform = 0, normal = 1 };
+
+// Both words of the counters (first + i, deviate).
+HWY_INLINE Block threefry(const Key& key, uint64_t first, Deviate deviate) {
   const Words d;
   Block b;
   unroll<kVectors>([&](size_t v) TUFF_INLINED {
     b.x[v] = hn::Iota(d, first + v * kLanes);
-    b.y[v] = hn::Zero(d);
+    b.y[v] = hn::Set(d, static_cast<uint64_t>(deviate));
   });
   inject<0>(b, key);
   round<16>(b), round<42>(b), round<12>(b), round<31>(b);
@@ -136,7 +139,7 @@ struct Uniform64 {
   static HWY_INLINE void fill(const Key& key, uint64_t counter, double* out) {
     const Doubles d;
     const auto unit = hn::Set(d, 0x1p-53);
-    const Block b = threefry(key, counter);
+    const Block b = threefry(key, counter, Deviate::uniform);
     unroll<kVectors>([&](size_t v) TUFF_INLINED {
       store_pairs(hn::Mul(to_double(hn::ShiftRight<11>(b.x[v])), unit),
                   hn::Mul(to_double(hn::ShiftRight<11>(b.y[v])), unit), out + 2 * v * kLanes);
@@ -149,7 +152,7 @@ struct Uniform32 {
   static HWY_INLINE void fill(const Key& key, uint64_t counter, float* out) {
     const Doubles d;
     const auto unit = hn::Set(d, 0x1p-24);
-    const Block b = threefry(key, counter);
+    const Block b = threefry(key, counter, Deviate::uniform);
     HWY_ALIGN double wide[kBlockElements];
     unroll<kVectors>([&](size_t v) TUFF_INLINED {
       store_pairs(hn::Mul(to_double(hn::ShiftRight<40>(b.x[v])), unit),
@@ -159,28 +162,34 @@ struct Uniform32 {
   }
 };
 
+// Numbers are the same on every target.
+template <class D, class V>
+HWY_INLINE V mul_add(D d, V a, V b, V c) {
+  return math::RoundedOnce::mul_add(d, a, b, c);
+}
+
 // cos and sin of `turns` full circles, 0 <= turns < 1: exact reduction to an eighth of a circle on
 // either side of a multiple of a quarter, then Chebyshev fits in t^2 (errors 2.5e-18 and 1.2e-19).
 HWY_INLINE void circle(DoubleVector turns, DoubleVector& cosine, DoubleVector& sine) {
   const Doubles d;
   const Words w;
   const auto round = hn::Set(d, 0x1.8p52);  // adding it leaves the nearest integer in the low bits
-  const auto shifted = hn::MulAdd(turns, hn::Set(d, 4.0), round);
-  const auto t = hn::NegMulAdd(hn::Sub(shifted, round), hn::Set(d, 0.25), turns);
+  const auto shifted = mul_add(d, turns, hn::Set(d, 4.0), round);
+  const auto t = mul_add(d, hn::Sub(round, shifted), hn::Set(d, 0.25), turns);
   const auto z = hn::Mul(t, t);
-  auto s = hn::MulAdd(z, hn::Set(d, 0x1.e3f362f896ffep+1), hn::Set(d, -0x1.e300715607854p+3));
-  s = hn::MulAdd(z, s, hn::Set(d, 0x1.50782fd9b7104p+5));
-  s = hn::MulAdd(z, s, hn::Set(d, -0x1.32d2cce2e55bfp+6));
-  s = hn::MulAdd(z, s, hn::Set(d, 0x1.466bc677587f3p+6));
-  s = hn::MulAdd(z, s, hn::Set(d, -0x1.4abbce625be41p+5));
-  s = hn::Mul(t, hn::MulAdd(z, s, hn::Set(d, 0x1.921fb54442d18p+2)));
-  auto c = hn::MulAdd(z, hn::Set(d, -0x1.b2f3d15e072b2p+0), hn::Set(d, 0x1.f9ce24161feb0p+2));
-  c = hn::MulAdd(z, c, hn::Set(d, -0x1.a6d1eef43193ep+4));
-  c = hn::MulAdd(z, c, hn::Set(d, 0x1.e1f5068688925p+5));
-  c = hn::MulAdd(z, c, hn::Set(d, -0x1.55d3c7e3cb23fp+6));
-  c = hn::MulAdd(z, c, hn::Set(d, 0x1.03c1f081b5ac0p+6));
-  c = hn::MulAdd(z, c, hn::Set(d, -0x1.3bd3cc9be45dep+4));
-  c = hn::MulAdd(z, c, hn::Set(d, 1.0));
+  auto s = mul_add(d, z, hn::Set(d, 0x1.e3f362f896ffep+1), hn::Set(d, -0x1.e300715607854p+3));
+  s = mul_add(d, z, s, hn::Set(d, 0x1.50782fd9b7104p+5));
+  s = mul_add(d, z, s, hn::Set(d, -0x1.32d2cce2e55bfp+6));
+  s = mul_add(d, z, s, hn::Set(d, 0x1.466bc677587f3p+6));
+  s = mul_add(d, z, s, hn::Set(d, -0x1.4abbce625be41p+5));
+  s = hn::Mul(t, mul_add(d, z, s, hn::Set(d, 0x1.921fb54442d18p+2)));
+  auto c = mul_add(d, z, hn::Set(d, -0x1.b2f3d15e072b2p+0), hn::Set(d, 0x1.f9ce24161feb0p+2));
+  c = mul_add(d, z, c, hn::Set(d, -0x1.a6d1eef43193ep+4));
+  c = mul_add(d, z, c, hn::Set(d, 0x1.e1f5068688925p+5));
+  c = mul_add(d, z, c, hn::Set(d, -0x1.55d3c7e3cb23fp+6));
+  c = mul_add(d, z, c, hn::Set(d, 0x1.03c1f081b5ac0p+6));
+  c = mul_add(d, z, c, hn::Set(d, -0x1.3bd3cc9be45dep+4));
+  c = mul_add(d, z, c, hn::Set(d, 1.0));
   // Quarter 1 is (-s, c), quarter 2 (-c, -s), quarter 3 (s, -c).
   const auto quarter = hn::BitCast(w, shifted);
   const auto two = hn::Set(w, uint64_t{2});
@@ -195,11 +204,12 @@ HWY_INLINE void circle(DoubleVector turns, DoubleVector& cosine, DoubleVector& s
 HWY_INLINE void normal_block(const Key& key, uint64_t counter, double* out) {
   const Doubles d;
   const auto unit = hn::Set(d, 0x1p-53);
-  const Block b = threefry(key, counter);
+  const Block b = threefry(key, counter, Deviate::normal);
   unroll<kVectors>([&](size_t v) TUFF_INLINED {
     // (word + 1) 2^-53 lies in (0, 1]: a normal number, and its logarithm is finite.
     const auto u = hn::Mul(hn::Add(to_double(hn::ShiftRight<11>(b.x[v])), hn::Set(d, 1.0)), unit);
-    const auto radius = hn::Sqrt(hn::Mul(hn::Set(d, -2.0), math::log_positive(d, u)));
+    const auto radius =
+        hn::Sqrt(hn::Mul(hn::Set(d, -2.0), math::log_positive<math::RoundedOnce>(d, u)));
     DoubleVector cosine, sine;
     circle(hn::Mul(to_double(hn::ShiftRight<11>(b.y[v])), unit), cosine, sine);
     store_pairs(hn::Mul(radius, cosine), hn::Mul(radius, sine), out + 2 * v * kLanes);

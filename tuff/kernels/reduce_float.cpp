@@ -1,4 +1,6 @@
 // Sums of float64, minima and maxima of float32 and float64.
+#include <cmath>
+
 #include "tuff/kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -14,7 +16,8 @@ TUFF_NAMESPACE_BEGIN
 namespace kernels {
 namespace HWY_NAMESPACE {
 
-// NaN wins. On x86, Min(x, least) returns `least` when either is NaN; elsewhere a comparison does.
+// NaN wins, and -0 is less than 0, so that no result depends on the order: what is equal differs in its sign at most. On
+// x86, Min(x, least) returns `least` when either is NaN; elsewhere a comparison does.
 struct Min {
   template <class T>
   static constexpr T identity() {
@@ -23,13 +26,15 @@ struct Min {
   template <class D, class V>
   static HWY_INLINE V combine(D, V least, V x) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Min(x, least));
+    const V smaller = hn::IfThenElse(hn::IsNaN(x), x, hn::Min(x, least));
 #else
-    return hn::IfThenElse(hn::Or(hn::Lt(x, least), hn::IsNaN(x)), x, least);
+    const V smaller = hn::IfThenElse(hn::Or(hn::Lt(x, least), hn::IsNaN(x)), x, least);
 #endif
+    return hn::IfThenElse(hn::Eq(x, least), hn::Or(x, least), smaller);
   }
   template <class T>
   static HWY_INLINE T combine_one(T least, T x) {
+    if (x == least) return std::signbit(x) ? x : least;
     return x < least || x != x ? x : least;
   }
 };
@@ -41,13 +46,15 @@ struct Max {
   template <class D, class V>
   static HWY_INLINE V combine(D, V greatest, V x) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, greatest));
+    const V greater = hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, greatest));
 #else
-    return hn::IfThenElse(hn::Or(hn::Gt(x, greatest), hn::IsNaN(x)), x, greatest);
+    const V greater = hn::IfThenElse(hn::Or(hn::Gt(x, greatest), hn::IsNaN(x)), x, greatest);
 #endif
+    return hn::IfThenElse(hn::Eq(x, greatest), hn::And(x, greatest), greater);
   }
   template <class T>
   static HWY_INLINE T combine_one(T greatest, T x) {
+    if (x == greatest) return std::signbit(x) ? greatest : x;
     return x > greatest || x != x ? x : greatest;
   }
 };

@@ -131,11 +131,11 @@ NpyHeader read_header(const FileIdentity& identity) {
   return header;
 }
 
-/// Rows per block: whole ones, about kAutoBlockBytes.
+/// Rows per block: whole ones, about kAutoBlockElements.
 int64_t rows_per_block(const NpyHeader& header) {
-  auto row = static_cast<int64_t>(size_of(header.dtype));
+  int64_t row = 1;
   for (size_t a = 1; a < header.shape.size(); ++a) row *= header.shape[a];
-  return std::max<int64_t>(1, kAutoBlockBytes / std::max<int64_t>(1, row));
+  return std::max<int64_t>(1, kAutoBlockElements / std::max<int64_t>(1, row));
 }
 
 /// What is read of a file: slices of its array, in blocks.
