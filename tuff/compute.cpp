@@ -192,6 +192,14 @@ CompileOptions compile_options_for(const RunOptions& options) {
   return compile;
 }
 
+RunOptions options_after(RunOptions options, std::chrono::steady_clock::time_point start) {
+  options.trace = nullptr;
+  options.observer = nullptr;
+  if (options.deadline && *options.deadline < std::chrono::hours(24 * 365))
+    *options.deadline -= std::chrono::steady_clock::now() - start;
+  return options;
+}
+
 Chunks settled_chunks(Chunks chunks, const std::function<const Dims&(size_t)>& shape_of_block) {
   const Dims grid = grid_of(chunks);
   for (size_t a = 0; a < chunks.size(); ++a) {
@@ -240,7 +248,7 @@ void Result::check(std::string_view operation, DType asked, bool one_element) co
   if (one_element) detail::check_one_element(operation, shape_of(chunks_));
 }
 
-Block Result::gather() const {
+Block Result::gather(const RunOptions& options) const {
   check_not_empty(blocks_);
   check_blocks("result", dtype_, chunks_, blocks_);
   if (blocks_.size() == 1) return blocks_[0].contiguous();
@@ -264,7 +272,10 @@ Block Result::gather() const {
     return Block::copy_of<bool>(std::array{true}, Dims{1});
   };
   const Chunks one_each = {AxisChunks::regular(static_cast<int64_t>(blocks_.size()), 1)};
-  compute({{std::make_shared<graph::FunctionLayer>(copy, "", DType::bool_, one_each), 0}});
+  RunOptions silent = options;
+  silent.trace = nullptr;
+  silent.observer = nullptr;
+  compute({{std::make_shared<graph::FunctionLayer>(copy, "", DType::bool_, one_each), 0}}, silent);
   return whole;
 }
 

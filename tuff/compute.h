@@ -4,6 +4,7 @@
 // threads at once; parameters are filled anew for each run.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,9 +51,10 @@ class TUFF_API Result {
   const std::vector<Block>& blocks() const { return blocks_; }
   /// To take blocks out or put others in their place: whoever uses the result after that checks them again.
   std::vector<Block>& blocks() { return blocks_; }
-  /// The whole array as one row-major block. Copies unless it is one already. Throws InvalidArgument for
-  /// an empty result, as the default constructor makes one, and for blocks that do not fit the chunks.
-  Block gather() const;
+  /// The whole array as one row-major block. Copies unless it is one already, on the threads of the context and within
+  /// the deadline that `options` give. Throws InvalidArgument for an empty result, as the default constructor makes
+  /// one, and for blocks that do not fit the chunks; Cancelled as a run does.
+  Block gather(const RunOptions& options = {}) const;
   /// The only element. Throws InvalidArgument unless there is exactly one, of type T.
   template <Element T>
   T item() const {
@@ -61,9 +63,9 @@ class TUFF_API Result {
   }
   /// All elements in row-major order. Throws InvalidArgument unless the dtype is T.
   template <Element T>
-  std::vector<T> to_vector() const {
+  std::vector<T> to_vector(const RunOptions& options = {}) const {
     check("to_vector", dtype_of<T>, false);
-    return gather().to_vector<T>();
+    return gather(options).to_vector<T>();
   }
 
  private:
@@ -90,6 +92,9 @@ struct CompileOptions {
 namespace detail {
 /// How a graph is compiled for one run with these options.
 TUFF_API CompileOptions compile_options_for(const RunOptions& options);
+/// What is left of them for work after a run that began at `start`: neither traced nor observed, and with what is left of
+/// the deadline.
+TUFF_API RunOptions options_after(RunOptions options, std::chrono::steady_clock::time_point start);
 }  // namespace detail
 
 /// An optimised, lowered graph. Copies share one plan; all members are thread-safe.

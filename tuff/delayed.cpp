@@ -27,7 +27,9 @@ graph::Port single_block(const graph::Port& array) {
 
 std::vector<Value> run_ports(const std::vector<graph::Port>& ports, const RunOptions& options) {
   for (const graph::Port& port : ports) graph::check_port("compute", port, false);
-  graph::Lowered lowered = optimize::lower(optimize::optimize_layers(ports));
+  const CompileOptions compile = compile_options_for(options);
+  graph::Lowered lowered = optimize::lower(optimize::optimize_layers(ports, compile.passes),
+                                           compile.passes, nullptr, compile.tasks);
   if (!lowered.parameters.empty()) {
     throw InvalidArgument("compute",
                           "parameter '" + lowered.parameters[0]->label() +

@@ -1,6 +1,8 @@
 // Task graphs: cull and lower -> fuse -> order -> run; see tasks.h. The counterpart of compute.cpp.
 #include "tuff/tasks.h"
 
+#include <algorithm>
+
 #include "tuff/base/error.h"
 #include "tuff/graph/lower_tasks.h"
 #include "tuff/optimize/fuse_tasks.h"
@@ -23,6 +25,13 @@ TaskPlan compile(const TaskGraph& graph, const Keys& outputs, const TaskCompileO
   const optimize::TaskFusion fusion = optimize::fuse_tasks(plan, options.widths, threads);
   if (options.order) optimize::order(plan);
   return TaskPlan(std::make_shared<const TaskPlan::State>(std::move(plan), fusion.ave_width));
+}
+
+TaskCompileOptions detail::task_options_for(const RunOptions& options) {
+  const Context& context = options.context != nullptr ? *options.context : Context::current();
+  TaskCompileOptions compile;
+  compile.threads = std::min(options.threads.value_or(context.threads()), context.threads());
+  return compile;
 }
 
 std::vector<Value> TaskPlan::run(const RunOptions& options) const {

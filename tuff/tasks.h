@@ -54,24 +54,33 @@ class TUFF_API TaskPlan {
 TUFF_API TaskPlan compile(const TaskGraph& graph, const Keys& outputs,
                           const TaskCompileOptions& options = {});
 
-/// Computes one node, or several in one run (as a tuple).
+namespace detail {
+/// How a task graph is compiled for one run with these options.
+TUFF_API TaskCompileOptions task_options_for(const RunOptions& options);
+}  // namespace detail
+
+/// Computes one node.
 template <class T>
 T compute(const TaskGraph& graph, const Node<T>& node, const RunOptions& options = {}) {
-  return detail::take_value<T>(compile(graph, node).run(options)[0]);
+  return detail::take_value<T>(
+      compile(graph, node, detail::task_options_for(options)).run(options)[0]);
+}
+/// Computes several nodes in one run, as a tuple.
+template <class... T>
+std::tuple<T...> compute(const RunOptions& options, const TaskGraph& graph,
+                         const Node<T>&... nodes) {
+  Keys keys;
+  (keys.add(nodes), ...);
+  std::vector<Value> values = compile(graph, keys, detail::task_options_for(options)).run(options);
+  return [&]<size_t... I>(std::index_sequence<I...>) {
+    return std::tuple<T...>{detail::take_value<T>(values[I])...};
+  }
+  (std::index_sequence_for<T...>());
 }
 template <class T, class U, class... More>
 std::tuple<T, U, More...> compute(const TaskGraph& graph, const Node<T>& first,
                                   const Node<U>& second, const Node<More>&... more) {
-  Keys keys;
-  keys.add(first);
-  keys.add(second);
-  (keys.add(more), ...);
-  std::vector<Value> values = compile(graph, keys).run();
-  return [&]<size_t... I>(std::index_sequence<I...>) {
-    return std::tuple<T, U, More...>{
-        detail::take_value<std::tuple_element_t<I, std::tuple<T, U, More...>>>(values[I])...};
-  }
-  (std::index_sequence_for<T, U, More...>());
+  return compute(RunOptions(), graph, first, second, more...);
 }
 /// Computes many nodes of one type in one run.
 template <class T>
@@ -80,7 +89,7 @@ std::vector<T> compute(const TaskGraph& graph, const std::vector<Node<T>>& nodes
   std::vector<T> results;
   if (nodes.empty()) return results;
   results.reserve(nodes.size());
-  for (Value& value : compile(graph, nodes).run(options))
+  for (Value& value : compile(graph, nodes, detail::task_options_for(options)).run(options))
     results.push_back(detail::take_value<T>(value));
   return results;
 }

@@ -293,6 +293,19 @@ TEST(Delayed, CostsTheSamePerBlockHoweverManyThereAre) {
   EXPECT_EQ(total(sizes).compute(), 160'000);
 }
 
+TEST(Delayed, WhatCannotBeCopiedIsGivenOnce) {
+  const auto make = delayed([] { return std::make_unique<int>(5); });
+  const auto u = make();
+  EXPECT_EQ(*u.compute(), 5);
+  try {
+    static_cast<void>(compute(u, u));
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_NE(std::string(error.what()).find("which cannot be copied; ask for it once"),
+              std::string::npos);
+  }
+}
+
 TEST(Delayed, BlocksOfAnArrayAreAsLargeAsItSays) {
   const auto make = delayed([](int64_t b) {
     Block block = Block::allocate(DType::float64, Dims{100});

@@ -344,6 +344,50 @@ TEST(Objective, TakesAnyFamily) {
   EXPECT_NEAR(model.coef[0], 3, 1e-12);
   EXPECT_NEAR(model.coef[1], -2, 1e-12);
   EXPECT_NEAR(model.intercept, 5, 1e-11);
+  const std::vector<double> predicted =
+      predict(model, from_vector(X, Dims{100, 2})).to_vector<double>();
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(predicted[i], y[i], 1e-10);
+}
+
+TEST(Objective, AFamilyIsWhatItDoesNotWhatItIsCalled) {
+  // Rows count twice: the same coefficients, twice the loss.
+  glm::Family twice = glm::logistic();
+  const glm::Family once = twice;
+  twice.loss = [once](const Array& eta, const Array& y) { return 2.0 * once.loss(eta, y); };
+  twice.residual = [once](const Array& eta, const Array& y) { return 2.0 * once.residual(eta, y); };
+  twice.weight = [once](const Array& eta, const Array& y) { return 2.0 * once.weight(eta, y); };
+  EXPECT_EQ(twice.name, "logistic");
+  const Array X = random::normal({1000, 3}, {.chunks = {250, 3}, .seed = 1});
+  const Array y =
+      (X[{whole, 0}] + random::normal({1000}, {.chunks = 250, .seed = 2}) > 0.2).persist();
+  const FitResult one = fit(X, y, {.alpha = 0});
+  const FitResult two = fit(X, y, {.family = twice, .alpha = 0});
+  EXPECT_NEAR(two.objective, 2 * one.objective, 1e-9);
+  for (size_t j = 0; j < 3; ++j) EXPECT_NEAR(two.coef[j], one.coef[j], 1e-7);
+  EXPECT_TRUE(is_logistic(once));
+  EXPECT_FALSE(is_logistic(twice));
+  // Another name changes nothing.
+  glm::Family renamed = glm::logistic();
+  renamed.name = "logit";
+  const FitResult same = fit(X, y, {.family = renamed, .alpha = 0});
+  EXPECT_EQ(same.coef, one.coef);
+  EXPECT_EQ(same.family, "logit");
+  EXPECT_EQ(predict(same, X).to_vector<double>(), predict(one, X).to_vector<double>());
+}
+
+TEST(Predict, SaysWhatAModelWithoutItsFamilyLacks) {
+  FitResult model;
+  model.family = "tweedie";
+  model.coef = {1, 2};
+  try {
+    static_cast<void>(predict(model, zeros({3, 2})));
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "[predict] no mean of family 'tweedie'; set FitResult::mean to Family::mean of the "
+        "family that was fitted");
+  }
 }
 
 }  // namespace

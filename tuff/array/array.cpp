@@ -2,6 +2,7 @@
 #include "tuff/array/array.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <mutex>
 
@@ -154,7 +155,9 @@ std::string Array::describe() const {
 }
 
 Block Array::compute(const RunOptions& options) const {
-  return tuff::compute({port_}, options)[0].gather();
+  const auto start = std::chrono::steady_clock::now();
+  const Result result = tuff::compute({port_}, options)[0];
+  return result.gather(detail::options_after(options, start));
 }
 
 Block Array::compute_for(std::string_view operation, DType asked, bool one_element,
@@ -164,9 +167,10 @@ Block Array::compute_for(std::string_view operation, DType asked, bool one_eleme
     if (one_element) detail::check_one_element(operation, known);
   };
   if (is_known(chunks())) check_one(shape());  // before the work, not after it
+  const auto start = std::chrono::steady_clock::now();
   const Result result = tuff::compute({port_}, options)[0];
   check_one(shape_of(result.chunks()));
-  return result.gather();
+  return result.gather(detail::options_after(options, start));
 }
 
 Array Array::persist(const RunOptions& options) const {

@@ -1,6 +1,10 @@
 // Errors of Value, kept out of line.
 #include "tuff/base/value.h"
 
+#include <cstdlib>
+#include <string>
+
+#include <cxxabi.h>
 #include <fmt/format.h>
 
 TUFF_NAMESPACE_BEGIN
@@ -12,7 +16,14 @@ void Value::wrong_type(const std::type_info& asked) const {
 }
 
 void Value::not_copyable(const std::type_info& type) {
-  throw InternalError(fmt::format("[value] {} cannot be copied", type.name()));
+  int status = 0;
+  char* const name = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
+  const std::string text = status == 0 ? name : type.name();
+  std::free(name);
+  throw InvalidArgument("value",
+                        fmt::format("two are needed of one {}, which cannot be copied; ask for it "
+                                    "once, or hold it in a std::shared_ptr",
+                                    text));
 }
 
 TUFF_NAMESPACE_END

@@ -35,6 +35,8 @@ struct Family {
 
 /// y in {0, 1}, eta = log(mu / (1 - mu)). Source: McCullagh & Nelder 1989, section 4.3.
 TUFF_API const Family& logistic();
+/// Whether loss and derivatives are those of logistic(), whatever the name: then its hand-tuned pass serves.
+TUFF_API bool is_logistic(const Family& family);
 
 }  // namespace glm
 TUFF_NAMESPACE_END

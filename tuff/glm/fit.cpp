@@ -248,6 +248,7 @@ FitResult fit(const Array& X, const Array& y, const FitOptions& options) {
 
   FitResult model;
   model.family = options.family.name;
+  model.mean = options.family.mean;
   model.feature_names = names_of(options, columns);
   model.fit_intercept = options.fit_intercept;
   model.alpha = options.alpha;
@@ -297,12 +298,15 @@ Array predict(const FitResult& model, const Array& X) {
         "predict", fmt::format("X of shape {} for a model of {} columns; accepted: (n, {})",
                                tuff::to_string(X.shape()), model.coef.size(), model.coef.size()));
   }
-  if (model.family != logistic().name) {
-    throw InvalidArgument("predict", fmt::format("family '{}'; accepted: logistic", model.family));
+  const auto& mean = !model.mean && model.family == logistic().name ? logistic().mean : model.mean;
+  if (!mean) {
+    throw InvalidArgument("predict", fmt::format("no mean of family '{}'; set FitResult::mean to "
+                                                 "Family::mean of the family that was fitted",
+                                                 model.family));
   }
   const Array x = X.astype(DType::float64), coef = from_vector(model.coef);
-  if (model.centre.empty()) return logistic().mean(matmul(x, coef) + model.intercept);
-  return logistic().mean(matmul(x - from_vector(model.centre), coef) + model.eta_at_centre);
+  if (model.centre.empty()) return mean(matmul(x, coef) + model.intercept);
+  return mean(matmul(x - from_vector(model.centre), coef) + model.eta_at_centre);
 }
 
 }  // namespace glm

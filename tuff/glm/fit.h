@@ -42,6 +42,9 @@ struct FitOptions {
 
 struct FitResult {
   std::string family;
+  /// The family's, for predict(). A model that was written and read again has none; then that of logistic() serves if
+  /// `family` says so.
+  std::function<Array(const Array& eta)> mean = {};
   std::vector<std::string> feature_names;
   std::vector<double> coef;  ///< one per column, in the column's own units
   double intercept = 0;      ///< 0 without one
@@ -82,7 +85,7 @@ struct FitResult {
 TUFF_API FitResult fit(const Array& X, const Array& y, const FitOptions& options = {});
 
 /// Mean of y for each row of `X` (n, p): probabilities of class 1 for the logistic family. Nothing is
-/// computed yet. Throws InvalidArgument unless X has as many columns as the model.
+/// computed yet. Throws InvalidArgument unless X has as many columns as the model, and for a model without a mean.
 TUFF_API Array predict(const FitResult& model, const Array& X);
 
 }  // namespace glm

@@ -41,7 +41,7 @@ class PlannedObjective : public Objective {
     Pass& pass = plans_[{count, wants}];
     if (!pass.plan) {
       pass = make_pass(count, wants);
-      pass.plan = compile(pass.outputs);
+      pass.plan = compile(pass.outputs, tuff::detail::compile_options_for(run_));
     }
     ++passes_;
     return run_pass(pass, points, count, wants);
@@ -197,7 +197,7 @@ class FamilyObjective final : public PlannedObjective {
 std::unique_ptr<PlannedObjective> make_planned(const Family& family, Rows rows,
                                                const RunOptions& run, bool twin,
                                                const Columns& columns) {
-  if (twin && family.name == logistic().name && rows.y.dtype() == DType::bool_) {
+  if (twin && is_logistic(family) && rows.y.dtype() == DType::bool_) {
     return std::make_unique<LogisticObjective>(std::move(rows), run, columns);
   }
   return std::make_unique<FamilyObjective>(family, std::move(rows), run, columns);
