@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tuff/base/error.h"
@@ -100,6 +101,34 @@ TEST_F(AtomicFiles, KeepWhatWasThereWhenTheDiskIsFull) {
                       "before still is");
   EXPECT_EQ(text_of(path("a")), "old");
   EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFiles, KeepWhoMayReadThem) {
+  const std::string name = path("private");
+  std::ofstream(name) << "old";
+  ASSERT_EQ(::chmod(name.c_str(), 0640), 0);
+  put(name, "new");
+  struct stat status {};
+  ASSERT_EQ(::stat(name.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0640u);
+  EXPECT_EQ(status.st_uid, ::getuid());
+  EXPECT_EQ(text_of(name), "new");
+}
+
+TEST_F(AtomicFiles, ALinkToNothingStaysAndWhatItNamesIsMade) {
+  fs::create_symlink("missing", path("link"));
+  fs::create_symlink("link", path("other"));
+  put(path("other"), "text");
+  EXPECT_TRUE(fs::is_symlink(path("other")));
+  EXPECT_TRUE(fs::is_symlink(path("link")));
+  EXPECT_EQ(text_of(path("missing")), "text");
+  EXPECT_EQ(files(), 3u);
+}
+
+TEST_F(AtomicFiles, NamesMayBeAsLongAsTheSystemAllows) {
+  const std::string name(250, 'n');
+  put(path(name.c_str()), "text");
+  EXPECT_EQ(text_of(path(name.c_str())), "text");
 }
 
 }  // namespace

@@ -99,6 +99,16 @@ TEST(Error, DescribeCopesWithWhatIsNoException) {
   EXPECT_EQ(tuff::describe(nested), "outer: an exception that is not a std::exception");
 }
 
+TEST(Error, AnExceptionMayHaveNoText) {
+  struct Silent : std::exception {
+    const char* what() const noexcept override { return nullptr; }
+  };
+  EXPECT_EQ(tuff::describe(std::make_exception_ptr(Silent())), "an exception without a text");
+  const tuff::TaskError error({TaskFailure{"f", 7, "(0,)", std::make_exception_ptr(Silent())}});
+  EXPECT_NE(std::string(error.what()).find("failed: an exception without a text"),
+            std::string::npos);
+}
+
 TEST(Error, AllAreErrorsAndRuntimeErrors) {
   EXPECT_THROW(throw tuff::InvalidArgument("a", "b"), tuff::Error);
   EXPECT_THROW(throw tuff::InternalError("a"), tuff::Error);

@@ -91,12 +91,26 @@ TEST_F(EventServerTest, GivesThePageToWhoeverAsksForIt) {
 TEST_F(EventServerTest, OtherPathsAndMethodsAreRefused) {
   EXPECT_EQ(status(get_text(port(), "/etc/passwd")), "404 Not Found");
   EXPECT_EQ(status(get_text(port(), "/events/")), "404 Not Found");
-  for (const char* method : {"HEAD", "POST", "PUT", "DELETE", "OPTIONS", "get"}) {
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "get"}) {
     const std::string answer =
         answer_to(port(), request(std::string(method) + " /", "Host: 127.0.0.1\r\n"));
     EXPECT_EQ(status_of(answer), "405 Method Not Allowed") << method;
-    EXPECT_NE(answer.find("Allow: GET\r\n"), std::string::npos);
+    EXPECT_NE(answer.find("Allow: GET, HEAD\r\n"), std::string::npos);
   }
+}
+
+TEST_F(EventServerTest, HeadGivesWhatComesBeforeTheBody) {
+  const auto head = [&](const std::string& path) {
+    return answer_to(port(), request("HEAD " + path, "Host: 127.0.0.1\r\n"));
+  };
+  const std::string page = head("/");
+  EXPECT_EQ(status_of(page), "200 OK");
+  EXPECT_NE(page.find("Content-Length: 15\r\n"), std::string::npos);
+  EXPECT_TRUE(page.ends_with("\r\n\r\n")) << page;
+  EXPECT_EQ(status_of(head("/events")), "200 OK");
+  EXPECT_TRUE(head("/events").ends_with("\r\n\r\n"));
+  EXPECT_EQ(status_of(head("/none")), "404 Not Found");
+  EXPECT_TRUE(head("/none").ends_with("\r\n\r\n"));
 }
 
 TEST_F(EventServerTest, HostsThatAreNotThisServerAreRefused) {

@@ -430,4 +430,15 @@ TEST(Callbacks, WithoutFunctionsAskForNothing) {
   static_cast<void>(a_plan().run({}, {.observer = &callbacks, .context = &context}));
 }
 
+TEST(WatchOf, MayOutliveItsContext) {
+  tuff::Callbacks callbacks;
+  int runs = 0;
+  callbacks.finish = [&](bool) { ++runs; };
+  auto context = std::make_unique<Context>(tuff::ContextOptions{.threads = 1});
+  const auto watch = std::make_unique<Watch>(callbacks, context.get());
+  static_cast<void>(tuff::sum(tuff::ones({4})).compute<double>({.context = context.get()}));
+  context.reset();
+  EXPECT_EQ(runs, 1);
+}
+
 }  // namespace

@@ -20,13 +20,27 @@ TUFF_NAMESPACE_BEGIN
 
 namespace {
 
-/// A name beside `path` that no other file of this process has.
+/// A name in the folder of `path` that no other file of this process has; short, since that of `path` may be as long as
+/// names can be.
 std::string temporary_name(const std::string& path) {
   static std::atomic<uint64_t> count{0};
   const size_t slash = path.find_last_of('/');
   const size_t name = slash == std::string::npos ? 0 : slash + 1;
-  return fmt::format("{}.{}.{}-{}.part", path.substr(0, name), path.substr(name), ::getpid(),
-                     ++count);
+  return fmt::format("{}.tuff-{}-{}.part", path.substr(0, name), ::getpid(), ++count);
+}
+
+/// A link stays, and what it points at is written, be it there or not.
+std::string target_of(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the system follows
+  std::filesystem::path target = path;
+  std::error_code error;
+  for (int links = 0; links < kMostLinks; ++links) {
+    if (!std::filesystem::is_symlink(target, error)) break;
+    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
+    if (error) break;
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  return target.string();
 }
 
 std::string folder_of(const std::string& path) {
@@ -46,13 +60,16 @@ AtomicFile::AtomicFile(std::string_view operation, std::string path)
         operation_, fmt::format("'{}' is {}; a file is needed", path_,
                                 S_ISDIR(status.st_mode) ? "a directory" : "not a regular file"));
   }
-  // A link stays, and what it points at is replaced.
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(path_, error);
-  if (!error) path_ = target.string();
+  path_ = target_of(path_);
   temporary_ = temporary_name(path_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail("create", errno);
+  // Whoever may read the old file may read the new one. Only a privileged process can give files away.
+  if (::stat(path_.c_str(), &status) == 0) {
+    static_cast<void>(::fchown(descriptor_, status.st_uid, status.st_gid) == 0 ||
+                      ::fchown(descriptor_, static_cast<uid_t>(-1), status.st_gid) == 0);
+    static_cast<void>(::fchmod(descriptor_, status.st_mode & 07777));
+  }
 }
 
 AtomicFile::~AtomicFile() {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -102,6 +103,8 @@ Context::Context(ContextOptions options) {
   if (const char* folder = std::getenv("TUFF_SPILL_FOLDER");
       spill_folder_.empty() && folder != nullptr)
     spill_folder_ = folder;
+  // The program may change its directory later.
+  if (!spill_folder_.empty()) spill_folder_ = std::filesystem::absolute(spill_folder_).string();
   spill_bytes_ =
       options.spill_bytes ? options.spill_bytes : from_environment<size_t>("TUFF_SPILL_BYTES");
 }
@@ -111,7 +114,8 @@ Context::~Context() {
 }
 
 Context& Context::current() {
-  static Context context;
+  // Never destroyed: static destructors and atexit handlers may compute, and a callable may exit.
+  static Context& context = *new Context;
   return context;
 }
 

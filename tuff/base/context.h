@@ -78,7 +78,7 @@ class TUFF_API Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  /// The context of this process, made at first use.
+  /// The context of this process, made at first use; it lives until the process has ended.
   static Context& current();
 
   int threads() const { return threads_; }
@@ -96,6 +96,8 @@ class TUFF_API Context {
   void remove_trace(const TraceSink* sink);
   std::vector<std::shared_ptr<RunObserver>> observers() const;
   std::vector<std::shared_ptr<TraceSink>> traces() const;
+  /// Expires with the context.
+  std::weak_ptr<const void> life() const { return life_; }
 
   /// The one T of this context, made by T(*this) at first use and destroyed with the context in
   /// reverse order. It lets upper layers keep state here (the thread pool) that base does not know.
@@ -116,6 +118,7 @@ class TUFF_API Context {
   std::vector<std::shared_ptr<RunObserver>> observers_;
   std::vector<std::shared_ptr<TraceSink>> traces_;
   std::vector<std::pair<std::type_index, std::shared_ptr<void>>> services_;
+  std::shared_ptr<const void> life_ = std::make_shared<char>();
 };
 
 /// CPUs this process may use: affinity mask and cgroup quota; at least 1.

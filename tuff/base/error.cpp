@@ -27,7 +27,8 @@ std::string_view name_of(Cancelled::Reason reason) {
 }
 
 void append_nested(const std::exception& error, std::string& text) {
-  text += error.what();
+  const char* const what = error.what();
+  text += what != nullptr ? what : "an exception without a text";
   // A TaskError's own text tells its causes already.
   if (dynamic_cast<const TaskError*>(&error) != nullptr) return;
   try {

@@ -400,20 +400,25 @@ void EventServer::answer(Client& client) {
     client.out = refusal("403 Forbidden", "Pages of other origins may not read this.");
     return;
   }
-  if (request->method != "GET") {
-    client.out = refusal("405 Method Not Allowed", "GET is accepted.", "Allow: GET\r\n");
+  const bool is_head = request->method == "HEAD";
+  if (request->method != "GET" && !is_head) {
+    client.out =
+        refusal("405 Method Not Allowed", "GET and HEAD are accepted.", "Allow: GET, HEAD\r\n");
   } else if (request->path == "/") {
     client.out = whole_answer("200 OK", "text/html", options_.page);
   } else if (request->path == "/events") {
     // Browsers wait for a second before they come back.
     client.out = fmt::format(
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{}\r\nretry: 1000\n\n", kHeaders);
-    client.stage = Stage::stream;
-    client.is_new = true;
-    client.until = Clock::time_point::max();
+    if (!is_head) {
+      client.stage = Stage::stream;
+      client.is_new = true;
+      client.until = Clock::time_point::max();
+    }
   } else {
     client.out = refusal("404 Not Found", "There are / and /events.");
   }
+  if (is_head) client.out.resize(client.out.find("\r\n\r\n") + 4);  // what comes before a body
 }
 
 TUFF_NAMESPACE_END

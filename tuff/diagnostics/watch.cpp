@@ -76,19 +76,20 @@ class Watch::ObserverLink final : public RunObserver {
 };
 
 Watch::Watch(TraceSink* sink, RunObserver* observer, Context* context)
-    : context_(context != nullptr ? context : &Context::current()) {
+    : context_(context != nullptr ? context : &Context::current()), life_(context_->life()) {
   if (sink != nullptr) context_->add_trace(sink_ = std::make_shared<SinkLink>(*sink));
   if (observer != nullptr)
     context_->add_observer(observer_ = std::make_shared<ObserverLink>(*observer));
 }
 
 Watch::~Watch() {
+  const bool is_there = !life_.expired();
   if (sink_ != nullptr) {
-    context_->remove_trace(sink_.get());
+    if (is_there) context_->remove_trace(sink_.get());
     sink_->link.cut();
   }
   if (observer_ != nullptr) {
-    context_->remove_observer(observer_.get());
+    if (is_there) context_->remove_observer(observer_.get());
     observer_->link.cut();
   }
 }

@@ -15,7 +15,8 @@
 TUFF_NAMESPACE_BEGIN
 
 /// While this lives, `reader` (a TraceSink, a RunObserver, or both) sees every outermost run of the context
-/// that starts. Runs that are under way at its end go on unseen; its destructor waits for calls under way.
+/// that starts. Runs that are under way at its end go on unseen; its destructor waits for calls under way. It may
+/// outlive the context.
 class TUFF_API Watch {
  public:
   /// Null is Context::current(). The reader must outlive this.
@@ -42,6 +43,7 @@ class TUFF_API Watch {
   std::shared_ptr<SinkLink> sink_;
   std::shared_ptr<ObserverLink> observer_;
   Context* context_;
+  std::weak_ptr<const void> life_;  // of the context
 };
 
 /// An observer out of functions; those that are not set cost nothing. `before_task` and `after_task` are

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "tuff/base/of_thread.h"
 #include "tuff/kernels/bind.h"
 #include "tuff/kernels/program.h"
 
@@ -52,10 +53,11 @@ class Interpreter {
               std::byte* scratch, std::span<Block> outputs)
       : program_(program), bound_(bound), call_(call), scratch_(scratch), outputs_(outputs) {
     // One interpreter runs at a time on a thread, so they may share this memory.
-    thread_local std::vector<std::byte*> registers;
-    registers.clear();
-    for (const Register& r : bound.registers) registers.push_back(scratch + r.offset);
-    registers_ = registers.data();
+    auto* registers = of_this_thread<std::vector<std::byte*>>();
+    if (registers == nullptr) registers = &own_registers_;
+    registers->clear();
+    for (const Register& r : bound.registers) registers->push_back(scratch + r.offset);
+    registers_ = registers->data();
   }
 
   void run() {
@@ -454,6 +456,7 @@ class Interpreter {
   const ProgramCall& call_;
   std::byte* scratch_;
   std::span<Block> outputs_;
+  std::vector<std::byte*> own_registers_;  // of a thread that is ending
   std::byte** registers_ = nullptr;
   std::vector<std::byte> finished_;
   Dims outer_;
@@ -492,14 +495,15 @@ bool matches(const CachedBinding& slot, uint64_t id, const ProgramCall& call) {
   return differs == 0;
 }
 
+/// `own`: for a thread that is ending, which caches nothing.
 const Bound& cached_binding(const Program& program, uint64_t id, const ProgramCall& call,
-                            std::span<const Block> outputs) {
-  thread_local std::array<CachedBinding, kCachedBindings> cache;
+                            std::span<const Block> outputs, CachedBinding& own) {
+  auto* const cache = of_this_thread<std::array<CachedBinding, kCachedBindings>>();
   uint64_t hash = id * 0x9E3779B97F4A7C15ULL;
   for_each_number(call, [&](int64_t number) {
     hash = (hash ^ static_cast<uint64_t>(number)) * 0x9E3779B97F4A7C15ULL;
   });
-  CachedBinding& slot = cache[(hash >> 40) % kCachedBindings];
+  CachedBinding& slot = cache != nullptr ? (*cache)[(hash >> 40) % kCachedBindings] : own;
   if (!matches(slot, id, call)) {
     slot.program = 0;  // so that a failing bind leaves no half-made entry
     std::vector<Dims> strides;
@@ -535,7 +539,8 @@ void ProgramRunner::run_with(const ProgramCall& call, std::byte* (*scratch)(void
     if (output.moments) shape.push_back(3);
     outputs[o] = Block::allocate(output.dtype, shape);
   }
-  const Bound& bound = cached_binding(program_, id_, call, outputs);
+  CachedBinding own;
+  const Bound& bound = cached_binding(program_, id_, call, outputs, own);
   Interpreter(program_, bound, call, scratch(closure, bound.scratch_bytes), outputs).run();
 }
 

@@ -6,6 +6,7 @@
 #include "tuff/base/block.h"
 #include "tuff/base/check.h"
 #include "tuff/base/error.h"
+#include "tuff/base/of_thread.h"
 
 TUFF_NAMESPACE_BEGIN
 
@@ -34,12 +35,12 @@ constexpr int64_t kWakeNs = 50'000;
 thread_local ActiveRun* current_run = nullptr;
 
 /// What a thread holds while it works in a run. A nested run has its own scratch, since the task around
-/// it may be using the thread's.
+/// it may be using the thread's; so has a thread that is ending.
 class Inside {
  public:
   explicit Inside(ActiveRun* run, Worker& worker) : outer_(std::exchange(current_run, run)) {
-    static thread_local Scratch of_thread;
-    scratch_ = outer_ == nullptr ? &of_thread : &nested_;
+    scratch_ = outer_ == nullptr ? of_this_thread<Scratch>() : nullptr;
+    if (scratch_ == nullptr) scratch_ = &own_;
     worker.arguments.scratch = scratch_;
   }
   ~Inside() {
@@ -51,7 +52,7 @@ class Inside {
 
  private:
   ActiveRun* outer_;
-  Scratch nested_;
+  Scratch own_;
   Scratch* scratch_;
 };
 

@@ -84,7 +84,14 @@ ThreadPool::~ThreadPool() {
     stopping_ = true;
   }
   woken_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_) {
+    // A callable that exits the process ends here, in a static destructor: it cannot wait for itself.
+    if (thread.get_id() == std::this_thread::get_id()) {
+      thread.detach();
+    } else {
+      thread.join();
+    }
+  }
 }
 
 void ThreadPool::offer(Joinable& work) {

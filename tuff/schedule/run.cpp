@@ -59,31 +59,35 @@ class Observers {
     if (options.observer != nullptr) own_ = options.observer;
   }
   ~Observers() {
-    for (size_t i = started_; i-- > 0;) {
-      try {
-        at(i).on_finish(failed_);
-      } catch (...) {
-        // An observer must not change the result of the run that it watches.
-      }
-    }
+    for (size_t i = started_; i-- > 0;) drop_errors([&] { at(i).on_finish(failed_); });
   }
   Observers(const Observers&) = delete;
   Observers& operator=(const Observers&) = delete;
 
   bool any() const { return count() > 0; }
   void start(const std::shared_ptr<const RunProgress>& progress) {
-    for (; started_ < count(); ++started_) at(started_).on_start(progress);
+    for (; started_ < count(); ++started_) drop_errors([&] { at(started_).on_start(progress); });
   }
   void set_succeeded() { failed_ = false; }
   std::vector<RunObserver*> that_want_tasks() const {
     std::vector<RunObserver*> found;
     for (size_t i = 0; i < count(); ++i) {
-      if (at(i).wants_tasks()) found.push_back(&at(i));
+      bool wants = false;
+      drop_errors([&] { wants = at(i).wants_tasks(); });
+      if (wants) found.push_back(&at(i));
     }
     return found;
   }
 
  private:
+  /// An observer must not change the result of the run that it watches.
+  template <class F>
+  static void drop_errors(F&& f) {
+    try {
+      f();
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
+    }
+  }
   size_t count() const { return observers_.size() + (own_ != nullptr ? 1 : 0); }
   RunObserver& at(size_t i) const { return i < observers_.size() ? *observers_[i] : *own_; }
 

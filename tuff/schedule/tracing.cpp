@@ -82,8 +82,10 @@ void Tracing::prepare(Readers readers, std::shared_ptr<const TracePlan> plan, ui
   live_.clear();
   uint64_t room = 0;
   const auto ask = [&](TraceSink* sink) {
-    room = std::max(room, sink->max_events());
-    if (sink->live()) live_.push_back(sink);
+    tell([&] { room = std::max<uint64_t>(room, sink->max_events()); });
+    bool is_live = false;
+    tell([&] { is_live = sink->live(); });
+    if (is_live) live_.push_back(sink);
   };
   for (const auto& sink : readers_.sinks) ask(sink.get());
   if (readers_.sink != nullptr) ask(readers_.sink);
