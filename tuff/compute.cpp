@@ -102,6 +102,15 @@ std::vector<Block> cut_for(const graph::ParameterLayer& parameter, Result value)
 
 }  // namespace
 
+std::vector<Result> Plan::run(std::initializer_list<Binding> bindings,
+                              const RunOptions& options) const {
+  std::vector<Binding> taken;
+  taken.reserve(bindings.size());
+  for (const Binding& binding : bindings)
+    taken.push_back({binding.parameter, std::move(binding.value)});
+  return run(std::move(taken), options);
+}
+
 std::vector<Result> Plan::run(std::vector<Binding> bindings, const RunOptions& options) const {
   std::vector<Value> parameters(state_->runner.arrays().parameter_slots.size());
   std::vector<bool> bound(state_->parameters.size(), false);

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -80,7 +81,8 @@ class TUFF_API Result {
 /// blocks ("donate" them); an output of one run can so be the parameter of the next without a copy.
 struct Binding {
   graph::Port parameter;
-  Result value;
+  /// Mutable, since the elements of a braced list are const, and run() takes what was moved into one.
+  mutable Result value;
 };
 
 struct CompileOptions {
@@ -104,6 +106,9 @@ class TUFF_API Plan {
   /// missing, unknown, bound twice, or bound to another dtype or shape; TaskError or Cancelled as the
   /// run goes.
   std::vector<Result> run(std::vector<Binding> bindings = {}, const RunOptions& options = {}) const;
+  /// run({{p, std::move(r)}}): donates r.
+  std::vector<Result> run(std::initializer_list<Binding> bindings,
+                          const RunOptions& options = {}) const;
   /// Tasks per run.
   size_t task_count() const;
   /// Layers after optimisation, one per line: what is fused with what, how many tasks, which inputs.

@@ -1,6 +1,8 @@
 // Plans made once and run often: parameters bound anew, cut, handed back, donated, from several threads.
 #include <thread>
 
+#include "tuff/base/buffer.h"
+
 #include "random_graph.h"
 
 namespace tuff::flow {
@@ -57,6 +59,20 @@ TEST(Plan, TakesAnOutputBackAsItsNextParameter) {
     ASSERT_EQ(state.blocks().size(), 2U);
   }
   for (double v : state.to_vector<double>()) EXPECT_EQ(v, 2.0);
+}
+
+TEST(Plan, WhatIsMovedIntoABracedListIsDonated) {
+  constexpr int64_t kN = 1 << 20;
+  const Parameter p("p", {kN}, DType::float64, kN / 8);
+  const Plan plan = compile({p * 0.5 + 1.0});
+  const Array u = random::uniform({kN}, {.chunks = kN / 8, .seed = 1});
+  const std::vector<double> want = (u * 0.5 + 1.0).to_vector<double>();
+  Result own = std::move(compute({u.port()})[0]);
+  const size_t before = live_bytes();
+  reset_peak_live_bytes();
+  const std::vector<Result> got = plan.run({{p, std::move(own)}});
+  EXPECT_LT(buffer_statistics().peak_live_bytes, before + kN * sizeof(double) / 2) << "in place";
+  EXPECT_EQ(got[0].to_vector<double>(), want);
 }
 
 // The blocks that the caller keeps must not be written to, whoever else reads them.
