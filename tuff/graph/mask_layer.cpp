@@ -68,7 +68,7 @@ class MaskTask final : public GridTask {
     Block result = Block::allocate(block.dtype(), shape);
     const size_t chosen_at_once = mask.rank() > 1 ? size_of(block.dtype()) : bytes_of_row(block);
     std::byte* to = result.bytes_data();
-    if (selected > 0) {
+    if (result.bytes() > 0) {
       for_stretches(mask, block, stop, [&](const Block& flags, int64_t first) {
         const Block from = rows(block, first, flags.shape()[0]).contiguous(stop);
         to += copy_chosen_rows(flags.data<bool>(), flags.size(), from.bytes_data(), to,
