@@ -46,9 +46,9 @@ TEST(ChunkSpecs, AllFormsSayTheSame) {
   EXPECT_EQ(cut(zeros({}, {.chunks = 2})), "()");
 }
 
-TEST(ChunkSpecs, AutomaticBlocksAreRowMajorAndOfEightMegabytes) {
+TEST(ChunkSpecs, AutomaticBlocksAreRowMajorAndOfAMillionElements) {
   EXPECT_EQ(cut(zeros({3'000'000})), "((1048576, 1048576, 902848),)");
-  EXPECT_EQ(cut(zeros({3'000'000}, {.dtype = DType::float32})), "((2097152, 902848),)");
+  EXPECT_EQ(cut(zeros({3'000'000}, {.dtype = DType::float32})), "((1048576, 1048576, 902848),)");
   EXPECT_EQ(cut(zeros({2048, 1024})), "((1024, 1024), (1024,))");
   EXPECT_EQ(cut(zeros({3, 2'000'000})), "((1, 1, 1), (1048576, 951424))");
   EXPECT_EQ(cut(zeros({10})), "((10,),)");

@@ -89,7 +89,7 @@ TEST_F(CreationErrors, MoreBlocksThanCanBeCountedAskForLargerOnes) {
       "chunks",
       ones({1 << 20, 1 << 20}, {.chunks = {8, 4}}));
   EXPECT_REFUSED(
-      "[full] shape (1152921504606846975,) in blocks of shape (8388608,) makes more than 268435456 "
+      "[full] shape (1152921504606846975,) in blocks of shape (1048576,) makes more than 268435456 "
       "blocks; give "
       "larger chunks",
       full({(int64_t{1} << 60) - 1}, 1, {.dtype = DType::int8}));

@@ -264,8 +264,8 @@ TEST(Runner, AnOutputThatCannotBeCopiedTwiceLeavesNothingBehind) {
   builder.output(x);
   builder.output(x);
   const Runner runner(builder.build());
-  EXPECT_THROW(static_cast<void>(runner.run({}, with(1))), tuff::InternalError);
-  EXPECT_THROW(static_cast<void>(runner.run({}, with(1))), tuff::InternalError);
+  EXPECT_THROW(static_cast<void>(runner.run({}, with(1))), tuff::InvalidArgument);
+  EXPECT_THROW(static_cast<void>(runner.run({}, with(1))), tuff::InvalidArgument);
 }
 
 // --- Stop and deadline -----------------------------------------------------------------------------

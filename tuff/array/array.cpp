@@ -361,8 +361,9 @@ AxisChunksPtr selected_by(const graph::Port& mask, const AxisChunks& upper_bound
     std::weak_ptr<const graph::Layer> layer;
     AxisChunksPtr selected;
   };
-  static std::mutex mutex;
-  static std::map<std::pair<const graph::Layer*, uint32_t>, Entry> known;
+  using Known = std::map<std::pair<const graph::Layer*, uint32_t>, Entry>;
+  static std::mutex& mutex = *new std::mutex;
+  static Known& known = *new Known;
   const std::lock_guard lock(mutex);
   for (auto at = known.begin(); at != known.end();)
     at = at->second.layer.expired() ? known.erase(at) : std::next(at);

@@ -40,7 +40,7 @@ Family make_logistic() {
 }  // namespace
 
 const Family& logistic() {
-  static const Family family = make_logistic();
+  static const Family& family = *new Family(make_logistic());
   return family;
 }
 

@@ -44,7 +44,7 @@ AxisChunksPtr one_per_block(const AxisChunks& axis) {
 }
 
 AxisChunksPtr unit_axis() {
-  static const AxisChunksPtr unit = AxisChunks::whole(1);
+  static const AxisChunksPtr& unit = *new AxisChunksPtr(AxisChunks::whole(1));
   return unit;
 }
 

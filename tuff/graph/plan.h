@@ -235,7 +235,7 @@ struct PlanArrays {
     return block_name(*functions[function[task]], block[task]);
   }
   const TaskOptions& options_of(uint32_t task) const {
-    static const TaskOptions none;
+    static const TaskOptions& none = *new TaskOptions;
     return option_of.empty() ? none : options[option_of[task]];
   }
   /// Fills successors, wait counts, use counts and roots from inputs, outputs, constants and

@@ -307,7 +307,7 @@ uint32_t TaskGraph::task_of(const TaskRef& given) const {
 }
 
 const TaskOptions& TaskGraph::options_of(uint32_t node) const {
-  static const TaskOptions none;
+  static const TaskOptions& none = *new TaskOptions;
   if (option_of_.empty()) return none;
   const auto found = option_of_.find(node);
   return found == option_of_.end() ? none : option_sets_[found->second];

@@ -47,7 +47,7 @@ std::vector<graph::Port> run_rechunk(const std::vector<graph::Port>& outputs,
 }  // namespace
 
 const std::vector<LayerPass>& layer_passes() {
-  static const std::vector<LayerPass> list = {
+  static const auto& list = *new std::vector<LayerPass>{
       {{"cse", "equal layers on equal inputs become one", &Passes::cse}, alone<cse>},
       {{"push_slices", "slices move to the sources: what is cut off is not made",
         &Passes::push_slices},
@@ -83,7 +83,7 @@ double run_order(PlanArrays& plan, const TaskPassOptions&) {
 }  // namespace
 
 const std::vector<TaskPass>& task_passes() {
-  static const std::vector<TaskPass> list = {
+  static const auto& list = *new std::vector<TaskPass>{
       {{"fuse_tasks", "tasks too short to be worth scheduling run as parts of longer ones",
         &Passes::fuse_tasks},
        run_fuse_tasks},
@@ -93,10 +93,10 @@ const std::vector<TaskPass>& task_passes() {
 }
 
 const std::vector<Pass>& passes() {
-  static const std::vector<Pass> list = [] {
-    std::vector<Pass> all(layer_passes().begin(), layer_passes().end());
-    all.push_back(kCull);
-    all.insert(all.end(), task_passes().begin(), task_passes().end());
+  static const auto& list = *[] {
+    auto* const all = new std::vector<Pass>(layer_passes().begin(), layer_passes().end());
+    all->push_back(kCull);
+    all->insert(all->end(), task_passes().begin(), task_passes().end());
     return all;
   }();
   return list;
