@@ -214,6 +214,16 @@ TEST_P(Budget, AColumnDoesNotKeepItsArray) {
   EXPECT_LE(small.written(), size_t{4} << 20) << "copies of the cuts are enough, mostly";
 }
 
+TEST_P(Budget, DelayedValuesAreCompiledForTheBudgetOfTheirRun) {
+  const Array x = noise({1500, 1500}, {125, 1500});  // 18 MB in 12 strips
+  const auto twice = delayed([](const Block& total) { return 2 * total.item<double>(); });
+  const double want = 2 * sum(square(x.rechunk({1500, 125}))).compute<double>();
+  Small small(size_t{4} << 20, GetParam());
+  const double got = twice(sum(square(x.rechunk({1500, 125})))).compute(small.options());
+  EXPECT_NEAR(got, want, 1e-9 * want);
+  small.expect_kept();
+}
+
 TEST(BudgetOf, TheProcessIsAsSmallAsItSays) {
   if (kSanitized) GTEST_SKIP() << "what is freed stays resident";
   release_recycled_memory();

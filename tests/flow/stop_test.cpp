@@ -125,5 +125,28 @@ TEST(Stop, AFailureEndsTheLongTaskBesideIt) {
   EXPECT_LT(Clock::now() - start, milliseconds(2000));
 }
 
+TEST(Gather, KeepsToTheOptionsItIsGiven) {
+  const Result result = compute({ones({1 << 20}, {.chunks = 1 << 16}).port()})[0];
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THROW(static_cast<void>(result.gather({.stop = stop.get_token()})), Cancelled);
+  EXPECT_THROW(static_cast<void>(result.gather({.deadline = std::chrono::nanoseconds(0)})),
+               Cancelled);
+  EXPECT_THROW(static_cast<void>(result.to_vector<double>({.threads = 0})), InvalidArgument);
+  Context context({.threads = 3});
+  EXPECT_EQ(result.gather({.context = &context}).size(), 1 << 20);
+}
+
+TEST(TaskGraphs, KeepToTheOptionsTheyAreGiven) {
+  TaskGraph graph;
+  const auto one = graph.add("one", [] { return 1; });
+  const auto two = graph.add(
+      "two", [](int x) { return x + 1; }, one);
+  EXPECT_EQ(compute(graph, one, two), (std::tuple(1, 2)));
+  EXPECT_EQ(compute(RunOptions{.threads = 1}, graph, one, two), (std::tuple(1, 2)));
+  EXPECT_THROW(static_cast<void>(compute(RunOptions{.threads = 0}, graph, one, two)),
+               InvalidArgument);
+}
+
 }  // namespace
 }  // namespace tuff::flow
