@@ -87,12 +87,13 @@ enum class Deviate : uint64_t { uniform = 0, normal = 1 };
 // Both words of the counters (first + i, deviate).
 HWY_INLINE Block threefry(const Key& key, uint64_t first, Deviate deviate) {
   const Words d;
+  // The first injection, of which the second word is the same for all counters.
+  const WordVector second = hn::Add(key.words[1], hn::Set(d, static_cast<uint64_t>(deviate)));
   Block b;
   unroll<kVectors>([&](size_t v) TUFF_INLINED {
-    b.x[v] = hn::Iota(d, first + v * kLanes);
-    b.y[v] = hn::Set(d, static_cast<uint64_t>(deviate));
+    b.x[v] = hn::Add(hn::Iota(d, first + v * kLanes), key.words[0]);
+    b.y[v] = second;
   });
-  inject<0>(b, key);
   round<16>(b), round<42>(b), round<12>(b), round<31>(b);
   inject<1>(b, key);
   round<16>(b), round<32>(b), round<24>(b), round<21>(b);
