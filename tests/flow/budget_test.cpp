@@ -226,7 +226,6 @@ TEST_P(Budget, DelayedValuesAreCompiledForTheBudgetOfTheirRun) {
 }
 
 TEST(BudgetOf, TheProcessIsAsSmallAsItSays) {
-  if (kSanitized) GTEST_SKIP() << "what is freed stays resident";
   release_recycled_memory();
   const Array x = noise({6000, 6000}, {50, 6000});  // 288 MB
   Small small(size_t{16} << 20, 2);

@@ -49,13 +49,7 @@ struct Trouble {
 /// last long enough (20 us) for helpers to be asked.
 void mix(TaskArguments& arguments) {
   if (arguments.task % 16 == 5) std::this_thread::sleep_for(std::chrono::microseconds(1));
-  Block result;
-  size_t reused = arguments.inputs.size();
-  for (size_t i = 0; i < arguments.inputs.size() && !result; ++i) {
-    if (!arguments.last_use[i] || !arguments.inputs[i]->get<Block>().is_unique()) continue;
-    result = std::move(arguments.inputs[i]->get<Block>());
-    reused = i;
-  }
+  auto [result, reused] = tuff_test::take_an_input(arguments);
   std::vector<double> sums(static_cast<size_t>(elements), 0.0);
   for (size_t i = 0; i < arguments.inputs.size(); ++i) {
     const double* values =

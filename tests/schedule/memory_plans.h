@@ -48,13 +48,7 @@ inline void make(TaskArguments& arguments) {
 
 /// Depends on the order and on every element of its inputs; writes into an input that it may consume.
 inline void mix(TaskArguments& arguments) {
-  Block result;
-  size_t reused = arguments.inputs.size();
-  for (size_t i = 0; i < arguments.inputs.size() && !result; ++i) {
-    if (!arguments.last_use[i] || !arguments.inputs[i]->get<Block>().is_unique()) continue;
-    result = std::move(arguments.inputs[i]->get<Block>());
-    reused = i;
-  }
+  auto [result, reused] = take_an_input(arguments);
   if (!result) result = Block::allocate(DType::float64, Dims{kElements});
   double* to = result.data<double>();
   for (int64_t k = 0; k < kElements; ++k) {

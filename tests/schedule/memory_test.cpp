@@ -290,21 +290,27 @@ TEST_F(Memory, APieceOfSomethingLargeIsStoredAlone) {
   EXPECT_EQ(stored.get().data<double>()[0], 42);
 }
 
+/// Of so many clients of one context that run the plan so often, all at once.
+int wrong_answers(const Runner& runner, Small& small, const std::vector<double>& want, int clients,
+                  int repeats) {
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int c = 0; c < clients; ++c) {
+    threads.emplace_back([&] {
+      for (int repeat = 0; repeat < repeats; ++repeat)
+        wrong += values_of(runner.run({}, small.options())) != want;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return wrong;
+}
+
 TEST_F(Memory, RunsOfManyClientsShareOneBudget) {
   const Runner runner(two_passes(48));
   const std::vector<double> want = values_of(runner.run({}));
   Small small(24, 3);
   tuff::reset_peak_live_bytes();
-  std::vector<std::thread> clients;
-  std::atomic<int> wrong{0};
-  for (int c = 0; c < 4; ++c) {
-    clients.emplace_back([&] {
-      for (int repeat = 0; repeat < 3; ++repeat)
-        wrong += values_of(runner.run({}, small.options())) != want;
-    });
-  }
-  for (std::thread& client : clients) client.join();
-  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(wrong_answers(runner, small, want, 4, 3), 0);
   EXPECT_LE(small.statistics().peak_live_bytes, before_ + 24 * kBytes);
 }
 
@@ -318,16 +324,7 @@ TEST_F(Memory, ClientsWaitForEachOtherWhenNothingCanGoToDisk) {
   const std::vector<double> want = values_of(runner.run({}));
   Small small(6, 1);  // a client needs two
   tuff::reset_peak_live_bytes();
-  std::atomic<int> wrong{0};
-  std::vector<std::thread> clients;
-  for (int c = 0; c < 8; ++c) {
-    clients.emplace_back([&] {
-      for (int repeat = 0; repeat < 5; ++repeat)
-        wrong += values_of(runner.run({}, small.options())) != want;
-    });
-  }
-  for (std::thread& client : clients) client.join();
-  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(wrong_answers(runner, small, want, 8, 5), 0);
   EXPECT_LE(small.statistics().peak_live_bytes, before_ + 6 * kBytes);
 }
 

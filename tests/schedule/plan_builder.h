@@ -14,14 +14,26 @@
 #include <utility>
 #include <vector>
 
+#include "tuff/base/block.h"
 #include "tuff/graph/plan.h"
 
 namespace tuff_test {
 
+using tuff::Block;
 using tuff::PlanArrays;
 using tuff::TaskArguments;
 using tuff::TaskFunction;
 using tuff::Value;
+
+/// An input that the task may take and that nobody else sees, moved out, and its number; else an empty block and the
+/// number of inputs.
+inline std::pair<Block, size_t> take_an_input(TaskArguments& arguments) {
+  for (size_t i = 0; i < arguments.inputs.size(); ++i) {
+    if (arguments.last_use[i] && arguments.inputs[i]->get<Block>().is_unique())
+      return {std::move(arguments.inputs[i]->get<Block>()), i};
+  }
+  return {Block(), arguments.inputs.size()};
+}
 
 class LambdaTask : public TaskFunction {
  public:

@@ -33,7 +33,7 @@ class TUFF_API Scratch {
   Scratch& operator=(const Scratch&) = delete;
   /// At least `bytes` of 64-byte aligned memory; valid until the next call. Contents are undefined.
   std::byte* get(size_t bytes);
-  /// Frees what is large: no task needs it for now.
+  /// Frees what is large; the next task that wants as much allocates it again.
   void trim();
 
  private:

@@ -32,7 +32,7 @@ constexpr uint64_t kOutlivesRuns = uint64_t{1} << 33;
 constexpr double kNearlyAll = 0.9;
 
 // Views whose copies take at most this part of their buffer are copied out of it, if they are no more than that.
-constexpr size_t kSmallPart = 2;
+constexpr size_t kPartWorthCopying = 2;
 constexpr size_t kMostCopied = 64;
 
 // Chosen at a time: each choice looks at all values, and what is true of the last one may change meanwhile.
@@ -292,7 +292,7 @@ std::optional<size_t> bytes_of_copies(const HeldBuffer& buffer) {
     if (!bytes || same != seen.end() || seen.size() == kMostCopied) return std::nullopt;
     seen.push_back(&block);
     sum += *bytes;
-    if (kSmallPart * sum > buffer.bytes) return std::nullopt;
+    if (kPartWorthCopying * sum > buffer.bytes) return std::nullopt;
   }
   return sum;
 }
